@@ -1,0 +1,76 @@
+# SlimDerm's commands. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONWARNINGS ?= ignore
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo run test test-slow check bench up down data predict promote remote push pull status lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/.installed: requirements.lock
+	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] < (3, 14), f"Python 3.11 to 3.13 is needed, this is {sys.version.split()[0]}"'
+	@echo "setup: installing the locked environment into .venv (once, about 3 GB)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -m1 -oE '^uv==[0-9.]+' requirements.lock)"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@touch $@
+
+setup: $(BIN)/.installed ## install the locked environment into .venv
+
+demo: setup ## run the main job from nothing on data that it makes
+	@python -m flows.demo
+
+run: setup ## run what is stale, by params.yaml; DATA=folder RECIPE=recipes/x.yaml choose data and sizes
+	@python -m flows.recipe $(if $(RECIPE),--recipe $(RECIPE)) $(if $(DATA),--data $(DATA))
+	@dvc repro
+
+test: setup ## everything fast and one short run through real servers
+	@python -m pytest -m "not slow"
+
+test-slow: setup ## the rest of the tests
+	@python -m pytest -m slow
+
+check: setup ## lint, format, types, import direction
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@lint-imports
+
+up: setup ## start MLflow's and Prefect's servers on loopback
+	@python -m flows.servers up
+
+down: setup ## stop them
+	@python -m flows.servers down
+
+data: setup ## download HAM10000 into data/ham10000
+	@python -m flows.download data/ham10000
+
+predict: setup ## classify one image: IMAGE=file [AGE=years] [SEX=male|female] [SITE=back|...]
+	@python -m flows.predict "$(IMAGE)" --age "$(AGE)" --sex "$(SEX)" --site "$(SITE)"
+
+promote: setup ## make the challenger (or VERSION=n) the champion
+	@python -m flows.promote $(VERSION)
+
+remote: setup ## keep data versions at URL=folder or URL=s3://bucket/prefix
+	@python -m flows.store "$(URL)"
+
+push: setup ## send data versions to the remote
+	@dvc push
+
+pull: setup ## fetch data versions from the remote
+	@dvc pull
+
+status: setup ## what is stale
+	@dvc status
+
+lock: ## resolve pyproject.toml anew into requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
+
+clean: ## delete what the pipeline made, the record included
+	@rm -rf data models reports .cache dvc.lock mlflow.db mlartifacts

@@ -1,0 +1,1 @@
+"""What SlimDerm computes: plain functions and frozen dataclasses, data in, value out."""

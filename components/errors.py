@@ -1,0 +1,42 @@
+"""Every error SlimDerm raises on purpose.
+
+::
+
+    SlimDermError
+    ├── ParameterError     a parameter is unknown, out of range or contradicts another
+    ├── SchemaError        a table lacks a column or holds a value nobody can map
+    ├── ImageError         bytes do not decode to an image, or an array is not one
+    ├── LeakError          a lesion or a byte-identical image stands on two sides of a split
+    ├── DownloadError      a download is incomplete, unsafe or fails its checksum
+    └── RecordError        the record (MLflow, DVC) lacks what was asked of it
+
+Each message says what was received, what was expected and what to do.
+"""
+
+
+class SlimDermError(Exception):
+    """Base of every error that SlimDerm raises on purpose."""
+
+
+class ParameterError(SlimDermError, ValueError):
+    """A parameter is unknown, out of its range, or contradicts another."""
+
+
+class SchemaError(SlimDermError, ValueError):
+    """A table lacks a column or holds a value that nobody can map."""
+
+
+class ImageError(SlimDermError, ValueError):
+    """Bytes do not decode to an image, or an array is not the image expected."""
+
+
+class LeakError(SlimDermError):
+    """A lesion or a byte-identical image stands on two sides of a split."""
+
+
+class DownloadError(SlimDermError):
+    """A download is incomplete, unsafe to unpack, or fails its checksum."""
+
+
+class RecordError(SlimDermError):
+    """The record (MLflow, DVC) lacks what was asked of it."""

@@ -1,0 +1,1 @@
+"""Tables, pictures and the page that show what a run came to. Data in, figures out."""

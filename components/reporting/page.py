@@ -1,0 +1,93 @@
+"""One HTML page that shows a run: sentences, tables, pictures. No script, no outside resource."""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem;
+       color: #1d2430; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; font-size: 12.5px; margin: .8rem 0; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #e3e7ec; text-align: right; }
+th { background: #f4f6f8; position: sticky; top: 0; }
+td:first-child, th:first-child { text-align: left; }
+.wide { overflow-x: auto; } img { max-width: 100%; } .note { color: #5f6b73; }
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its sentences, tables and pictures.
+
+    Attributes
+    ----------
+    title : str
+        The heading.
+    sentences : sequence of str
+        Plain text, a paragraph each.
+    table : DataFrame or None
+        Shown with numbers rounded to four significant digits.
+    pictures : mapping
+        Path relative to the page, to the text that stands for the picture.
+    """
+
+    title: str
+    sentences: Sequence[str] = ()
+    table: pd.DataFrame | None = None
+    pictures: Mapping[str, str] | None = None
+
+
+def format_cell(value: object) -> str:
+    """Write a table's cell: four significant digits, thousands apart, nothing for a missing one."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        if pd.isna(value):
+            return ""
+        whole = value.is_integer() and abs(value) < 1e15
+        return f"{value:,.0f}" if whole or abs(value) >= 1e4 else f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)
+
+
+def _table(frame: pd.DataFrame) -> str:
+    head = "".join(f"<th>{html.escape(str(name).replace('_', ' '))}</th>" for name in frame)
+    rows = (
+        "".join(f"<td>{html.escape(format_cell(value))}</td>" for value in row)
+        for row in frame.astype(object).itertuples(index=False)
+    )
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def render(title: str, sections: Sequence[Section]) -> str:
+    """Give the page as HTML text.
+
+    Parameters
+    ----------
+    title : str
+        Heading of the page.
+    sections : sequence of Section
+        In order.
+
+    Returns
+    -------
+    str
+        A whole HTML document; every text in it is escaped.
+    """
+    parts = [f"<h1>{html.escape(title)}</h1>"]
+    for section in sections:
+        parts.append(f"<h2>{html.escape(section.title)}</h2>")
+        parts += [f"<p>{html.escape(sentence)}</p>" for sentence in section.sentences]
+        if section.table is not None and len(section.table):
+            parts.append(_table(section.table))
+        for path, text in (section.pictures or {}).items():
+            parts.append(f'<p><img src="{html.escape(path)}" alt="{html.escape(text)}"></p>')
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
+        f"</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )

@@ -1,0 +1,1 @@
+"""Networks, batches, training and evaluation, in Keras 3 alone."""

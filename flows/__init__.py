@@ -1,0 +1,1 @@
+"""When, where and with what record: the wiring around `components`."""

@@ -1,0 +1,112 @@
+"""Classify one image with the champion, else the challenger, for `make predict`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.table import Table
+
+from components.compression import codecs
+from components.compression.svd import decompose
+from components.dataset.images import read_image, resize
+from components.errors import ParameterError, SlimDermError
+from flows.params import read_params
+from flows.runtime import console, load_keras
+from flows.tracking import Tracker
+
+
+def prepare(image: np.ndarray, description: dict[str, Any]) -> np.ndarray:
+    """Bring an image to what the model was trained on: same k, same encoder, same size.
+
+    Parameters
+    ----------
+    image : uint8 array of shape (H, W, 3)
+        RGB.
+    description : dict
+        As `flows.fitting.Workshop.description` gives it.
+
+    Returns
+    -------
+    uint8 array of shape (height, width, 3)
+    """
+    if description["variant"] == "compressed":
+        codec = codecs.get(description["codec"])
+        slim = decompose(image).reconstruct(description["k"])
+        image = codec.decode(codec.encode(slim, description["quality"]))
+    height, width = description["size"]
+    return resize(image, size=(height, width))
+
+
+def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, float]]:
+    """Give each class's probability.
+
+    Parameters
+    ----------
+    image : path
+        A dermatoscopic image.
+    age : str
+        Years, or empty where unknown.
+    sex, site : str
+        As HAM10000 writes them, or empty where unknown.
+
+    Returns
+    -------
+    version : str
+        Name, version and alias of the model.
+    probabilities : dict of str to float
+        Class to probability; they sum to 1.
+
+    Raises
+    ------
+    ParameterError
+        If `age` is no number of years.
+    ImageError
+        If the file is no image.
+    RecordError
+        If neither champion nor challenger is registered.
+    """
+    try:
+        years = float(age) if age else float("nan")
+    except ValueError:
+        raise ParameterError(f"AGE: received {age!r}, expected years, e.g. AGE=45") from None
+    pixels = read_image(image)
+    load_keras()
+    alias, version = (tracker := Tracker(read_params().record)).aliased("champion", "challenger")
+    model, description = tracker.load(version)
+    inputs = {"image": prepare(pixels, description)[np.newaxis]}
+    if not description["image_only"]:
+        from components.training.metadata import MetadataEncoder
+
+        row = pd.DataFrame(
+            {"age": [years], "sex": [sex or "unknown"], "localization": [site or "unknown"]}
+        )
+        inputs["metadata"] = MetadataEncoder.from_dict(description["encoder"]).transform(row)
+    probabilities = model.predict(inputs, verbose=0)[0]
+    name = f"{version.name} version {version.version} ({alias}, {description['network']})"
+    return name, dict(zip(description["classes"], map(float, probabilities), strict=True))
+
+
+def main() -> None:
+    """Read the command line and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("image", type=Path)
+    for name in ("--age", "--sex", "--site"):
+        parser.add_argument(name, default="")
+    arguments = parser.parse_args()
+    try:
+        name, probabilities = predict(**vars(arguments))
+    except SlimDermError as error:
+        console.print(f"[bold red]error[/]: {error}", highlight=False)
+        raise SystemExit(1) from None
+    table = Table(title=name, caption="not a medical device: docs/intended-use.md")
+    table.add_column("class")
+    table.add_column("probability", justify="right")
+    for label, value in sorted(probabilities.items(), key=lambda pair: -pair[1]):
+        table.add_row(label, f"{value:.3f}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

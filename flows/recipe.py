@@ -1,0 +1,91 @@
+"""Put a recipe's sections, or one's own data folder, into ``params.yaml``, for `make run`."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from components.errors import SlimDermError
+from flows.params import read_params
+from flows.runtime import console
+
+PARAMS = Path("params.yaml")
+
+
+def apply(recipe: Path | None, data: Path | None, params: Path = PARAMS) -> list[str]:
+    """Rewrite ``params.yaml`` with the values of a recipe and the folder of a dataset.
+
+    A section that the recipe holds replaces the section of ``params.yaml`` key by key. The result
+    is validated before it takes the place of the file, so a faulty recipe changes nothing.
+
+    Parameters
+    ----------
+    recipe : path, optional
+        A file of the same form as ``params.yaml``.
+    data : path, optional
+        A dataset in the official layout; becomes ``ingest.source``. Its folder ``negatives``, where
+        there is one, becomes ``ingest.negatives``.
+    params : path
+        The file to rewrite.
+
+    Returns
+    -------
+    list of str
+        The keys that changed, e.g. ``["train.epochs"]``.
+
+    Raises
+    ------
+    ParameterError
+        If the result is not valid.
+    """
+    yaml = YAML()  # keeps the comments
+    document = yaml.load(params.read_text()) or {}
+    before = _flat(document)
+    changes: dict[str, Any] = (YAML(typ="safe").load(recipe.read_text()) or {}) if recipe else {}
+    if data is not None:
+        negatives = data / "negatives"
+        changes.setdefault("ingest", {})["source"] = str(data)
+        changes["ingest"]["negatives"] = str(negatives) if negatives.is_dir() else None
+    for name, values in changes.items():
+        if isinstance(values, dict) and isinstance(document.get(name), dict):
+            document[name].update(values)
+        else:
+            document[name] = values
+    draft = params.with_name(f".{params.name}.draft")
+    with draft.open("w") as stream:
+        yaml.dump(document, stream)
+    try:
+        read_params(draft)
+    except SlimDermError:
+        draft.unlink()
+        raise
+    changed = sorted(_flat(document).items() - before.items())
+    if changed:
+        draft.replace(params)
+    else:
+        draft.unlink()
+    return [name for name, _ in changed]
+
+
+def _flat(document: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        f"{section}.{key}" if key else section: repr(value)
+        for section, values in document.items()
+        for key, value in (values.items() if isinstance(values, dict) else [("", values)])
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recipe", type=Path)
+    parser.add_argument("--data", type=Path)
+    arguments = parser.parse_args()
+    try:
+        names = apply(arguments.recipe, arguments.data)
+    except (SlimDermError, OSError) as error:
+        console.print(f"[bold red]error[/]: {error}", highlight=False)
+        raise SystemExit(1) from None
+    if names:
+        console.print(f"params.yaml: set {', '.join(names)}", highlight=False)

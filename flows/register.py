@@ -1,0 +1,57 @@
+"""Step: accepted networks become versions of the registered model, the smallest the challenger."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows.params import read_params
+from flows.runs import record_folder, record_network
+from flows.runtime import console, read_json, run_step, write_json
+from flows.tracking import Tracker
+
+
+@flow(name="register")
+def register() -> None:
+    """Read ``models``; write ``data/registry.json``.
+
+    Runs that the tracking server lacks, because it is new or the outputs came from the DVC cache,
+    are recorded first.
+    """
+    params = read_params()
+    tracker = Tracker(params.record)
+    accepted = []
+    for network in params.networks:
+        pruned = Path("models") / network / "pruned"
+        summary = read_json(pruned / "steps.json")
+        parent = record_network(tracker, network, summary["workshop"])
+        for step in summary["steps"]:
+            record_folder(
+                tracker, parent, step["notation"], pruned / step["folder"], summary["description"]
+            )
+            if step["verdict"]["accepted"]:
+                tags = {"network": network, "notation": step["notation"]}
+                version = tracker.register(step["key"], tags)
+                accepted.append(
+                    {
+                        "network": network,
+                        "notation": step["notation"],
+                        "num_parameters": step["num_parameters"],
+                        "version": version,
+                    }
+                )
+    challenger = min(accepted, key=lambda entry: entry["num_parameters"], default=None)
+    if challenger is not None:
+        tracker.set_alias("challenger", challenger["version"])
+    write_json("data/registry.json", {"accepted": accepted, "challenger": challenger})
+    name = params.record.registered_model
+    console.print(
+        f"register: {name} version {challenger['version']} is the challenger "
+        f"({challenger['network']} {challenger['notation']})"
+        if challenger
+        else f"register: no network met its bars, so {name} has no challenger",
+        highlight=False,
+    )
+
+
+if __name__ == "__main__":
+    run_step(register)

@@ -1,0 +1,96 @@
+"""How trainings and pruning steps stand in MLflow: one parent a network, one child a step."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flows import ledger
+from flows.runtime import content_key, load_keras, read_json
+from flows.tracking import Tracker
+
+
+def lineage() -> dict[str, str]:
+    """Tags that lead from a run to the code and the data: git commit, DVC hashes."""
+    tags = {
+        f"dvc.{Path(path).name}": value
+        for path, value in ledger.output_hashes("data/raw", "data/compressed").items()
+    }
+    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if git.returncode == 0:
+        tags["mlflow.source.git.commit"] = git.stdout.strip()
+    return tags
+
+
+def record_network(tracker: Tracker, network: str, workshop_key: str) -> str:
+    """Return the parent run of a network on one version of the data and of the recipe."""
+    key = content_key(parent=network, workshop=workshop_key)
+    return tracker.parent(key, network, {"network": network, **lineage()})
+
+
+def record_folder(
+    tracker: Tracker, parent_id: str, name: str, folder: Path, description: Mapping[str, Any]
+) -> None:
+    """Log a training's folder as a child run, unless a finished run has its key already.
+
+    Parameters
+    ----------
+    tracker : Tracker
+        Where to.
+    parent_id : str
+        The network's parent run.
+    name : str
+        The run's name: ``original``, ``compressed``, or a step's R-notation.
+    folder : Path
+        Holds ``record.json``, ``history.csv``, ``model.keras``.
+    description : mapping
+        What a model needs beside its weights; logged as the model's metadata.
+    """
+    record = read_json(folder / "record.json")
+    if tracker.find(record["key"]) is not None:
+        return
+    tags = {"network": record["network"], "variant": record["variant"], **lineage()}
+    if "verdict" in record:
+        tags |= {"notation": name, "accepted": str(record["verdict"]["accepted"]).lower()}
+    keras = load_keras()
+    model = keras.models.load_model(folder / "model.keras", compile=False)
+    with tracker.child(parent_id, record["key"], name, tags) as run:
+        run.params(_params(record))
+        run.metrics(record["metrics"] | _sizes(record))
+        for row in pd.read_csv(folder / "history.csv").to_dict("records"):
+            curves = {f"epoch_{key}": value for key, value in row.items() if key != "epoch"}
+            run.metrics(curves, step=int(row["epoch"]))
+        for file in sorted(folder.iterdir()):
+            if file.suffix in (".json", ".csv", ".png"):
+                run.artifacts(file)
+        run.model(model, _example(model), dict(description))
+    keras.backend.clear_session()
+
+
+def _params(record: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("network", "variant", "precision", "best_epoch", "notation", "factor")
+    found = {name: record[name] for name in kept if name in record}
+    return found | {f"widths_{name}": value for name, value in record["widths"].items()}
+
+
+def _sizes(record: Mapping[str, Any]) -> dict[str, float]:
+    kept = (
+        "num_parameters",
+        "share_of_parameters",
+        "multiply_accumulates",
+        "bytes",
+        "bytes_with_optimizer",
+        "training_seconds",
+        "latency_p50_ms",
+    )
+    return {name: float(record[name]) for name in kept if name in record}
+
+
+def _example(model: Any) -> dict[str, np.ndarray]:
+    return {
+        name: np.zeros((1, *tensor.shape[1:]), dtype=tensor.dtype)
+        for name, tensor in model.input.items()
+    }

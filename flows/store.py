@@ -1,0 +1,74 @@
+"""The sole importer of boto3: an S3 bucket as the place where data versions are kept."""
+
+import os
+import sys
+from urllib.parse import urlparse
+
+from components.errors import ParameterError, RecordError
+
+# Stores other than Amazon's do not answer the checksum headers that newer clients send unasked.
+CHECKSUMS = {
+    "AWS_REQUEST_CHECKSUM_CALCULATION": "WHEN_REQUIRED",
+    "AWS_RESPONSE_CHECKSUM_VALIDATION": "WHEN_REQUIRED",
+}
+
+
+def bucket_and_prefix(url: str) -> tuple[str, str]:
+    """Split ``s3://bucket/prefix``.
+
+    Raises
+    ------
+    ParameterError
+        If `url` is not of that form.
+    """
+    parsed = urlparse(url)
+    if parsed.scheme != "s3" or not parsed.netloc:
+        raise ParameterError(f"store: received {url!r}, expected s3://bucket/prefix")
+    return parsed.netloc, parsed.path.strip("/")
+
+
+def check_bucket(url: str) -> None:
+    """Make sure that a bucket can be written and read, creating it where it is missing.
+
+    The endpoint and the credentials come from the environment (``AWS_ENDPOINT_URL``,
+    ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``), never from a file of this project.
+
+    Raises
+    ------
+    RecordError
+        If the store cannot be reached or refuses; the message says what it answered.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, prefix = bucket_and_prefix(url)
+    for name, value in CHECKSUMS.items():
+        os.environ.setdefault(name, value)
+    client = boto3.client("s3")
+    key = f"{prefix}/.slimderm-probe".lstrip("/")
+    try:
+        if bucket not in {entry["Name"] for entry in client.list_buckets()["Buckets"]}:
+            client.create_bucket(Bucket=bucket)
+        client.put_object(Bucket=bucket, Key=key, Body=b"slimderm")
+        returned = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        client.delete_object(Bucket=bucket, Key=key)
+    except (BotoCoreError, ClientError) as error:
+        raise RecordError(
+            f"store {url} does not answer as a writable bucket ({error}); check AWS_ENDPOINT_URL "
+            "and the credentials in the environment"
+        ) from error
+    if returned != b"slimderm":
+        raise RecordError(f"store {url} gave back other bytes than were written")
+
+
+def main(url: str) -> None:
+    """Use `url`, an S3 address or a folder, as the DVC remote of this clone."""
+    from flows import ledger
+
+    if url.startswith("s3://"):
+        check_bucket(url)
+    ledger.set_remote(url)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,47 @@
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from components.reporting.page import Section, format_cell, render
+
+
+class Reader(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.cells, self.images, self.open = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+        if tag == "img":
+            self.images.append(dict(attrs)["src"])
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "td":
+            self.cells.append(data)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (True, "yes"),
+        (float("nan"), ""),
+        (0.123456, "0.1235"),
+        (1234567, "1,234,567"),
+        (3.0, "3"),
+        (123456.7, "123,457"),
+        ("a", "a"),
+    ],
+)
+def test_cells_are_written_for_people(value, said):
+    assert format_cell(value) == said
+
+
+def test_the_page_shows_tables_and_pictures_and_escapes_text():
+    frame = pd.DataFrame({"name": ["<b>"], "share": [0.5], "count": [1000]})
+    page = render("Run <1>", [Section("Images", ("a < b",), frame, {"plots/x.png": "x"})])
+    reader = Reader()
+    reader.feed(page)
+    assert reader.cells == ["<b>", "0.5", "1,000"]
+    assert reader.images == ["plots/x.png"]
+    assert "<1>" not in page

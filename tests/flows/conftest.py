@@ -1,0 +1,99 @@
+"""A workspace: a copy of the repository with parameters so small that a run takes a minute."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+TINY = """\
+networks: [lenet5]
+synthetic: {num_lesions: 60, num_negatives: 12, height: 60, width: 80, seed: 1}
+ingest: {source: data/source, negatives: data/source/negatives}
+split: {seed: 0}
+compress: {ranks: [10, 20, 40, 60], codec: jpeg, quality: 95}
+quality: {chunk_size: 16}
+choose: {rule: stabilisation}
+train: {height: 32, width: 24, epochs: 2, seed: 0}
+evaluate: {bootstrap_samples: 100, latency_repeats: 3}
+prune: {schedule: path, path: ["R1: 50%", "R1: 33%"], acceptance: relative, relative_tolerance: 0.9}
+record: {tracking_uri: "sqlite:///mlflow.db"}
+"""
+
+
+class Workspace:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        kept = ("PATH", "LANG", "TMPDIR", "CI")
+        self.environment = {name: os.environ[name] for name in kept if name in os.environ}
+        home = folder.parent / "home"
+        home.mkdir(exist_ok=True)
+        self.environment |= {
+            "HOME": str(home),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PREFECT_HOME": str(home / "prefect"),
+            "GIT_AUTHOR_NAME": "t",
+            "GIT_AUTHOR_EMAIL": "t@example.org",
+            "GIT_COMMITTER_NAME": "t",
+            "GIT_COMMITTER_EMAIL": "t@example.org",
+        }
+
+    def run(self, *command, check=True, **more):
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{command} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def start(self, *command):
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def repro(self, *targets):
+        """Run ``dvc repro``; return the stages that ran."""
+        done = self.run("dvc", "repro", *targets)
+        marks = [line for line in done.stdout.splitlines() if line.startswith("Running stage")]
+        return [line.split("'")[1] for line in marks]
+
+
+@pytest.fixture(scope="session")
+def make_workspace(tmp_path_factory):
+    def make(params: str = TINY) -> Workspace:
+        folder = tmp_path_factory.mktemp("workspace") / "clone"
+        names = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        for name in names:
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        (folder / "params.yaml").write_text(params)
+        workspace = Workspace(folder)
+        workspace.run("git", "init", "-q")
+        workspace.run("git", "add", "-A")
+        workspace.run("git", "commit", "-qm", "clone")
+        return workspace
+
+    return make

@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.errors import ParameterError
+from flows.params import Params, read_params
+from flows.recipe import apply
+
+ROOT = Path(__file__).parents[2]
+
+
+def write(folder, text):
+    path = folder / "params.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_an_empty_file_gives_the_papers_values(tmp_path):
+    params = read_params(write(tmp_path, ""))
+    assert params == Params()
+    assert params.compress.ranks == (100, 200, 300, 350, 400, 450)
+    assert (params.train.epochs, params.train.learning_rate) == (75, 0.002)
+    assert (params.split.train, params.split.validation, params.split.test) == (3300, 1100, 360)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("trian: {}", "params.yaml:1: trian: unknown section; expected one of networks"),
+        ("train:\n  epoch: 3", "params.yaml:2: train.epoch: unknown key; expected one of height"),
+        ("train:\n  epochs: 0", "params.yaml:2: train.epochs: received 0, expected a number in [1"),
+        ("train:\n  epochs: many", "params.yaml:2: train.epochs: received 'many', expected int"),
+        ("train:\n  epochs: true", "params.yaml:2: train.epochs: received True, expected int"),
+        ("train: [1]", "params.yaml:1: train: received [1], expected a mapping"),
+        ("compress:\n  ranks: 100", "params.yaml:2: compress.ranks: received 100"),
+        ("compress:\n\n  ranks: [100, 0]", "params.yaml:3: compress.ranks: received 0"),
+        ("prune:\n  factors: [100]", "params.yaml:2: prune.factors: received 100"),
+        ("networks: [vgg]", "params.yaml:1: networks: received ['vgg'], expected a list of some"),
+        ("networks: []", "params.yaml:1: networks: received []"),
+        ("- 1", "received list, expected sections"),
+        ("a: [", "cannot be read as YAML"),
+    ],
+)
+def test_a_fault_is_named_with_its_place(tmp_path, text, said):
+    with pytest.raises(ParameterError) as caught:
+        read_params(write(tmp_path, text))
+    assert said in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ParameterError, match=r"nowhere\.yaml"):
+        read_params(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "params.yaml", *(ROOT / "recipes").glob("*.yaml")], ids=lambda path: path.name
+)
+def test_every_file_of_parameters_in_the_repository_is_valid(path):
+    read_params(path)
+
+
+def test_a_recipe_replaces_only_what_it_names(tmp_path):
+    params = write(tmp_path, "train:\n  epochs: 3  # few\n  seed: 7\nnetworks: [lenet5]\n")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("train:\n  epochs: 9\n")
+    (tmp_path / "mine" / "negatives").mkdir(parents=True)
+    changed = apply(recipe, tmp_path / "mine", params)
+    after = read_params(params)
+    assert (after.train.epochs, after.train.seed, after.networks) == (9, 7, ("lenet5",))
+    assert after.ingest.source == str(tmp_path / "mine")
+    assert after.ingest.negatives == str(tmp_path / "mine" / "negatives")
+    assert changed == ["ingest.negatives", "ingest.source", "train.epochs"]
+    assert "# few" in params.read_text()
+    assert apply(recipe, tmp_path / "mine", params) == []
+
+
+def test_a_faulty_recipe_changes_nothing(tmp_path):
+    params = write(tmp_path, "train:\n  epochs: 3\n")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("train:\n  epochs: 0\n")
+    with pytest.raises(ParameterError, match=r"train\.epochs"):
+        apply(recipe, None, params)
+    assert yaml.safe_load(params.read_text()) == {"train": {"epochs": 3}}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml", "recipe.yaml"]

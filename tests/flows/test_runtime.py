@@ -1,0 +1,97 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from flows.runtime import (
+    cached,
+    code_hash,
+    content_key,
+    file_hash,
+    quiet_stderr,
+    replacing,
+    write_json,
+)
+
+
+def test_replacing_leaves_the_old_folder_when_the_block_fails(tmp_path):
+    target = tmp_path / "out"
+    with replacing(target) as draft:
+        (draft / "a").write_text("old")
+    with pytest.raises(KeyError), replacing(target) as draft:
+        (draft / "a").write_text("new")
+        raise KeyError
+    assert (target / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_replacing_drops_files_that_the_new_folder_lacks(tmp_path):
+    for name in ("a", "b"):
+        with replacing(tmp_path / "out") as draft:
+            (draft / name).touch()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b"]
+
+
+def test_cached_produces_once(tmp_path):
+    calls = []
+
+    def produce(folder):
+        calls.append(folder)
+        (folder / "x").write_text("1")
+
+    first = cached(tmp_path, "abcd", produce)
+    second = cached(tmp_path, "abcd", produce)
+    assert first == second
+    assert len(calls) == 1
+    assert (first / "x").read_text() == "1"
+
+
+def test_cached_keeps_nothing_of_a_failed_attempt(tmp_path):
+    def fail(folder):
+        (folder / "x").write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        cached(tmp_path, "abcd", fail)
+    assert not list(tmp_path.rglob("x"))
+    assert cached(tmp_path, "abcd", lambda folder: None).exists()
+
+
+def test_a_killed_producer_leaves_nothing_that_looks_finished(tmp_path):
+    script = (
+        "import os, signal, sys; from flows.runtime import cached\n"
+        "cached(sys.argv[1], 'abcd', lambda f: ((f / 'x').write_text('half'), "
+        "os.kill(os.getpid(), signal.SIGKILL)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    assert done.returncode < 0
+    calls = []
+    cached(tmp_path, "abcd", calls.append)
+    assert len(calls) == 1
+
+
+def test_content_key_ignores_order_and_sees_every_value():
+    assert content_key(a=1, b=[2, 3]) == content_key(b=[2, 3], a=1)
+    assert content_key(a=1) != content_key(a=2)
+    assert content_key(a=1) != content_key(b=1)
+
+
+def test_code_hash_tells_packages_apart():
+    assert code_hash("components/dataset") == code_hash("components/dataset")
+    assert code_hash("components/dataset") != code_hash("components/quality")
+
+
+def test_write_json_is_stable(tmp_path):
+    write_json(tmp_path / "a.json", {"b": 1, "a": 2})
+    write_json(tmp_path / "b.json", {"a": 2, "b": 1})
+    assert file_hash(tmp_path / "a.json") == file_hash(tmp_path / "b.json")
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": 2, "b": 1}
+
+
+def test_quiet_stderr_silences_the_file_descriptor_and_gives_it_back(capfd):
+    with quiet_stderr():
+        os.write(2, b"from C++")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"

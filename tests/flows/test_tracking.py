@@ -1,0 +1,88 @@
+import site
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from components.errors import RecordError
+from flows.params import RecordSettings
+from flows.tracking import Tracker
+
+
+@pytest.fixture
+def tracker(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return Tracker(RecordSettings(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db"))
+
+
+def model():
+    image = keras.Input((4,), name="image")
+    return keras.Model({"image": image}, keras.layers.Dense(2, activation="softmax")(image))
+
+
+def record(tracker, key):
+    parent = tracker.parent("parent-key", "lenet5", {"network": "lenet5"})
+    with tracker.child(parent, key, "R0", {"network": "lenet5"}) as run:
+        run.params({"widths": "6-16"})
+        run.metrics({"accuracy": 0.5})
+        run.model(model(), {"image": np.zeros((1, 4), np.float32)}, {"classes": ["a", "b"]})
+    return parent
+
+
+def test_the_folder_mlflow_does_not_shadow_the_library():
+    import mlflow
+
+    assert mlflow.__file__ is not None
+    assert Path(mlflow.__file__).is_relative_to(site.getsitepackages()[0])
+
+
+def test_a_child_is_found_by_its_key_and_hangs_on_its_parent(tracker):
+    parent = record(tracker, "k1")
+    run = tracker.find("k1")
+    assert run.data.tags["mlflow.parentRunId"] == parent
+    assert run.data.metrics == {"accuracy": 0.5}
+    assert tracker.find("k2") is None
+    assert tracker.parent("parent-key", "lenet5", {}) == parent
+
+
+def test_a_failed_child_is_not_found_and_says_failed(tracker):
+    parent = tracker.parent("p", "lenet5", {})
+    with pytest.raises(ZeroDivisionError), tracker.child(parent, "k", "R0", {}):
+        raise ZeroDivisionError
+    assert tracker.find("k") is None
+    statuses = [run.info.status for run in tracker.client.search_runs([tracker.experiment_id])]
+    assert sorted(statuses) == ["FAILED", "FINISHED"]
+
+
+def test_a_run_left_running_by_a_killed_process_is_closed(tracker):
+    parent = tracker.parent("p", "lenet5", {})
+    left = tracker.client.create_run(tracker.experiment_id, tags={"slimderm.key": "k"})
+    with tracker.child(parent, "k", "R0", {}):
+        pass
+    assert tracker.client.get_run(left.info.run_id).info.status == "KILLED"
+    assert tracker.find("k").info.status == "FINISHED"
+
+
+def test_registering_twice_makes_one_version_that_gives_the_same_answers(tracker):
+    record(tracker, "k1")
+    assert tracker.register("k1", {"network": "lenet5"}) == "1"
+    assert tracker.register("k1", {"network": "lenet5"}) == "1"
+    tracker.set_alias("challenger", "1")
+    alias, version = tracker.aliased("champion", "challenger")
+    assert (alias, version.tags["network"]) == ("challenger", "lenet5")
+    loaded, metadata = tracker.load(version)
+    assert metadata == {"classes": ["a", "b"]}
+    image = np.ones((3, 4), np.float32)
+    assert loaded.predict({"image": image}, verbose=0).shape == (3, 2)
+
+
+def test_what_was_never_recorded_cannot_be_registered(tracker):
+    with pytest.raises(RecordError, match="no finished MLflow run records nothing"):
+        tracker.register("nothing", {})
+
+
+def test_a_missing_alias_is_an_error_that_says_what_to_do(tracker):
+    with pytest.raises(RecordError, match="run `make demo`"):
+        tracker.aliased("champion", "challenger")
