@@ -5,7 +5,7 @@ network at given widths, or finds that training in the cache; the folder it retu
 its history and every measurement but those on the test part, which `Workshop.test` adds when asked.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Fitted:
 
     key: str
     folder: Path
+    test: dict[str, Any] | None = None
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -49,7 +50,13 @@ class Fitted:
     @property
     def metrics(self) -> dict[str, float]:
         """The metrics alone, as acceptance reads them: ``validation_accuracy`` and the like."""
-        return dict(self.record["metrics"])
+        return {**self.record["metrics"], **(self.test or {"metrics": {}})["metrics"]}
+
+    @property
+    def full_record(self) -> dict[str, Any]:
+        """The record with its key, and with the judgement on test where there is one."""
+        found = {**self.record, **(self.test or {}), "key": self.key}
+        return found | {"metrics": self.metrics}
 
 
 class Workshop:
@@ -131,29 +138,30 @@ class Workshop:
         return Fitted(key, folder)
 
     def _build(self, widths: Widths) -> Any:
-        from components.training.networks import get
+        from components.training.networks import build
+        from components.training.precision import choose_precision
 
         settings = self.params.train
-        return get(self.network).build(
-            input_shape=(settings.height, settings.width, 3),
-            num_metadata=self.encoder.num_features,
+        return build(
+            self.network,
+            input_shape=(settings.height, settings.width),
             num_classes=len(self.classes),
             convolutions=widths.convolutions,
             dense=widths.dense,
             image_only=settings.image_only,
+            precision=choose_precision(settings.precision),
             seed=settings.seed,
         )
 
     def _fit(self, draft: Path, widths: Widths, title: str) -> None:
         keras = load_keras()
         from components.training import evaluate
-        from components.training.fit import choose_precision, fit
-        from components.training.networks import count_multiply_accumulates
+        from components.training.counts import count_multiply_accumulates
+        from components.training.fit import fit
+        from components.training.sampling import equal_classes
 
         settings = self.params.train
         examples = self.examples
-        keras.utils.set_random_seed(settings.seed)
-        keras.config.set_dtype_policy(choose_precision(settings.precision))
         model = self._build(widths)
         with progress_bar(title, settings.epochs) as update:
             history = fit(
@@ -168,9 +176,11 @@ class Workshop:
         model.save(draft / "model.keras")
         history.frame.to_csv(draft / "history.csv", index=False)
         with_optimizer, without_optimizer = evaluate.file_sizes(model)
-        metrics = {}
+        metrics: dict[str, float] = {}
         for part in ("train", "validation"):
-            judged = evaluate.balanced(examples[part]) if part == "train" else examples[part]
+            judged = examples[part]
+            if part == "train":
+                judged = equal_classes(judged, seed=settings.seed)
             probabilities = evaluate.predict(model, judged)
             values = evaluate.classification_metrics(
                 judged.labels, probabilities, melanoma=self.melanoma
@@ -186,10 +196,8 @@ class Workshop:
             "bytes": without_optimizer,
             "training_seconds": history.seconds,
             "best_epoch": history.best_epoch,
-            "precision": keras.config.dtype_policy().name,
-            "latency_p50_ms": evaluate.latency(
-                model, repeats=self.params.evaluate.latency_repeats
-            ),
+            "precision": model.layers[-2].dtype_policy.name,
+            "latency_p50_ms": evaluate.latency(model, repeats=self.params.evaluate.latency_repeats),
             "metrics": metrics,
         }
         write_json(draft / "record.json", record)
@@ -200,25 +208,25 @@ class Workshop:
         """Index of the melanoma class."""
         return self.classes.index("melanoma")
 
-    def test(self, fitted: Fitted) -> dict[str, Any]:
-        """Judge a finished training on the test part, once.
+    def tested(self, fitted: Fitted) -> Fitted:
+        """Judge a finished training on the test part, or find that judgement in the cache.
 
         Returns
         -------
-        dict
-            ``metrics`` (``test_accuracy`` and the like), ``intervals`` (metric to low and high,
-            lesion-level bootstrap), ``confusion`` (rows true, columns predicted), ``classes``.
+        Fitted
+            With ``test``: ``metrics`` (``test_accuracy`` and the like), ``intervals`` (metric to
+            low and high, lesion-level bootstrap), ``confusion`` (rows true, columns predicted),
+            ``classes``, ``num_images``, ``num_lesions``.
         """
         key = content_key(fitted=fitted.key, part="test")
-
-        def produce(draft: Path) -> None:
-            write_json(draft / "test.json", self._test(fitted, draft))
-
-        return dict(
-            read_json(cached(self.params.record.cache, key, produce) / "test.json")
+        folder = cached(
+            self.params.record.cache,
+            key,
+            lambda draft: write_json(draft / "test.json", self._test(fitted)),
         )
+        return replace(fitted, test=read_json(folder / "test.json"))
 
-    def _test(self, fitted: Fitted, draft: Path) -> dict[str, Any]:
+    def _test(self, fitted: Fitted) -> dict[str, Any]:
         keras = load_keras()
         from components.training import evaluate
 

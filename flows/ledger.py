@@ -86,5 +86,3 @@ def set_remote(url: str) -> None:
     with _repo() as repo, repo.config.edit("local") as config:
         config["core"]["remote"] = "storage"
         config["remote"]["storage"] = {"url": url}
-
-

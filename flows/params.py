@@ -18,11 +18,11 @@ from components.dataset.catalog import IngestSettings
 from components.dataset.splits import SplitSettings
 from components.dataset.synthetic import SyntheticSettings
 from components.errors import ParameterError
-from components.pruning.schedules import PruneSettings
+from components.pruning.settings import PruneSettings
 from components.quality.choice import ChooseSettings
 from components.quality.measure import QualitySettings
 from components.settings import Settings, describe_range, setting
-from components.training.fit import TrainingSettings
+from components.training.settings import TrainingSettings
 
 NETWORKS = ("lenet5", "alexnet", "custom1", "custom2")
 

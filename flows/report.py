@@ -13,8 +13,8 @@ from components.quality.measure import METRICS
 from components.reporting import plots, tables
 from components.reporting.page import Section, format_cell, render
 from flows.params import Params, read_params
-from flows.runtime import console, read_json, replacing, run_step, write_json
 from flows.runs import record_report
+from flows.runtime import console, read_json, replacing, run_step, write_json
 
 REPORTS = Path("reports")
 SIZE_QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "haralick_distance": "Haralick distance"}

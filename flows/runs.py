@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from flows import ledger
-from flows.runtime import content_key, load_keras, read_json
+from flows.params import Params
+from flows.runtime import content_key, file_hash, load_keras, read_json
 from flows.tracking import Tracker
 
 
@@ -71,7 +72,7 @@ def record_folder(
 
 
 def _params(record: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("network", "variant", "precision", "best_epoch", "notation", "factor")
+    kept = ("network", "variant", "precision", "best_epoch", "notation", "percents")
     found = {name: record[name] for name in kept if name in record}
     return found | {f"widths_{name}": value for name, value in record["widths"].items()}
 
@@ -94,3 +95,14 @@ def _example(model: Any) -> dict[str, np.ndarray]:
         name: np.zeros((1, *tensor.shape[1:]), dtype=tensor.dtype)
         for name, tensor in model.input.items()
     }
+
+
+def record_report(params: Params, folder: Path) -> None:
+    """Log the report's tables and pictures as a run of their own, once for the same content."""
+    tracker = Tracker(params.record)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    key = content_key(report={str(path): file_hash(path) for path in files})
+    if tracker.find(key) is None:
+        parent = tracker.parent(content_key(report="parent"), "reports", lineage())
+        with tracker.child(parent, key, "report", lineage()) as run:
+            run.artifacts(folder)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import sys
@@ -40,6 +41,8 @@ def load_keras() -> Any:
         import keras
 
         keras.ops.zeros(1)
+    # Each network of a schedule is traced anew, as it must be; TensorFlow would warn of it.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
 
 

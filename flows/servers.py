@@ -73,7 +73,11 @@ def up(seconds: float = 90) -> None:
         if _alive(name) is None:
             with (STATE / f"{name}.log").open("w") as log:
                 process = subprocess.Popen(
-                    command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                    command,
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
                 )
             (STATE / f"{name}.pid").write_text(str(process.pid))
     deadline = time.monotonic() + seconds

@@ -58,9 +58,7 @@ class Tracker:
         """
         run = self.find(key)
         if run is None:
-            run = self.client.create_run(
-                self.experiment_id, run_name=name, tags={**tags, KEY: key}
-            )
+            run = self.client.create_run(self.experiment_id, run_name=name, tags={**tags, KEY: key})
             self.client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
 

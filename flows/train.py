@@ -6,33 +6,32 @@ import sys
 from prefect import flow
 
 from components.pruning.widths import Widths
-from components.training.networks import get
+from components.training.architectures import get
 from flows.fitting import FOLDERS, Workshop
 from flows.params import read_params
-from flows.runs import record_fitted, record_network
+from flows.runs import record_folder, record_network
 from flows.runtime import console, replacing, run_step, write_json
 from flows.tracking import Tracker
 
 
-@flow(name="train")
+@flow(name="train", flow_run_name="train-{network}")
 def train(network: str) -> None:
     """Write ``models/<network>/baseline``, a folder for each variant of the dataset."""
     params = read_params()
     tracker = Tracker(params.record)
     widths = Widths(get(network).convolutions, get(network).dense)
+    workshops = {variant: Workshop(params, network, variant) for variant in FOLDERS}
+    parent = record_network(tracker, network, workshops["compressed"].key)
     with replacing(f"models/{network}/baseline") as draft:
-        for variant in FOLDERS:
-            workshop = Workshop(params, network, variant)
-            fitted = workshop.fit(widths, f"{network}: train on {variant} images")
-            result = fitted.record | workshop.test(fitted) | {"key": fitted.key}
-            result["metrics"] = fitted.metrics | workshop.test(fitted)["metrics"]
+        for variant, workshop in workshops.items():
+            fitted = workshop.tested(workshop.fit(widths, f"{network}: train on {variant} images"))
             shutil.copytree(fitted.folder, draft / variant)
-            write_json(draft / variant / "record.json", result)
-            parent = record_network(tracker, params, network)
-            record_fitted(tracker, parent, variant, draft / variant, workshop.description())
+            write_json(draft / variant / "record.json", fitted.full_record)
+            record_folder(tracker, parent, variant, draft / variant, workshop.description())
             console.print(
                 f"train: {network} on {variant} images, test balanced accuracy "
-                f"{result['metrics']['test_balanced_accuracy']:.3f}"
+                f"{fitted.metrics['test_balanced_accuracy']:.3f}",
+                highlight=False,
             )
 
 

@@ -1,1 +1,1 @@
-"""Structured pruning by a fixed factor: widths, acceptance, schedules, growth (paper, section 4)."""
+"""Structured pruning by a fixed factor: widths, acceptance, schedules and growth."""

@@ -139,7 +139,12 @@ def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
             chosen = steps[steps["accepted"] == accepted]
             name = "accepted" if accepted else "refused"
             ax.scatter(
-                chosen["num_parameters"], chosen[metric], s=28, c=face, edgecolors=colour, label=name
+                chosen["num_parameters"],
+                chosen[metric],
+                s=28,
+                c=face,
+                edgecolors=colour,
+                label=name,
             )
         for _, step in steps.iterrows():
             ax.annotate(

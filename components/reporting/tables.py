@@ -1,4 +1,4 @@
-"""From the records of a run to the tables people read: the paper's tables 4, 5 and 6, and storage."""
+"""From a run's records to the tables people read: the paper's tables 4, 5 and 6, and storage."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -26,19 +26,19 @@ def augment(images: npt.NDArray[np.uint8], random: np.random.Generator) -> None:
     flips = random.choice((-1.0, 1.0), (count, 2))
     turns = np.deg2rad(random.uniform(-MAX_TURN, MAX_TURN, count))
     zooms = random.uniform(1 - MAX_ZOOM, 1 + MAX_ZOOM, count)
-    gains = random.uniform(1 - MAX_BRIGHTNESS, 1 + MAX_BRIGHTNESS, count)
+    gains = random.uniform(1 - MAX_BRIGHTNESS, 1 + MAX_BRIGHTNESS, (count, 1))
     cosines, sines = np.cos(turns) / zooms, np.sin(turns) / zooms
     maps = np.empty((count, 2, 3))  # output to input coordinates
     maps[:, 0, :2] = np.stack([cosines, -sines], axis=1) * flips
     maps[:, 1, :2] = np.stack([sines, cosines], axis=1) * flips
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     maps[:, :, 2] = centre - maps[:, :, :2] @ centre
-    for image, mapping, gain in zip(images, maps, gains, strict=True):
+    for index in range(count):
         moved = cv2.warpAffine(
-            image,
-            mapping,
+            images[index],
+            maps[index],
             (width, height),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REFLECT_101,
         )
-        cv2.convertScaleAbs(moved, dst=image, alpha=gain)
+        cv2.convertScaleAbs(moved, dst=images[index], alpha=gains[index, 0])

@@ -1,5 +1,6 @@
 """Examples in memory, and the two ways to go through them: balanced to train, in order to judge."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +80,7 @@ class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras has 
         self.image_only = image_only
 
     def __len__(self) -> int:
-        return -(-len(self.examples) // self.batch_size)
+        return math.ceil(len(self.examples) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Inputs]:
         span = slice(index * self.batch_size, (index + 1) * self.batch_size)
@@ -149,7 +150,7 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras has
         return max(1, len(self.examples) // self.num_classes) * self.num_classes
 
     def __len__(self) -> int:
-        return -(-self.num_images // self.batch_size)
+        return math.ceil(self.num_images / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Inputs, npt.NDArray[np.float32]]:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -172,6 +173,6 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras has
         drawn = []
         for label in range(self.num_classes):
             members = np.flatnonzero(self.examples.labels == label)
-            rounds = -(-share // len(members))
+            rounds = math.ceil(share / len(members))
             drawn.append(np.concatenate([random.permutation(members) for _ in range(rounds)]))
         return random.permutation(np.concatenate([members[:share] for members in drawn]))

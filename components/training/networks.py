@@ -94,9 +94,7 @@ def _normalise(x: Any, precision: str) -> Any:
     return layers.BatchNormalization(momentum=NORMALISATION_MOMENTUM, dtype=precision)(x)
 
 
-def _image_branch(
-    network: Network, image: Any, widths: Widths, rate: float, precision: str
-) -> Any:
+def _image_branch(network: Network, image: Any, widths: Widths, rate: float, precision: str) -> Any:
     convolutions, dense = widths
     x = layers.Rescaling(1 / 255, dtype=precision)(image)  # (N, H, W, 3) in [0, 1]
     x = _convolve(network, x, convolutions, rate, precision)

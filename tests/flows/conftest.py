@@ -53,7 +53,9 @@ class Workspace:
             check=False,
         )
         if check and done.returncode:
-            raise AssertionError(f"{command} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+            raise AssertionError(
+                f"{command} ended with {done.returncode}\n{done.stdout}{done.stderr}"
+            )
         return done
 
     def start(self, *command):

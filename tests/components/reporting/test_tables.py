@@ -10,10 +10,21 @@ from components.reporting.tables import (
 
 
 def summary():
-    rows = [("svd", 100, 1200, 300, 0.0), ("svd", 350, 1200, 400, 0.5), ("control", None, 1200, 402, 0.0)]
+    rows = [
+        ("svd", 100, 1200, 300, 0.0),
+        ("svd", 350, 1200, 400, 0.5),
+        ("control", None, 1200, 402, 0.0),
+    ]
     return pd.DataFrame(
         [
-            {"arm": arm, "k": k, "stage": "after", "bytes_before": b, "bytes_after": a, "full_rank": f}
+            {
+                "arm": arm,
+                "k": k,
+                "stage": "after",
+                "bytes_before": b,
+                "bytes_after": a,
+                "full_rank": f,
+            }
             for arm, k, b, a, f in rows
         ]
         + [{"arm": "svd", "k": 100, "stage": "before", "bytes_before": 1200, "full_rank": 0.0}]
@@ -43,7 +54,14 @@ def test_a_k_that_was_not_swept_is_an_error():
 
 def record(**extra):
     parts = ("train", "validation", "test")
-    names = ("accuracy", "precision", "recall", "balanced_accuracy", "melanoma_sensitivity", "auroc")
+    names = (
+        "accuracy",
+        "precision",
+        "recall",
+        "balanced_accuracy",
+        "melanoma_sensitivity",
+        "auroc",
+    )
     metrics = {f"{part}_{name}": 0.5 for part in parts for name in names}
     return {"network": "lenet5", "variant": "original", "metrics": metrics} | extra
 

@@ -1,0 +1,1 @@
+"""The dataset: read, checked, labelled, split by lesion; made, and downloaded."""

@@ -1,0 +1,138 @@
+"""Read images, and refuse what is none: the one place where bytes become pixels."""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from components.errors import ImageError
+
+Pixels = npt.NDArray[np.uint8]
+MAX_MEGAPIXELS = 64.0
+
+
+def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
+    """Decode a JPEG or PNG file to 8-bit RGB.
+
+    The size is read from the header, and refused there, before any pixel is decoded.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    max_megapixels : float
+        Largest permitted number of pixels, in millions.
+
+    Returns
+    -------
+    uint8 array of shape (H, W, 3)
+        RGB; a grayscale image has three equal channels, transparency is dropped.
+
+    Raises
+    ------
+    ImageError
+        If the bytes are empty, no image, truncated, damaged, not 8 bits a channel, or too large.
+    """
+    if not data:
+        raise ImageError("empty file: received 0 bytes, expected a JPEG or PNG image")
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+            width, height = image.size
+            if width * height > max_megapixels * 1e6:
+                raise ImageError(
+                    f"too large: received {width}x{height} pixels, expected at most "
+                    f"{max_megapixels:g} megapixels (ingest.max_megapixels)"
+                )
+            if image.mode not in ("RGB", "L", "P", "RGBA", "LA", "CMYK"):
+                raise ImageError(f"unsupported: received mode {image.mode}, expected 8-bit RGB")
+            image.load()
+            return np.asarray(image.convert("RGB"))
+    except UnidentifiedImageError as error:
+        raise ImageError("not an image: expected a JPEG or PNG file") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"too large: {error}") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
+        kind = "truncated" if "truncated" in str(error) else "unreadable"
+        raise ImageError(f"{kind}: {error}") from error
+
+
+def read_image(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
+    """Read an image file to 8-bit RGB.
+
+    Parameters
+    ----------
+    path : path
+        A JPEG or PNG file.
+    max_megapixels : float
+        Largest permitted number of pixels, in millions.
+
+    Returns
+    -------
+    uint8 array of shape (H, W, 3)
+
+    Raises
+    ------
+    ImageError
+        As `decode_image`, or if the file cannot be opened; the message names the file.
+    """
+    try:
+        return decode_image(Path(path).read_bytes(), max_megapixels=max_megapixels)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be opened ({error.strerror})") from error
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def resize(image: Pixels, *, size: tuple[int, int]) -> Pixels:
+    """Resize by averaging areas, as suits shrinking.
+
+    Parameters
+    ----------
+    image : uint8 array of shape (H, W, 3)
+    size : tuple of int
+        Height and width to reach.
+
+    Returns
+    -------
+    uint8 array of shape (height, width, 3)
+    """
+    height, width = size
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def load_images(
+    folder: Path,
+    files: Sequence[str],
+    *,
+    size: tuple[int, int],
+    progress: Callable[[int], object] | None = None,
+) -> Pixels:
+    """Read many images at one size.
+
+    Parameters
+    ----------
+    folder : path
+        What `files` are relative to.
+    files : sequence of str
+        N files.
+    size : tuple of int
+        Height and width.
+    progress : callable, optional
+        Called with the number of images read so far.
+
+    Returns
+    -------
+    uint8 array of shape (N, height, width, 3)
+    """
+    loaded = np.empty((len(files), *size, 3), np.uint8)
+    for index, file in enumerate(files):
+        loaded[index] = resize(read_image(folder / file), size=size)
+        if progress is not None:
+            progress(index + 1)
+    return loaded

@@ -1,0 +1,182 @@
+"""Training, validation and test by lesion: stratified, seeded, without a leak."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import networkx
+import numpy as np
+import pandas as pd
+
+from components.errors import LeakError, SchemaError
+from components.settings import Settings, setting
+
+JUDGED = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class SplitSettings(Settings):
+    """Section ``split`` of ``params.yaml``: the paper's sizes (section 4.1), scaled to the data.
+
+    ``max_images`` takes only so many images, whole lesions drawn class by class in proportion.
+    """
+
+    train: int = setting(3300, low=1)
+    validation: int = setting(1100, low=1)
+    test: int = setting(360, low=1)
+    max_images: int | None = setting(None, low=1)
+    seed: int = setting(0, low=0)
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """A split and what it could not give.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        ``image_id``, ``lesion_id``, ``label``, ``part`` (train, validation, test), by image_id.
+    shortfall : DataFrame
+        ``part``, ``label``, ``wanted`` (the scaled size, equal between classes), ``given``.
+    """
+
+    frame: pd.DataFrame
+    shortfall: pd.DataFrame
+
+
+def group_images(catalog: pd.DataFrame) -> pd.Series:
+    """Find the images that must stay together: of one lesion, or of equal bytes.
+
+    Parameters
+    ----------
+    catalog : DataFrame
+        ``image_id``, ``lesion_id``, ``sha256``.
+
+    Returns
+    -------
+    Series of str
+        The smallest lesion_id of each image's group, indexed as `catalog`.
+    """
+    graph = networkx.Graph()
+    for lesion, digest in zip(catalog["lesion_id"], catalog["sha256"], strict=True):
+        graph.add_edge(("lesion", lesion), ("bytes", digest))
+    name_of: dict[str, str] = {}
+    for component in networkx.connected_components(graph):
+        lesions = sorted(name for kind, name in component if kind == "lesion")
+        name_of |= dict.fromkeys(lesions, lesions[0])
+    return catalog["lesion_id"].map(name_of)
+
+
+def split(catalog: pd.DataFrame, settings: SplitSettings) -> SplitResult:
+    """Divide the images by lesion.
+
+    Validation and test take the same number of images of each class, as nearly as whole lesions
+    allow: the scaled size over the classes, or where that is more, the part's share of the scarcest
+    class. All other images are training.
+
+    Parameters
+    ----------
+    catalog : DataFrame
+        As `components.dataset.catalog.read_catalog` gives it.
+    settings : SplitSettings
+        Weights of the parts, seed.
+
+    Returns
+    -------
+    SplitResult
+        The same for the same images and seed, whatever the order of rows.
+
+    Raises
+    ------
+    SchemaError
+        If a class has fewer than three lesions, one for each part.
+    """
+    images = catalog.sort_values("image_id", ignore_index=True)
+    images["group"] = group_images(images)
+    random = np.random.default_rng(settings.seed)
+    queues = {
+        label: _shuffled(images[images["label"] == label], random)
+        for label in sorted(set(images["label"]))
+    }
+    if settings.max_images is not None:
+        share = settings.max_images / len(images)
+        queues = {label: _head(sizes, share * sizes.sum()) for label, sizes in queues.items()}
+    scarce = [label for label, sizes in queues.items() if len(sizes) < 3]
+    if scarce:
+        raise SchemaError(
+            f"split: class {scarce[0]!r} has {len(queues[scarce[0]])} lesions, expected at least "
+            "3, one for each part"
+        )
+    part_of, shortfall = _assign(queues, settings)
+    images["part"] = images["group"].map(part_of)
+    frame = images.dropna(subset="part")[["image_id", "lesion_id", "label", "part"]]
+    return SplitResult(frame.reset_index(drop=True), shortfall)
+
+
+def _shuffled(images: pd.DataFrame, random: np.random.Generator) -> pd.Series:
+    """Sizes of a class's groups, in random order."""
+    sizes = images.groupby("group", sort=True).size()
+    return sizes.iloc[random.permutation(len(sizes))]
+
+
+def _head(sizes: pd.Series, wanted: float) -> pd.Series:
+    """Take the first groups that come nearest to `wanted` images, one at least."""
+    reached = sizes.cumsum().to_numpy()
+    return sizes.iloc[: int(np.abs(reached - wanted).argmin()) + 1]
+
+
+def _assign(
+    queues: dict[str, pd.Series], settings: SplitSettings
+) -> tuple[dict[str, str], pd.DataFrame]:
+    weights = {"train": settings.train, "validation": settings.validation, "test": settings.test}
+    total = sum(int(sizes.sum()) for sizes in queues.values())
+    scarcest = min(int(sizes.sum()) for sizes in queues.values())
+    part_of: dict[str, str] = {}
+    rows = []
+    for part in JUDGED:
+        share = weights[part] / sum(weights.values())
+        wanted = share * total / len(queues)
+        target = min(wanted, share * scarcest)
+        for label, sizes in queues.items():
+            # Two parts are still to be served after this one at most, with a lesion each.
+            spare = 1 + (JUDGED.index(part) == 0)
+            taken = _head(sizes.iloc[: len(sizes) - spare], target)
+            part_of |= dict.fromkeys(taken.index, part)
+            queues[label] = sizes.iloc[len(taken) :]
+            given = int(taken.sum())
+            rows.append({"part": part, "label": label, "wanted": round(wanted), "given": given})
+    for label, sizes in queues.items():
+        part_of |= dict.fromkeys(sizes.index, "train")
+        wanted = round(weights["train"] / sum(weights.values()) * total / len(queues))
+        given = int(sizes.sum())
+        rows.append({"part": "train", "label": label, "wanted": wanted, "given": given})
+    return part_of, pd.DataFrame(rows)
+
+
+def check_no_leak(catalog: pd.DataFrame, frame: pd.DataFrame) -> None:
+    """Make sure that no lesion and no byte-identical image stands on two sides.
+
+    Parameters
+    ----------
+    catalog : DataFrame
+        ``image_id``, ``sha256``.
+    frame : DataFrame
+        As `SplitResult.frame`.
+
+    Raises
+    ------
+    LeakError
+        Naming the lesion, or the images, and their parts.
+    """
+    merged = frame.merge(catalog[["image_id", "sha256"]], on="image_id")
+    for column, what in (("lesion_id", "lesion"), ("sha256", "image content")):
+        parts = merged.groupby(column)["part"].nunique()
+        for value in parts[parts > 1].index:
+            here = merged[merged[column] == value]
+            sides = ", ".join(_sides(zip(here["image_id"], here["part"], strict=True)))
+            raise LeakError(
+                f"{what} {value} stands on two sides: {sides}; expected one part, split again"
+            )
+
+
+def _sides(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{image} in {part}" for image, part in pairs]

@@ -1,0 +1,167 @@
+"""Whether a pruned network is good enough, in three named arms (paper, sections 3 and 4.1).
+
+``paper`` also judges on test, which is choosing by what should only report; ``validation`` is the
+same without test; ``relative`` lowers a bar that the baseline itself misses, and says so.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from components.errors import ParameterError
+
+Metrics = Mapping[str, float]
+
+TRAINING_KEYS = ("train_accuracy", "train_precision")
+VALIDATION_KEYS = ("validation_accuracy", "validation_precision")
+TEST_KEYS = ("test_accuracy", "test_precision", "test_recall")
+
+
+@dataclass(frozen=True)
+class Bars:
+    """What is demanded, as shares: two bars, and two tolerances below the baseline."""
+
+    training: float = 0.90
+    validation: float = 0.80
+    test_tolerance: float = 0.02
+    relative_tolerance: float = 0.02
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Accepted or not, with a sentence for a person."""
+
+    accepted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Demand:
+    key: str
+    received: float
+    expected: float
+    why: str = ""
+    lowered: bool = False
+
+    @property
+    def met(self) -> bool:
+        # The spare makes 0.70 meet 0.72 - 0.02 in floating point; NaN meets nothing.
+        return self.received >= self.expected - 1e-9
+
+    def __str__(self) -> str:
+        relation = ">=" if self.met else "<"
+        return f"{self.key} {self.received:.4f} {relation} {self.expected:.4f}{self.why}"
+
+
+def paper(metrics: Metrics, baseline: Metrics, bars: Bars) -> Verdict:
+    """Accept as the paper does: bars on training and validation, tolerance on test.
+
+    Parameters
+    ----------
+    metrics, baseline : mapping
+        Of the pruned network, and of the unpruned one trained on original images; shares under
+        `TRAINING_KEYS`, `VALIDATION_KEYS` and `TEST_KEYS`.
+    bars : Bars
+        What is demanded.
+
+    Raises
+    ------
+    ParameterError
+        When a metric is missing.
+    """
+    test = [
+        _Demand(
+            key,
+            _value(metrics, key),
+            _value(baseline, key) - bars.test_tolerance,
+            f" (baseline {_value(baseline, key):.4f} less {bars.test_tolerance:g})",
+        )
+        for key in TEST_KEYS
+    ]
+    return _judge([*_absolute(metrics, bars), *test])
+
+
+def validation(metrics: Metrics, baseline: Metrics, bars: Bars) -> Verdict:
+    """Accept by the bars on training and validation alone; the baseline is not consulted.
+
+    Raises
+    ------
+    ParameterError
+        When a metric is missing.
+    """
+    return _judge(_absolute(metrics, bars))
+
+
+def relative(metrics: Metrics, baseline: Metrics, bars: Bars) -> Verdict:
+    """Accept by the bars, each lowered to the baseline less a tolerance where it misses the bar.
+
+    The reason names every bar that was lowered, met or not.
+
+    Raises
+    ------
+    ParameterError
+        When a metric is missing.
+    """
+    return _judge([_eased(demand, baseline, bars) for demand in _absolute(metrics, bars)])
+
+
+ACCEPTANCE: dict[str, Callable[[Metrics, Metrics, Bars], Verdict]] = {
+    "paper": paper,
+    "validation": validation,
+    "relative": relative,
+}
+
+
+def get(name: str) -> Callable[[Metrics, Metrics, Bars], Verdict]:
+    """Look up an arm by its name.
+
+    Raises
+    ------
+    ParameterError
+        When there is none of that name; the message lists those there are.
+    """
+    if name not in ACCEPTANCE:
+        raise ParameterError(
+            f"acceptance: received {name!r}, expected one of {', '.join(ACCEPTANCE)}"
+        )
+    return ACCEPTANCE[name]
+
+
+def _value(metrics: Metrics, key: str) -> float:
+    if key not in metrics:
+        raise ParameterError(
+            f"acceptance: received metrics {sorted(metrics)}, expected {key} among them"
+        )
+    return metrics[key]
+
+
+def _absolute(metrics: Metrics, bars: Bars) -> list[_Demand]:
+    training = [_Demand(key, _value(metrics, key), bars.training) for key in TRAINING_KEYS]
+    return training + [
+        _Demand(key, _value(metrics, key), bars.validation) for key in VALIDATION_KEYS
+    ]
+
+
+def _eased(demand: _Demand, baseline: Metrics, bars: Bars) -> _Demand:
+    own = _value(baseline, demand.key)
+    if own >= demand.expected:
+        return demand
+    why = (
+        f" (bar {demand.expected:.4f} lowered: the baseline has {own:.4f}, "
+        f"less {bars.relative_tolerance:g})"
+    )
+    return _Demand(
+        demand.key, demand.received, own - bars.relative_tolerance, why=why, lowered=True
+    )
+
+
+def _judge(demands: list[_Demand]) -> Verdict:
+    missed = [str(demand) for demand in demands if not demand.met]
+    lowered = [str(demand) for demand in demands if demand.met and demand.lowered]
+    sentences = []
+    if missed:
+        sentences.append("missed: " + "; ".join(missed))
+    else:
+        sentences.append("every bar met: " + ", ".join(demand.key for demand in demands))
+    if lowered:
+        sentences.append("met a lowered bar: " + "; ".join(lowered))
+    return Verdict(not missed, ". ".join(sentences))

@@ -1,0 +1,136 @@
+"""All metrics of one image against its original, the original's part computed once."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from components.errors import ImageError
+from components.quality import colour, fidelity, information, shape, spectrum, texture
+from components.settings import Settings, setting
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class QualitySettings(Settings):
+    """Section ``quality`` of ``params.yaml``.
+
+    ``changed_threshold`` in grey levels; ``low_frequency_radius`` as a share of the Nyquist
+    frequency; ``chunk_size`` images are measured, and kept against interruption, at a time.
+    """
+
+    changed_threshold: int = setting(5, low=0, high=254)
+    low_frequency_radius: float = setting(0.25, above=0, below=1)
+    chunk_size: int = setting(32, low=1)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's title for people, unit included, and which way is better."""
+
+    label: str
+    better: Literal["higher", "lower"]
+
+
+METRICS = {
+    "psnr": Metric("PSNR, dB", "higher"),
+    "ssim": Metric("SSIM", "higher"),
+    "rmse": Metric("RMSE, grey levels", "lower"),
+    "mse": Metric("MSE, grey levels²", "lower"),
+    "histogram_intersection": Metric("histogram intersection", "higher"),
+    "bhattacharyya": Metric("Bhattacharyya distance", "lower"),
+    "hu_distance": Metric("Hu moments, distance", "lower"),
+    "hu_correlation": Metric("Hu moments, correlation", "higher"),
+    "haralick_distance": Metric("Haralick features, distance", "lower"),
+    "share_changed": Metric("share of changed pixels", "lower"),
+    "voi": Metric("variation of information, bits", "lower"),
+    "nmi": Metric("normalised mutual information", "higher"),
+    "mse_low": Metric("MSE, low frequencies", "lower"),
+    "mse_high": Metric("MSE, high frequencies", "lower"),
+    "spectral_correlation": Metric("spectral correlation", "higher"),
+}
+
+
+class Reference:
+    """An original, ready to be compared with.
+
+    Parameters
+    ----------
+    original : uint8 array of shape (H, W, 3)
+        Both sides at least 7, SSIM's window.
+    settings : QualitySettings
+
+    Raises
+    ------
+    ImageError
+        If the array has another dtype or shape, or is too small.
+    """
+
+    def __init__(self, original: Pixels, settings: QualitySettings) -> None:
+        if original.dtype != np.uint8 or original.ndim != 3 or original.shape[2] != 3:
+            raise ImageError(
+                f"received an array of {original.dtype} {original.shape}, expected uint8 (H, W, 3)"
+            )
+        if min(original.shape[:2]) < fidelity.WINDOW:
+            raise ImageError(
+                f"received {original.shape[0]}x{original.shape[1]} pixels, expected at least "
+                f"{fidelity.WINDOW}x{fidelity.WINDOW}, the window of SSIM"
+            )
+        self.original, self.settings = original, settings
+        self.gray = cv2.cvtColor(original, cv2.COLOR_RGB2GRAY)
+        self.moments = fidelity.moments(original)
+        self.histograms = colour.histograms(original)
+        self.hu = shape.hu_moments(self.gray)
+        self.haralick = texture.haralick_features(self.gray)
+        self.spectrum = spectrum.spectrum(self.gray)
+
+    def compare(self, other: Pixels) -> dict[str, float]:
+        """Give every metric of `METRICS` for another image of the same shape.
+
+        Parameters
+        ----------
+        other : uint8 array of shape (H, W, 3)
+
+        Returns
+        -------
+        dict of str to float
+
+        Raises
+        ------
+        ImageError
+            If the shapes or dtypes differ.
+        """
+        if other.shape != self.original.shape or other.dtype != np.uint8:
+            raise ImageError(
+                f"received an array of {other.dtype} {other.shape}, expected uint8 "
+                f"{self.original.shape} as the original's"
+            )
+        gray = cv2.cvtColor(other, cv2.COLOR_RGB2GRAY)
+        histograms, hu = colour.histograms(other), shape.hu_moments(gray)
+        bits = information.entropies(self.gray, gray)
+        waves = spectrum.spectrum(gray)
+        radius = self.settings.low_frequency_radius
+        low, high = spectrum.band_errors(self.spectrum, waves, radius=radius)
+        threshold = self.settings.changed_threshold
+        return {
+            "psnr": fidelity.psnr(self.original, other),
+            "ssim": fidelity.ssim(self.moments, other),
+            "rmse": fidelity.rmse(self.original, other),
+            "mse": fidelity.mse(self.original, other),
+            "histogram_intersection": colour.histogram_intersection(self.histograms, histograms),
+            "bhattacharyya": colour.bhattacharyya(self.histograms, histograms),
+            "hu_distance": shape.hu_distance(self.hu, hu),
+            "hu_correlation": shape.hu_correlation(self.hu, hu),
+            "haralick_distance": texture.haralick_distance(
+                self.haralick, texture.haralick_features(gray)
+            ),
+            "share_changed": fidelity.share_changed(self.original, other, threshold=threshold),
+            "voi": information.variation_of_information(*bits),
+            "nmi": information.normalised_mutual_information(*bits),
+            "mse_low": low,
+            "mse_high": high,
+            "spectral_correlation": spectrum.spectral_correlation(self.spectrum, waves),
+        }

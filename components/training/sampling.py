@@ -1,0 +1,37 @@
+"""A part of the dataset with as many images of each class."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from components.training.batches import Examples
+
+
+def equal_classes(examples: Examples, *, seed: int) -> Examples:
+    """Draw as many examples of each class as the scarcest has, without repetition.
+
+    The training part is mostly nevi, so its plain accuracy would reward a network that says "nevus"
+    to everything, and could not be held against the paper's bar, whose training part is balanced.
+
+    Parameters
+    ----------
+    examples : Examples
+    seed : int
+        The same seed draws the same examples.
+
+    Returns
+    -------
+    subset : Examples
+        In the order in which they stand in `examples`; not augmented.
+    """
+    random = np.random.default_rng(seed)
+    places = [np.flatnonzero(examples.labels == label) for label in np.unique(examples.labels)]
+    size = min(map(len, places))
+    chosen = np.sort(np.concatenate([random.choice(p, size, replace=False) for p in places]))
+    return replace(
+        examples,
+        images=examples.images[chosen],
+        metadata=examples.metadata[chosen],
+        labels=examples.labels[chosen],
+        lesions=examples.lesions[chosen],
+    )

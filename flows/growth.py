@@ -1,0 +1,46 @@
+"""Step: parameters against pruning iteration (the paper's figure 2), sizes at each input size."""
+
+from functools import partial
+
+from prefect import flow
+
+from components.pruning.growth import fit_table, path_table
+from components.pruning.widths import Widths
+from components.training.architectures import get
+from components.training.counts import count_parameters
+from components.training.sizes import size_table
+from flows.params import read_params
+from flows.runtime import console, replacing, run_step
+
+
+@flow(name="growth")
+def growth() -> None:
+    """Write ``data/growth``: ``paths.csv``, ``fits.csv``, ``sizes.csv``; nothing is trained."""
+    params = read_params()
+    shape = (params.train.height, params.train.width, 3)
+    num_classes = sum(bool(diagnoses) for diagnoses in params.ingest.classes.values())
+
+    def count(network: str, widths: Widths) -> int:
+        return count_parameters(
+            network,
+            num_classes=num_classes,
+            input_shape=shape,
+            convolutions=widths.convolutions,
+            dense=widths.dense,
+        ).total
+
+    starts = {name: Widths(get(name).convolutions, get(name).dense) for name in params.networks}
+    counters = {name: partial(count, name) for name in starts}
+    paths = path_table(starts, counters, params.prune.factors)
+    fits = fit_table(paths)
+    with replacing("data/growth") as draft:
+        paths.to_csv(draft / "paths.csv", index=False)
+        fits.to_csv(draft / "fits.csv", index=False)
+        size_table(params.networks, num_classes=num_classes).to_csv(
+            draft / "sizes.csv", index=False
+        )
+    console.print(f"growth: {len(paths)} widths counted for {', '.join(params.networks)}")
+
+
+if __name__ == "__main__":
+    run_step(growth)

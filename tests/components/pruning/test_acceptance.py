@@ -1,0 +1,86 @@
+import math
+
+import pytest
+
+from components.errors import ParameterError
+from components.pruning.acceptance import ACCEPTANCE, Bars, get
+
+GOOD = {
+    "train_accuracy": 0.90,
+    "train_precision": 0.95,
+    "validation_accuracy": 0.80,
+    "validation_precision": 0.81,
+    "test_accuracy": 0.70,
+    "test_precision": 0.70,
+    "test_recall": 0.70,
+}
+BASELINE = {**GOOD, "test_accuracy": 0.72, "test_precision": 0.71, "test_recall": 0.60}
+BARS = Bars()
+
+
+@pytest.mark.parametrize("name", ACCEPTANCE)
+def test_metrics_exactly_on_every_bar_are_accepted(name: str) -> None:
+    verdict = get(name)(GOOD, BASELINE, BARS)
+    assert verdict.accepted
+    assert verdict.reason.startswith("every bar met")
+
+
+@pytest.mark.parametrize("name", ACCEPTANCE)
+@pytest.mark.parametrize("key", [key for key in GOOD if not key.startswith("test")])
+@pytest.mark.parametrize("value", [0.799, math.nan])
+def test_one_bar_missed_refuses_and_is_named(name: str, key: str, value: float) -> None:
+    baseline = dict.fromkeys(BASELINE, 0.99)
+    metrics = {**dict.fromkeys(GOOD, 0.99), key: value}
+    verdict = get(name)(metrics, baseline, BARS)
+    assert not verdict.accepted
+    bar = 0.9 if key.startswith("train") else 0.8
+    assert verdict.reason == f"missed: {key} {value:.4f} < {bar:.4f}"
+
+
+@pytest.mark.parametrize("key", ["test_accuracy", "test_precision", "test_recall"])
+def test_only_the_paper_s_arm_looks_at_test(key: str) -> None:
+    metrics = {**GOOD, key: BASELINE[key] - 0.021}
+    assert not get("paper")(metrics, BASELINE, BARS).accepted
+    assert key in get("paper")(metrics, BASELINE, BARS).reason
+    assert get("validation")(metrics, BASELINE, BARS).accepted
+    assert get("relative")(metrics, BASELINE, BARS).accepted
+
+
+def test_validation_needs_no_test_metrics_at_all() -> None:
+    metrics = {key: value for key, value in GOOD.items() if not key.startswith("test")}
+    assert get("validation")(metrics, {}, BARS).accepted
+    with pytest.raises(ParameterError, match="test_accuracy"):
+        get("paper")(metrics, BASELINE, BARS)
+
+
+def test_relative_lowers_only_the_bar_that_the_baseline_misses_and_says_so() -> None:
+    baseline = {**GOOD, "validation_accuracy": 0.74}
+    lower = {**GOOD, "validation_accuracy": 0.72}
+    verdict = get("relative")(lower, baseline, BARS)
+    assert verdict.accepted
+    assert "validation_accuracy 0.7200 >= 0.7200" in verdict.reason
+    assert "bar 0.8000 lowered: the baseline has 0.7400" in verdict.reason
+    assert "train_accuracy 0" not in verdict.reason
+    assert not get("validation")(lower, baseline, BARS).accepted
+    refused = get("relative")({**lower, "validation_accuracy": 0.719}, baseline, BARS)
+    assert not refused.accepted
+    assert "0.7190 < 0.7200 (bar 0.8000 lowered" in refused.reason
+
+
+def test_relative_keeps_the_bar_where_the_baseline_is_far_above_it() -> None:
+    baseline = dict.fromkeys(GOOD, 0.99)
+    assert get("relative")(GOOD, baseline, BARS).accepted
+
+
+def test_bars_are_parameters() -> None:
+    shallow = Bars(validation=0.75)
+    metrics = {**GOOD, "validation_accuracy": 0.75, "validation_precision": 0.75}
+    assert get("validation")(metrics, {}, shallow).accepted
+    assert not get("validation")(metrics, {}, BARS).accepted
+
+
+def test_missing_metrics_and_unknown_arms_are_errors() -> None:
+    with pytest.raises(ParameterError, match="expected train_accuracy"):
+        get("validation")({"accuracy": 1.0}, {}, BARS)
+    with pytest.raises(ParameterError, match="paper, validation, relative"):
+        get("strict")

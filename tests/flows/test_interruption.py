@@ -1,0 +1,78 @@
+"""A run that is killed and started again finishes, and does nothing finished a second time."""
+
+import os
+import shutil
+import signal
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(900)]
+
+
+def finished(workspace):
+    """Each finished piece of work in the cache, with when it was finished."""
+    cache = workspace.folder / ".cache" / "slimderm"
+    return {path: path.stat().st_mtime_ns for path in cache.glob("??/????*")}
+
+
+def kill_when(workspace, condition):
+    process = workspace.start("dvc", "repro")
+    deadline = time.monotonic() + 300
+    while not condition(workspace):
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+MOMENTS = {
+    "in the sweep": lambda w: len(finished(w)) >= 2,
+    "in training": lambda w: (
+        (w.folder / "data/compressed").exists()
+        and list((w.folder / ".cache/slimderm").glob("??/*/model.keras"))
+    ),
+    "in pruning": lambda w: (
+        (w.folder / "models/lenet5/baseline").exists()
+        and len(list((w.folder / ".cache/slimderm").glob("??/*/model.keras"))) >= 3
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_run_goes_on_where_it_was(make_workspace, moment):
+    workspace = make_workspace()
+    kill_when(workspace, MOMENTS[moment])
+    before = finished(workspace)
+    assert before
+    workspace.run("dvc", "repro")
+    after = finished(workspace)
+    assert {path: after[path] for path in before} == before
+    assert workspace.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
+    script = (
+        "import mlflow; mlflow.set_tracking_uri('sqlite:///mlflow.db');"
+        "runs = mlflow.search_runs(search_all_experiments=True, output_format='list');"
+        "print(sum(run.info.status == 'RUNNING' for run in runs))"
+    )
+    assert workspace.run("python", "-c", script).stdout.strip() == "0"
+
+
+def test_a_touched_image_reruns_what_depends_on_it(make_workspace):
+    workspace = make_workspace()
+    workspace.run("dvc", "repro", "synthesize")
+    own = workspace.folder / "own"
+    shutil.copytree(workspace.folder / "data/source", own)
+    params = workspace.folder / "params.yaml"
+    text = params.read_text().replace("source: data/source,", "source: own,")
+    params.write_text(text.replace("negatives: data/source/negatives", "negatives: own/negatives"))
+    workspace.run("dvc", "repro")
+    image = sorted(own.rglob("*.jpg"))[0]
+    other = sorted(own.rglob("*.jpg"))[1]
+    image.chmod(0o644)
+    image.write_bytes(image.read_bytes() + b"\\0")
+    assert other.exists()
+    ran = set(workspace.repro())
+    assert {"ingest", "sweep", "compress", "train@lenet5", "prune@lenet5", "report"} <= ran
+    assert "synthesize" not in ran
+    assert "growth" not in ran

@@ -1,0 +1,172 @@
+"""One short run by each route through the real tools: DVC, MLflow's and Prefect's servers."""
+
+import json
+import shutil
+import socket
+import time
+
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+STAGES = {
+    "synthesize",
+    "ingest",
+    "split",
+    "sweep",
+    "choose",
+    "compress",
+    "train@lenet5",
+    "prune@lenet5",
+    "growth",
+    "register",
+    "report",
+}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def clean(text):
+    """Whether output holds neither a traceback nor a library's warning."""
+    return not [word for word in ("Traceback", "Warning", "WARNING", "absl") if word in text]
+
+
+def untimed(folder):
+    """The tables of a report without what differs from run to run: times."""
+    tables = {}
+    for path in sorted((folder / "reports" / "tables").glob("*.csv")):
+        frame = pd.read_csv(path)
+        tables[path.name] = frame[[c for c in frame if "seconds" not in c and "latency" not in c]]
+    return tables
+
+
+@pytest.fixture(scope="module")
+def reproduced(make_workspace):
+    workspace = make_workspace()
+    done = workspace.run("dvc", "repro")
+    return workspace, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def flowed(make_workspace):
+    workspace = make_workspace()
+    ports = {"MLFLOW_PORT": free_port(), "PREFECT_PORT": free_port()}
+    workspace.environment |= ports
+    workspace.run("python", "-m", "flows.servers", "up")
+    workspace.environment |= {
+        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{ports['MLFLOW_PORT']}",
+        "PREFECT_API_URL": f"http://127.0.0.1:{ports['PREFECT_PORT']}/api",
+    }
+    done = workspace.run("python", "-m", "flows.pipeline")
+    yield workspace, done.stdout + done.stderr
+    workspace.run("python", "-m", "flows.servers", "down")
+
+
+def test_dvc_repro_runs_every_stage_with_clean_output(reproduced):
+    workspace, output = reproduced
+    assert {line.split("'")[1] for line in output.splitlines() if "Running stage" in line} == STAGES
+    assert clean(output), output
+    assert workspace.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
+
+
+def test_a_second_repro_does_nothing_and_is_quick(reproduced):
+    workspace, _ = reproduced
+    start = time.monotonic()
+    assert workspace.repro() == []
+    assert time.monotonic() - start < 15
+
+
+def test_after_repro_the_prefect_route_finds_nothing_to_do(reproduced, flowed):
+    workspace, _ = reproduced
+    api = flowed[0].environment["PREFECT_API_URL"]
+    done = workspace.run("python", "-m", "flows.pipeline", PREFECT_API_URL=api)
+    assert "pipeline: nothing was stale" in done.stdout
+
+
+def test_the_prefect_route_leaves_dvc_clean(flowed):
+    workspace, output = flowed
+    ran = next(line for line in output.splitlines() if line.startswith("pipeline: "))
+    assert set(ran.removeprefix("pipeline: ").split(", ")) == STAGES
+    assert clean(output), output
+    assert workspace.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
+    assert workspace.repro() == []
+
+
+def test_both_routes_give_the_same_tables(reproduced, flowed):
+    first, second = untimed(reproduced[0].folder), untimed(flowed[0].folder)
+    assert first.keys() == second.keys()
+    for name, frame in first.items():
+        pd.testing.assert_frame_equal(frame, second[name], obj=name)
+
+
+def test_mlflow_holds_a_parent_and_a_child_a_training(reproduced):
+    workspace, _ = reproduced
+    script = (
+        "import json, mlflow; mlflow.set_tracking_uri('sqlite:///mlflow.db');"
+        "runs = mlflow.search_runs(search_all_experiments=True, output_format='list');"
+        "print(json.dumps([[r.info.run_name, r.info.status, r.data.tags, r.data.metrics]"
+        " for r in runs]))"
+    )
+    runs = json.loads(workspace.run("python", "-c", script).stdout)
+    by_name = {name: (status, tags, metrics) for name, status, tags, metrics in runs}
+    steps = json.loads((workspace.folder / "models/lenet5/pruned/steps.json").read_text())["steps"]
+    notations = {step["notation"] for step in steps} - {"R0"}
+    assert set(by_name) == {"lenet5", "original", "compressed", "reports", "report"} | notations
+    assert {status for status, _, _ in by_name.values()} == {"FINISHED"}
+    _, tags, metrics = by_name["original"]
+    assert {"dvc.raw", "dvc.compressed", "mlflow.source.git.commit", "mlflow.parentRunId"} <= set(
+        tags
+    )
+    assert {"num_parameters", "test_balanced_accuracy", "epoch_train_loss"} <= set(metrics)
+
+
+def test_predict_and_promote_use_the_registered_model(reproduced):
+    workspace, _ = reproduced
+    image = next((workspace.folder / "data/raw/images").glob("*.jpg"))
+    known = ["--age", "45", "--sex", "female", "--site", "back"]
+    said = workspace.run("python", "-m", "flows.predict", str(image), *known).stdout
+    assert "challenger" in said
+    assert "melanoma" in said
+    workspace.run("python", "-m", "flows.promote")
+    assert "champion" in workspace.run("python", "-m", "flows.predict", str(image)).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere.jpg"], "nowhere.jpg"),
+        (["README.md"], "README.md"),
+        (["x.jpg", "--age", "old"], "AGE"),
+    ],
+)
+def test_predict_answers_bad_input_with_an_error(reproduced, arguments, said):
+    done = reproduced[0].run("python", "-m", "flows.predict", *arguments, check=False)
+    assert done.returncode == 1
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_data_goes_to_the_remote_and_comes_back(reproduced):
+    workspace, _ = reproduced
+    raw = workspace.folder / "data/raw"
+    before = sorted(path.name for path in raw.rglob("*"))
+    workspace.run("dvc", "push", "-q")
+    shutil.rmtree(raw)
+    shutil.rmtree(workspace.folder / ".dvc/cache")
+    workspace.run("dvc", "pull", "-q")
+    assert sorted(path.name for path in raw.rglob("*")) == before
+    assert workspace.repro() == []
+
+
+def test_a_pruning_parameter_reruns_pruning_only(reproduced):
+    workspace, _ = reproduced
+    params = workspace.folder / "params.yaml"
+    params.write_text(
+        params.read_text().replace("relative_tolerance: 0.9", "relative_tolerance: 0.8")
+    )
+    assert set(workspace.repro()) <= {"prune@lenet5", "register", "report"}
