@@ -5,12 +5,18 @@ from functools import partial
 from prefect import flow
 
 from components.pruning.growth import fit_table, path_table
-from components.pruning.widths import Widths
+from components.pruning.settings import FACTORS
+from components.pruning.widths import Widths, prune
 from components.training.architectures import get
 from components.training.counts import count_parameters
 from components.training.sizes import size_table
 from flows.params import read_params
 from flows.runtime import console, replacing, run_step
+
+
+def halve(widths: tuple[int, ...]) -> tuple[int, ...]:
+    """Shrink widths by one iteration of 50 %."""
+    return prune(Widths(widths, ()), 50).convolutions
 
 
 @flow(name="growth")
@@ -31,14 +37,13 @@ def growth() -> None:
 
     starts = {name: Widths(get(name).convolutions, get(name).dense) for name in params.networks}
     counters = {name: partial(count, name) for name in starts}
-    paths = path_table(starts, counters, params.prune.factors)
+    paths = path_table(starts, counters, FACTORS)
     fits = fit_table(paths)
     with replacing("data/growth") as draft:
         paths.to_csv(draft / "paths.csv", index=False)
         fits.to_csv(draft / "fits.csv", index=False)
-        size_table(params.networks, num_classes=num_classes).to_csv(
-            draft / "sizes.csv", index=False
-        )
+        sizes = size_table(params.networks, num_classes=num_classes, halve=halve)
+        sizes.to_csv(draft / "sizes.csv", index=False)
     console.print(f"growth: {len(paths)} widths counted for {', '.join(params.networks)}")
 
 

@@ -6,7 +6,7 @@ from prefect import flow
 
 from components.dataset.catalog import ingest, write_dataset
 from flows.params import read_params
-from flows.runtime import console, progress_bar, run_step
+from flows.runtime import console, progress_bar, run_step, write_text
 
 
 @flow(name="ingest")
@@ -24,7 +24,7 @@ def ingest_dataset() -> None:
             progress=update,
         )
     write_dataset(catalog, source, negatives, Path("data/raw"))
-    catalog.quarantine.to_csv("data/quarantine.csv", index=False)
+    write_text("data/quarantine.csv", catalog.quarantine.to_csv(index=False))
     console.print(
         f"ingest: {len(catalog.images)} images of {catalog.images['lesion_id'].nunique()} lesions, "
         f"{len(catalog.quarantine)} rows or files in data/quarantine.csv",

@@ -85,10 +85,11 @@ def smallest_accepted(records: Sequence[dict[str, Any]]) -> dict[str, Any] | Non
 
 
 def _say(record: Mapping[str, Any]) -> None:
-    word = "accepted" if record["verdict"]["accepted"] else "refused"
+    accepted, metrics = record["verdict"]["accepted"], record["metrics"]
     console.print(
-        f"prune: {record['network']} {record['notation']}, {record['num_parameters']:,} "
-        f"parameters, {word}: {record['verdict']['reason']}",
+        f"prune: {record['network']} {record['notation']} {'accepted' if accepted else 'refused'}, "
+        f"{record['num_parameters']:,} parameters, accuracy {metrics['train_accuracy']:.3f} in "
+        f"training, {metrics['validation_accuracy']:.3f} in validation",
         highlight=False,
         soft_wrap=True,
     )

@@ -7,14 +7,15 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 from prefect import flow
+from rich.box import SIMPLE
 from rich.table import Table
 
 from components.quality.measure import METRICS
 from components.reporting import plots, tables
-from components.reporting.page import Section, format_cell, render
+from components.reporting.page import Section, format_cell, render, render_markdown
 from flows.params import Params, read_params
 from flows.runs import record_report
-from flows.runtime import console, read_json, replacing, run_step, write_json
+from flows.runtime import console, read_json, replacing, run_step, write_json, write_text
 
 REPORTS = Path("reports")
 SIZE_QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "haralick_distance": "Haralick distance"}
@@ -118,13 +119,23 @@ def _sections(frames: dict[str, pd.DataFrame], choice: dict[str, Any]) -> list[S
     ]
 
 
+COLUMNS = {
+    "network": "network",
+    "notation": "step",
+    "num_parameters": "parameters",
+    "share_of_parameters": "share",
+    "latency_p50_ms": "ms",
+    "validation_accuracy": "val. acc.",
+    "test_balanced_accuracy": "test bal. acc.",
+    "accepted": "accepted",
+}
+
+
 def _terminal(frame: pd.DataFrame) -> Table:
-    shown = ["network", "notation", "num_parameters", "share_of_parameters", "bytes"]
-    shown += ["latency_p50_ms", "validation_accuracy", "test_balanced_accuracy", "accepted"]
-    table = Table(title="Pruning")
-    for name in shown:
-        table.add_column(name.replace("_", " "), justify="left" if name in shown[:2] else "right")
-    for row in frame.reindex(columns=shown).astype(object).itertuples(index=False):
+    table = Table(title="Pruning steps", box=SIMPLE)
+    for title in COLUMNS.values():
+        table.add_column(title, justify="left" if title in ("network", "step") else "right")
+    for row in frame.reindex(columns=list(COLUMNS)).astype(object).itertuples(index=False):
         table.add_row(*map(format_cell, row))
     return table
 
@@ -144,7 +155,9 @@ def report() -> None:
     with replacing(REPORTS / "plots") as draft:
         for name, figure in figures.items():
             figure.savefig(draft / f"{name}.png", dpi=110)
-    (REPORTS / "index.html").write_text(render("SlimDerm run", _sections(frames, choice)))
+    sections = _sections(frames, choice)
+    write_text(REPORTS / "index.html", render("SlimDerm run", sections))
+    write_text(REPORTS / "report.md", render_markdown("SlimDerm run", sections))
     row = frames["storage"].set_index("k").loc[choice["k"]]
     write_json(
         REPORTS / "metrics.json",

@@ -92,13 +92,18 @@ def replacing(target: Path | str) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def write_json(path: Path | str, value: Any) -> None:
-    """Write JSON atomically, keys in order, so that equal values are equal bytes."""
+def write_text(path: Path | str, text: str) -> None:
+    """Write a file by a rename, never in place: an output may share its bytes with DVC's cache."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+    draft.write_text(text)
     draft.replace(path)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write JSON by a rename, keys in order, so that equal values are equal bytes."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
 def read_json(path: Path | str) -> Any:

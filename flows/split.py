@@ -7,7 +7,7 @@ from prefect import flow
 from components.dataset.catalog import read_catalog
 from components.dataset.splits import check_no_leak, split
 from flows.params import read_params
-from flows.runtime import console, run_step
+from flows.runtime import console, run_step, write_text
 
 
 @flow(name="split")
@@ -16,8 +16,8 @@ def split_lesions() -> None:
     catalog = read_catalog(Path("data/raw"))
     result = split(catalog, read_params().split)
     check_no_leak(catalog, result.frame)
-    result.frame.to_csv("data/splits.csv", index=False)
-    result.shortfall.to_csv("data/shortfall.csv", index=False)
+    write_text("data/splits.csv", result.frame.to_csv(index=False))
+    write_text("data/shortfall.csv", result.shortfall.to_csv(index=False))
     sizes = result.frame["part"].value_counts()
     console.print("split: " + ", ".join(f"{part} {sizes[part]}" for part in sizes.index))
 

@@ -114,9 +114,10 @@ class Tracker:
         name = self.settings.registered_model
         if not self.client.search_registered_models(f"name = '{name}'"):
             self.client.create_registered_model(name)
-        version = self.mlflow.register_model(
-            f"runs:/{run.info.run_id}/{MODEL}", name, tags={**tags, KEY: key}
-        )
+        with quiet_stderr():  # it announces each version
+            version = self.mlflow.register_model(
+                f"runs:/{run.info.run_id}/{MODEL}", name, tags={**tags, KEY: key}
+            )
         return str(version.version)
 
     def set_alias(self, alias: str, version: str) -> None:

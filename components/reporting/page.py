@@ -1,7 +1,7 @@
-"""One HTML page that shows a run: sentences, tables, pictures. No script, no outside resource."""
+"""A run on one page, in HTML and in Markdown: sentences, tables, pictures; no outside resource."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -91,3 +91,38 @@ def render(title: str, sections: Sequence[Section]) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
         f"</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
     )
+
+
+def render_markdown(title: str, sections: Sequence[Section]) -> str:
+    """Give the same page as Markdown.
+
+    Parameters
+    ----------
+    title : str
+        Heading of the page.
+    sections : sequence of Section
+        In order.
+
+    Returns
+    -------
+    str
+        Headings, paragraphs, pipe tables and pictures.
+    """
+    parts = [f"# {title}"]
+    for section in sections:
+        parts += [f"## {section.title}", *section.sentences]
+        if section.table is not None and len(section.table):
+            parts.append(_markdown_table(section.table))
+        pictures = (section.pictures or {}).items()
+        parts += [f"![{text}]({path})" for path, text in pictures]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(frame: pd.DataFrame) -> str:
+    def line(cells: Iterable[object]) -> str:
+        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+    rows = frame.astype(object).itertuples(index=False)
+    head = line(str(name).replace("_", " ") for name in frame)
+    rule = "| --- |" + " ---: |" * (frame.shape[1] - 1)
+    return "\n".join([head, rule, *(line(map(format_cell, row)) for row in rows)])

@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from components.reporting.page import Section, format_cell, render
+from components.reporting.page import Section, format_cell, render, render_markdown
 
 
 class Reader(HTMLParser):
@@ -45,3 +45,15 @@ def test_the_page_shows_tables_and_pictures_and_escapes_text():
     assert reader.cells == ["<b>", "0.5", "1,000"]
     assert reader.images == ["plots/x.png"]
     assert "<1>" not in page
+
+
+def test_the_same_page_as_markdown():
+    frame = pd.DataFrame({"k": [100], "why_not": ["a|b"]})
+    page = render_markdown("Run", [Section("Images", ("One.",), frame, {"x.png": "a picture"})])
+    assert page.split("\n\n") == [
+        "# Run",
+        "## Images",
+        "One.",
+        "| k | why not |\n| --- | ---: |\n| 100 | a\\|b |",
+        "![a picture](x.png)\n",
+    ]
