@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+include infra/servers.env
+export SERVERS_HOST MLFLOW_PORT PREFECT_PORT
 BIN := .venv/bin
 export PYTHONWARNINGS ?= ignore
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -23,11 +25,13 @@ $(BIN)/.installed: requirements.lock
 setup: $(BIN)/.installed ## install the locked environment into .venv
 
 demo: setup ## run the main job from nothing on data that it makes
-	@python -m flows.demo
+	@dvc repro -q || { echo "demo: a step failed; its message stands above, dvc repro says more"; exit 1; }
+	@python -m flows.summary
 
 run: setup ## run what is stale, by params.yaml; DATA=folder RECIPE=recipes/x.yaml choose data and sizes
 	@python -m flows.recipe $(if $(RECIPE),--recipe $(RECIPE)) $(if $(DATA),--data $(DATA))
-	@dvc repro
+	@dvc repro -q || { echo "run: a step failed; its message stands above, dvc repro says more"; exit 1; }
+	@python -m flows.summary
 
 test: setup ## everything fast and one short run through real servers
 	@python -m pytest -m "not slow"

@@ -44,7 +44,6 @@ class RecordSettings(Settings):
     tracking_uri: str = setting("sqlite:///mlflow.db")
     artifacts: str = setting("mlartifacts")
     experiment: str = setting("slimderm")
-    registered_model: str = setting("slimderm")
     cache: str = setting(".cache/slimderm")
     workers: int = setting(2, low=1, high=256)
 

@@ -42,8 +42,11 @@ def register() -> None:
     challenger = min(accepted, key=lambda entry: entry["num_parameters"], default=None)
     if challenger is not None:
         tracker.set_alias("challenger", challenger["version"])
-    write_json("data/registry.json", {"accepted": accepted, "challenger": challenger})
-    name = params.record.registered_model
+    write_json(
+        "data/registry.json",
+        {"model": tracker.name, "accepted": accepted, "challenger": challenger},
+    )
+    name = tracker.name
     console.print(
         f"register: {name} version {challenger['version']} is the challenger "
         f"({challenger['network']} {challenger['notation']})"

@@ -7,12 +7,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 from prefect import flow
-from rich.box import SIMPLE
-from rich.table import Table
 
 from components.quality.measure import METRICS
 from components.reporting import plots, tables
-from components.reporting.page import Section, format_cell, render, render_markdown
+from components.reporting.page import Section, render, render_markdown
 from flows.params import Params, read_params
 from flows.runs import record_report
 from flows.runtime import console, read_json, replacing, run_step, write_json, write_text
@@ -119,27 +117,6 @@ def _sections(frames: dict[str, pd.DataFrame], choice: dict[str, Any]) -> list[S
     ]
 
 
-COLUMNS = {
-    "network": "network",
-    "notation": "step",
-    "num_parameters": "parameters",
-    "share_of_parameters": "share",
-    "latency_p50_ms": "ms",
-    "validation_accuracy": "val. acc.",
-    "test_balanced_accuracy": "test bal. acc.",
-    "accepted": "accepted",
-}
-
-
-def _terminal(frame: pd.DataFrame) -> Table:
-    table = Table(title="Pruning steps", box=SIMPLE)
-    for title in COLUMNS.values():
-        table.add_column(title, justify="left" if title in ("network", "step") else "right")
-    for row in frame.reindex(columns=list(COLUMNS)).astype(object).itertuples(index=False):
-        table.add_row(*map(format_cell, row))
-    return table
-
-
 @flow(name="report")
 def report() -> None:
     """Read ``data`` and ``models``; write ``reports``, and log it to MLflow."""
@@ -159,13 +136,14 @@ def report() -> None:
     write_text(REPORTS / "index.html", render("SlimDerm run", sections))
     write_text(REPORTS / "report.md", render_markdown("SlimDerm run", sections))
     row = frames["storage"].set_index("k").loc[choice["k"]]
+    sentence = tables.storage_sentence(frames["storage"], choice["k"])
+    registry = read_json("data/registry.json")
     write_json(
         REPORTS / "metrics.json",
-        {"k": choice["k"], **row.to_dict(), "registry": read_json("data/registry.json")},
+        {"k": choice["k"], **row.to_dict(), "sentence": sentence, "registry": registry},
     )
     record_report(params, REPORTS)
-    console.print(_terminal(frames["pruning"]))
-    console.print(tables.storage_sentence(frames["storage"], choice["k"]), highlight=False)
+    console.print(f"report: {REPORTS}/index.html", highlight=False)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from components.reporting import plots
 from flows import ledger
 from flows.params import Params
 from flows.runtime import content_key, file_hash, load_keras, read_json
@@ -61,7 +62,11 @@ def record_folder(
     with tracker.child(parent_id, record["key"], name, tags) as run:
         run.params(_params(record))
         run.metrics(record["metrics"] | _sizes(record))
-        for row in pd.read_csv(folder / "history.csv").to_dict("records"):
+        history = pd.read_csv(folder / "history.csv")
+        run.figure(plots.learning_curves({name: history}), "learning_curve.png")
+        if "confusion" in record:
+            run.figure(plots.confusion_matrices({name: record}), "confusion.png")
+        for row in history.to_dict("records"):
             curves = {f"epoch_{key}": value for key, value in row.items() if key != "epoch"}
             run.metrics(curves, step=int(row["epoch"]))
         for file in sorted(folder.iterdir()):

@@ -14,6 +14,7 @@ from flows.params import read_params
 from flows.runtime import console
 
 STATE = Path(".servers")
+HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
 MLFLOW_PORT = int(os.environ.get("MLFLOW_PORT", "5000"))
 PREFECT_PORT = int(os.environ.get("PREFECT_PORT", "4200"))
 
@@ -21,11 +22,11 @@ PREFECT_PORT = int(os.environ.get("PREFECT_PORT", "4200"))
 def _commands() -> dict[str, tuple[list[str], str, str]]:
     """Name to (command, health address, page)."""
     record = read_params().record
-    mlflow = f"http://127.0.0.1:{MLFLOW_PORT}"
-    prefect = f"http://127.0.0.1:{PREFECT_PORT}"
+    mlflow = f"http://{HOST}:{MLFLOW_PORT}"
+    prefect = f"http://{HOST}:{PREFECT_PORT}"
     store = ["--backend-store-uri", record.tracking_uri]
     artifacts = ["--artifacts-destination", record.artifacts]
-    address = ["--host", "127.0.0.1", "--port"]
+    address = ["--host", HOST, "--port"]
     python = [sys.executable, "-m"]
     return {
         "mlflow": (
@@ -88,8 +89,8 @@ def up(seconds: float = 90) -> None:
             time.sleep(0.3)
         console.print(f"{name}: {page}", highlight=False)
     console.print(
-        f"for your shell: export MLFLOW_TRACKING_URI=http://127.0.0.1:{MLFLOW_PORT} "
-        f"PREFECT_API_URL=http://127.0.0.1:{PREFECT_PORT}/api",
+        f"for your shell: export MLFLOW_TRACKING_URI={commands['mlflow'][2]} "
+        f"PREFECT_API_URL={commands['prefect'][2]}/api",
         highlight=False,
         soft_wrap=True,
     )

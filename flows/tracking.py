@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from components.errors import RecordError
 from flows.params import RecordSettings
 from flows.runtime import quiet_stderr
 
 KEY = "slimderm.key"
 MODEL = "model"
+REGISTRY = Path(__file__).resolve().parent.parent / "mlflow" / "registry.yaml"
 
 
 class Tracker:
@@ -30,6 +33,9 @@ class Tracker:
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
         self.settings = settings
+        registry = yaml.safe_load(REGISTRY.read_text())
+        self.name: str = registry["model"]
+        self.aliases: dict[str, str] = registry["aliases"]
         self.mlflow = mlflow
         mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri))
         self.client = mlflow.MlflowClient()
@@ -88,7 +94,7 @@ class Tracker:
 
     def version_of(self, key: str) -> Any | None:
         """Return the registered version that carries `key`, or None."""
-        name = self.settings.registered_model
+        name = self.name
         found = self.client.search_model_versions(f"name = '{name}'")
         return next((version for version in found if version.tags.get(KEY) == key), None)
 
@@ -111,7 +117,7 @@ class Tracker:
         run = self.find(key)
         if run is None:
             raise RecordError(f"no finished MLflow run records {key}; run the prune step again")
-        name = self.settings.registered_model
+        name = self.name
         if not self.client.search_registered_models(f"name = '{name}'"):
             self.client.create_registered_model(name)
         with quiet_stderr():  # it announces each version
@@ -121,8 +127,8 @@ class Tracker:
         return str(version.version)
 
     def set_alias(self, alias: str, version: str) -> None:
-        """Point an alias of the registered model at a version."""
-        self.client.set_registered_model_alias(self.settings.registered_model, alias, version)
+        """Point an alias of the registered model, by its role, at a version."""
+        self.client.set_registered_model_alias(self.name, self.aliases[alias], version)
 
     def aliased(self, *aliases: str) -> tuple[str, Any]:
         """Return the first alias that is set, with its version.
@@ -134,15 +140,15 @@ class Tracker:
         """
         from mlflow.exceptions import MlflowException
 
-        name = self.settings.registered_model
         for alias in aliases:
             try:
-                return alias, self.client.get_model_version_by_alias(name, alias)
+                version = self.client.get_model_version_by_alias(self.name, self.aliases[alias])
+                return alias, version
             except MlflowException as error:
                 if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                     raise
         raise RecordError(
-            f"the registered model {name!r} has no version with the alias "
+            f"the registered model {self.name!r} has no version with the alias "
             f"{' or '.join(aliases)} in {self.mlflow.get_tracking_uri()}; run `make demo` or "
             "`dvc repro` first"
         )
@@ -179,6 +185,10 @@ class Run:
             self.tracker.client.log_artifacts(self.run_id, str(path), folder)
         else:
             self.tracker.client.log_artifact(self.run_id, str(path), folder)
+
+    def figure(self, figure: Any, name: str) -> None:
+        """Log a matplotlib figure as a picture."""
+        self.tracker.client.log_figure(self.run_id, figure, name)
 
     def model(self, model: Any, example: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Log a Keras model with its signature, taken from one example batch."""

@@ -35,6 +35,8 @@ def test_an_empty_file_gives_the_papers_values(tmp_path):
         ("train: [1]", "params.yaml:1: train: received [1], expected a mapping"),
         ("compress:\n  ranks: 100", "params.yaml:2: compress.ranks: received 100"),
         ("compress:\n\n  ranks: [100, 0]", "params.yaml:3: compress.ranks: received 0"),
+        ("prune:\n  factors: [1]", "params.yaml:2: prune.factors: received 1.0, expected a number"),
+        ("compress:\n  ranks: [0]", "params.yaml:2: compress.ranks: received 0, expected a number"),
         ("prune:\n  factors: [100]", "params.yaml:2: prune.factors: received 100"),
         ("networks: [vgg]", "params.yaml:1: networks: received ['vgg'], expected a list of some"),
         ("networks: []", "params.yaml:1: networks: received []"),

@@ -151,6 +151,23 @@ def test_predict_answers_bad_input_with_an_error(reproduced, arguments, said):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_leak_stops_training(reproduced):
+    workspace, _ = reproduced
+    splits = workspace.folder / "data/splits.csv"
+    text = splits.read_text()
+    frame = pd.read_csv(splits)
+    twice = frame[frame.duplicated("lesion_id", keep=False)].iloc[0]
+    other = "test" if twice["part"] == "train" else "train"
+    frame.loc[frame["image_id"] == twice["image_id"], "part"] = other
+    splits.unlink()
+    frame.to_csv(splits, index=False)
+    done = workspace.run("python", "-m", "flows.train", "lenet5", check=False)
+    splits.write_text(text)
+    assert done.returncode == 1
+    assert f"LeakError: lesion {twice['lesion_id']} stands on two sides" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_data_goes_to_the_remote_and_comes_back(reproduced):
     workspace, _ = reproduced
     raw = workspace.folder / "data/raw"

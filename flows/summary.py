@@ -1,0 +1,67 @@
+"""Say what a run made and where to look, for `make demo` and `make run`."""
+
+from pathlib import Path
+
+import pandas as pd
+from rich.box import SIMPLE
+from rich.table import Table
+
+from components.errors import SlimDermError
+from components.reporting.page import format_cell
+from flows.runtime import console, read_json
+
+COLUMNS = {
+    "network": "network",
+    "notation": "step",
+    "num_parameters": "parameters",
+    "share_of_parameters": "share",
+    "latency_p50_ms": "ms",
+    "validation_accuracy": "val. acc.",
+    "test_balanced_accuracy": "test bal. acc.",
+    "accepted": "accepted",
+}
+
+
+def pruning_summary(frame: pd.DataFrame) -> Table:
+    """Give the columns of the pruning table that fit a terminal."""
+    table = Table(title="Pruning steps", box=SIMPLE)
+    for title in COLUMNS.values():
+        table.add_column(title, justify="left" if title in ("network", "step") else "right")
+    for row in frame.reindex(columns=list(COLUMNS)).astype(object).itertuples(index=False):
+        table.add_row(*map(format_cell, row))
+    return table
+
+
+def main() -> None:
+    """Print the pruning steps, the storage saved, and where everything lies."""
+    metrics = read_json("reports/metrics.json")
+    console.print(pruning_summary(pd.read_csv("reports/tables/pruning.csv")))
+    lines = [metrics["sentence"]]
+    challenger = metrics["registry"]["challenger"]
+    if challenger:
+        lines.append(
+            f"{metrics['registry']['model']} version {challenger['version']} is the challenger: "
+            f"{challenger['network']} {challenger['notation']}, "
+            f"{challenger['num_parameters']:,} parameters."
+        )
+    else:
+        lines.append("No network met its bars, so there is no challenger: see the reasons.")
+    image = next(iter(sorted(Path("data/raw/images").iterdir())))
+    lines += [
+        "",
+        "Look at   reports/index.html          tables and pictures (numbers: reports/tables)",
+        "          data/compressed             the dataset at the chosen k, with its manifest",
+        "          make up                     the record in MLflow's and Prefect's pages",
+        f"          make predict IMAGE={image} AGE=45 SEX=female SITE=back",
+        "          make promote                make the challenger the champion",
+    ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (SlimDermError, OSError) as error:
+        console.print(f"[bold red]error[/]: {error}; run `dvc repro` first", highlight=False)
+        raise SystemExit(1) from None

@@ -1,0 +1,79 @@
+import stat
+import zipfile
+
+import pytest
+
+from components.dataset.archives import unpack_safely
+from components.errors import DownloadError
+
+
+def make(path, entries):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, data in entries:
+            archive.writestr(entry, data)
+    return path
+
+
+def test_an_honest_archive_is_unpacked(tmp_path):
+    archive = make(tmp_path / "a.zip", [("x/1.jpg", b"1"), ("2.jpg", b"2")])
+    unpack_safely(archive, tmp_path / "out")
+    assert (tmp_path / "out/x/1.jpg").read_bytes() == b"1"
+    assert (tmp_path / "out/2.jpg").read_bytes() == b"2"
+
+
+def link():
+    entry = zipfile.ZipInfo("link")
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("../evil", "outside"),
+        ("/evil", "outside"),
+        ("a/../../evil", "outside"),
+        ("..\\evil", "outside"),
+        ("C:/evil", "outside"),
+        (link(), "is a link"),
+        ("bomb", "would unpack to"),
+    ],
+    ids=str,
+)
+def test_an_evil_archive_writes_nothing(tmp_path, entry, said):
+    archive = make(tmp_path / "a.zip", [("good.jpg", b"1"), (entry, b"0" * 2000)])
+    limit = 1500 if entry == "bomb" else 10**6
+    with pytest.raises(DownloadError, match=said):
+        unpack_safely(archive, tmp_path / "sub" / "out", max_bytes=limit)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.zip", "sub"]
+
+
+def test_an_encrypted_entry_is_refused(tmp_path):
+    archive = make(tmp_path / "a.zip", [("1.jpg", b"1")])
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(data)
+    with pytest.raises(DownloadError, match="encrypted"):
+        unpack_safely(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "flip"])
+def test_a_damaged_archive_leaves_nothing(tmp_path, damage):
+    archive = make(tmp_path / "a.zip", [("1.jpg", bytes(range(256)) * 50)])
+    data = bytearray(archive.read_bytes())
+    if damage == "text":
+        data = bytearray(b"this is no archive")
+    elif damage == "cut":
+        data = data[: len(data) // 2]
+    else:
+        data[60] ^= 0xFF
+    archive.write_bytes(data)
+    with pytest.raises(DownloadError, match="damaged or no zip"):
+        unpack_safely(archive, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_an_existing_folder_is_left_alone(tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DownloadError, match="exists already"):
+        unpack_safely(make(tmp_path / "a.zip", [("1", b"1")]), tmp_path / "out")
