@@ -160,9 +160,7 @@ def _receive_all(
         time.sleep(0.1 * 2**failures)
 
 
-def _receive(
-    url: str, part: Path, start: int, progress: Callable[[int], object] | None
-) -> bool:
+def _receive(url: str, part: Path, start: int, progress: Callable[[int], object] | None) -> bool:
     """Append what comes; return whether the server's count of bytes was reached."""
     with _open(url, start) as reply:
         resumed = reply.status == http.HTTPStatus.PARTIAL_CONTENT

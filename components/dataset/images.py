@@ -1,6 +1,7 @@
 """Read images, and refuse what is none: the one place where bytes become pixels."""
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
     if not data:
         raise ImageError("empty file: received 0 bytes, expected a JPEG or PNG image")
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+        with _open(data) as image:
             width, height = image.size
             if width * height > max_megapixels * 1e6:
                 raise ImageError(
@@ -58,8 +59,16 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, ImageError):
             raise
-        kind = "truncated" if "truncated" in str(error) else "unreadable"
+        cut = data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data
+        kind = "truncated" if cut or "truncated" in str(error) else "unreadable"
         raise ImageError(f"{kind}: {error}") from error
+
+
+def _open(data: bytes) -> Image.Image:
+    with warnings.catch_warnings():
+        # Pillow warns of images that our own limit refuses anyway.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
 
 
 def read_image(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:

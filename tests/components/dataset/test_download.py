@@ -21,7 +21,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         self.server.requests.append((self.path, self.headers.get("Range")))
         if "Python-urllib" in self.headers["User-Agent"]:
             self.send_error(403)

@@ -1,0 +1,49 @@
+import cv2
+import numpy as np
+import pytest
+
+from components.compression import CompressSettings, codecs
+from components.errors import ImageError, ParameterError
+
+IMAGE = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8), (80, 60))
+
+
+def test_png_gives_every_pixel_back():
+    png = codecs.get("png")
+    assert png.lossless
+    assert np.array_equal(png.decode(png.encode(IMAGE, 1)), IMAGE)
+
+
+def test_jpeg_is_opencvs_at_the_same_quality():
+    jpeg = codecs.get("jpeg")
+    data = jpeg.encode(IMAGE, 95)
+    oracle = cv2.imencode(".jpg", cv2.cvtColor(IMAGE, cv2.COLOR_RGB2BGR))[1].tobytes()
+    assert data == oracle  # 95 is OpenCV's default
+    decoded = cv2.imdecode(np.frombuffer(oracle, np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(jpeg.decode(data), cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
+    assert len(jpeg.encode(IMAGE, 30)) < len(data)
+
+
+def test_red_stays_red():
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = 200
+    jpeg = codecs.get("jpeg")
+    assert jpeg.decode(jpeg.encode(red, 95))[..., 0].mean() > 190
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ParameterError, match=r"'gif', expected one of jpeg, png"):
+        codecs.get("gif")
+    for data in (b"", b"no image"):
+        with pytest.raises(ImageError, match=f"received {len(data)} bytes"):
+            codecs.get("jpeg").decode(data)
+    with pytest.raises(ImageError, match="cannot encode"):
+        codecs.get("jpeg").encode(np.zeros((0, 4, 3), np.uint8), 95)
+
+
+@pytest.mark.parametrize(
+    "values", [{"ranks": (0,)}, {"codec": "gif"}, {"quality": 0}, {"quality": 101}]
+)
+def test_settings_out_of_range(values):
+    with pytest.raises(ParameterError, match="expected"):
+        CompressSettings(**values)

@@ -1,0 +1,102 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.dataset.splits import SplitSettings, check_no_leak, split
+from components.errors import LeakError, SchemaError
+
+
+def catalog(sizes, seed=0):
+    """A catalog with lesions of the given numbers of images: {label: [images of each lesion]}."""
+    rows = []
+    for label, lesions in sizes.items():
+        for lesion, count in enumerate(lesions):
+            for _ in range(count):
+                name = f"ISIC_{len(rows):05d}"
+                rows.append((name, f"{label}_{lesion}", label, f"bytes of {name}"))
+    frame = pd.DataFrame(rows, columns=["image_id", "lesion_id", "label", "sha256"])
+    return frame.sample(frac=1, random_state=seed)
+
+
+lesions = st.lists(st.integers(1, 4), min_size=3, max_size=25)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from("abcd"), lesions, min_size=2), st.integers(0, 99))
+def test_no_lesion_stands_on_two_sides_and_no_image_is_lost(sizes, seed):
+    images = catalog(sizes, seed)
+    result = split(images, SplitSettings(seed=seed))
+    assert sorted(result.frame["image_id"]) == sorted(images["image_id"])
+    assert result.frame.groupby("lesion_id")["part"].nunique().max() == 1
+    counts = result.frame.groupby(["label", "part"]).size()
+    assert len(counts) == 3 * len(sizes)
+    check_no_leak(images, result.frame)
+
+
+def test_equal_bytes_bind_lesions_together():
+    images = catalog({"a": [1] * 30, "b": [1] * 30})
+    twins = images["lesion_id"].isin([f"a_{n}" for n in range(0, 30, 2)])
+    images.loc[twins, "sha256"] = "the same"
+    frame = split(images, SplitSettings()).frame
+    parts = frame.merge(images[["image_id", "sha256"]]).groupby("sha256")["part"].nunique()
+    assert parts.max() == 1
+
+
+def test_judged_parts_are_equal_between_classes_and_shortfall_says_what_is_missing():
+    images = catalog({"many": [1] * 1000, "some": [2] * 200, "few": [1] * 100})
+    result = split(images, SplitSettings(train=60, validation=20, test=20))
+    given = result.shortfall.set_index(["part", "label"])["given"]
+    for part in ("validation", "test"):
+        assert given[part].tolist() == [20, 20, 20]  # a fifth of the scarcest class
+    wanted = result.shortfall.set_index(["part", "label"])["wanted"]
+    assert wanted["validation"].tolist() == [round(0.2 * 1500 / 3)] * 3
+    counts = result.frame.groupby(["part", "label"]).size()
+    assert counts.sort_index().equals(given.sort_index().rename(None))
+
+
+def test_the_order_of_rows_is_of_no_account_and_the_seed_is():
+    sizes = {"a": [1, 2, 3] * 10, "b": [1] * 40}
+    first = split(catalog(sizes, 1), SplitSettings(seed=5)).frame
+    second = split(catalog(sizes, 1).sample(frac=1, random_state=9), SplitSettings(seed=5)).frame
+    pd.testing.assert_frame_equal(first, second)
+    third = split(catalog(sizes, 1), SplitSettings(seed=6)).frame
+    assert not first["part"].equals(third["part"])
+
+
+def test_max_images_takes_whole_lesions_in_proportion():
+    images = catalog({"a": [2] * 300, "b": [1] * 200})
+    frame = split(images, SplitSettings(max_images=200)).frame
+    assert abs(len(frame) - 200) <= 3
+    share = (frame["label"] == "a").mean()
+    assert share == pytest.approx(0.75, abs=0.02)
+    whole = images.groupby("lesion_id").size()
+    taken = frame.groupby("lesion_id").size()
+    assert taken.equals(whole[taken.index])
+
+
+def test_a_class_with_too_few_lesions_is_named():
+    with pytest.raises(SchemaError, match="class 'b' has 2 lesions, expected at least 3"):
+        split(catalog({"a": [1] * 9, "b": [1, 5]}), SplitSettings())
+
+
+@pytest.mark.parametrize("column", ["lesion_id", "sha256"])
+def test_a_planted_leak_is_found_and_named(column):
+    images = catalog({"a": [1] * 12, "b": [1] * 12})
+    frame = split(images, SplitSettings()).frame
+    one = frame.loc[frame["part"] == "train", "image_id"].iloc[0]
+    two = frame.loc[frame["part"] == "test", "image_id"].iloc[0]
+    table = frame if column == "lesion_id" else images
+    table.loc[table["image_id"].isin([one, two]), column] = "shared"
+    with pytest.raises(LeakError, match="shared stands on two sides") as caught:
+        check_no_leak(images, frame)
+    assert f"{one} in train" in str(caught.value)
+    assert f"{two} in test" in str(caught.value)
+
+
+def test_weights_scale_to_what_is_there():
+    images = catalog({name: [1] * 476 for name in "abcd"})
+    counts = split(images, SplitSettings()).frame["part"].value_counts()
+    paper = np.array([3300, 1100, 360]) * len(images) / 4760
+    assert counts[["train", "validation", "test"]].to_numpy() == pytest.approx(paper, abs=4)

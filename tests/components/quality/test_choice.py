@@ -1,0 +1,97 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.errors import ParameterError
+from components.quality.choice import ChooseSettings, choose_k
+
+RANKS = [100, 200, 300, 350, 400, 450]
+
+
+def table(stage="after", ranks=RANKS, **means):
+    columns = {f"{name}_mean": values for name, values in means.items()}
+    return pd.DataFrame({"arm": "svd", "k": ranks, "stage": stage, **columns})
+
+
+def settings(*metrics, **more):
+    return ChooseSettings(metrics=metrics, tolerance=0.05, **more)
+
+
+def test_the_smallest_k_from_which_nothing_gains():
+    summary = table(ssim=[0.0, 0.6, 0.9, 0.99, 0.995, 1.0])
+    choice = choose_k(summary, settings("ssim"))
+    assert choice.k == 350
+    assert choice.reason == (
+        "From k = 350 on no step gains 5% of its range on ssim; the step to k = 350 still brings "
+        "ssim 9.0% of its range."
+    )
+    gains = choice.evidence.set_index("k")["gain"]
+    assert gains[:450].tolist()[:5] == pytest.approx([0.6, 0.3, 0.09, 0.005, 0.005])
+    assert np.isnan(gains[450])
+
+
+def test_a_metric_that_is_better_when_lower():
+    assert choose_k(table(mse=[10, 4, 1, 0.4, 0.3, 0.2]), settings("mse")).k == 350
+
+
+def test_every_metric_has_to_settle():
+    summary = table(ssim=[0, 1, 1, 1, 1, 1], mse=[10, 8, 6, 4, 0.1, 0])
+    assert choose_k(summary, settings("ssim")).k == 200
+    assert choose_k(summary, settings("mse")).k == 400
+    assert choose_k(summary, settings("ssim", "mse")).k == 400
+
+
+def test_a_loss_at_the_end_is_no_gain():
+    summary = table(haralick_distance=[17, 2, 0.9, 1.8, 2.6, 2.6])
+    assert choose_k(summary, settings("haralick_distance")).k == 300
+
+
+def test_a_late_gain_counts_whatever_came_before():
+    assert choose_k(table(ssim=[0, 0.5, 0.5, 0.5, 0.5, 1]), settings("ssim")).k == 450
+
+
+def test_where_nothing_settles_the_largest_is_taken_and_said():
+    choice = choose_k(table(ssim=[0, 0.2, 0.4, 0.6, 0.8, 1]), settings("ssim"))
+    assert choice.k == 450
+    assert choice.reason.startswith("No k settles before the largest, k = 450")
+
+
+def test_where_nothing_moves_the_smallest_is_taken():
+    choice = choose_k(table(ssim=[0.5] * 6), settings("ssim"))
+    assert choice.k == 100
+    assert "the smallest" in choice.reason
+
+
+def test_a_gain_of_just_the_tolerance_is_a_gain():
+    assert (
+        choose_k(
+            table(ranks=[1, 2, 3], ssim=[0.0, 0.75, 1.0]),
+            ChooseSettings(metrics=("ssim",), tolerance=0.25),
+        ).k
+        == 3
+    )
+
+
+def test_a_single_k():
+    assert choose_k(table(ranks=[7], ssim=[0.3]), settings("ssim")).k == 7
+
+
+def test_the_order_of_rows_and_other_stages_are_of_no_account():
+    summary = table(ssim=[0.0, 0.6, 0.9, 0.99, 0.995, 1.0])
+    other = table(stage="before", ssim=[0, 1, 1, 1, 1, 1])
+    mixed = pd.concat([summary, other]).sample(frac=1, random_state=3)
+    assert choose_k(mixed, settings("ssim")).k == 350
+    assert choose_k(mixed, settings("ssim", stage="before")).k == 200
+
+
+def test_a_fixed_k():
+    summary = table(ssim=[0.0, 0.6, 0.9, 0.99, 0.995, 1.0])
+    assert choose_k(summary, settings("ssim", rule="fixed", k=200)).k == 200
+    for k in (None, 250):
+        with pytest.raises(ParameterError, match=f"choose.k: received {k}, expected one of"):
+            choose_k(summary, settings("ssim", rule="fixed", k=k))
+
+
+def test_a_table_without_the_stage_is_an_error():
+    with pytest.raises(ParameterError, match="stage 'before'"):
+        choose_k(table(ssim=[0] * 6), settings("ssim", stage="before"))

@@ -1,0 +1,66 @@
+import cv2
+import numpy as np
+import pytest
+
+from components.errors import ImageError, ParameterError
+from components.quality.measure import METRICS, QualitySettings, Reference
+
+PERFECT = {
+    "psnr": 100,
+    "ssim": 1,
+    "histogram_intersection": 1,
+    "hu_correlation": 1,
+    "nmi": 2,
+    "spectral_correlation": 1,
+}
+
+
+def test_an_image_against_itself_is_perfect(pair):
+    found = Reference(pair[0], QualitySettings()).compare(pair[0])
+    assert set(found) == set(METRICS)
+    for name, value in found.items():
+        assert value == pytest.approx(PERFECT.get(name, 0), abs=1e-6), name
+
+
+def test_a_worse_image_is_worse_by_every_metric():
+    random = np.random.default_rng(0)
+    coarse = random.integers(40, 220, (7, 9, 3), dtype=np.uint8)
+    image = cv2.resize(coarse, (80, 60), interpolation=cv2.INTER_CUBIC)
+    image = np.clip(image + random.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+    reference = Reference(image, QualitySettings())
+    near = reference.compare(cv2.GaussianBlur(image, (0, 0), 0.6))
+    far = reference.compare(cv2.GaussianBlur(image, (0, 0), 6) // 2)
+    for name, metric in METRICS.items():
+        sign = 1 if metric.better == "higher" else -1
+        assert sign * near[name] > sign * far[name], name
+
+
+def test_the_settings_reach_their_metrics(pair):
+    loose, strict = QualitySettings(changed_threshold=0), QualitySettings(changed_threshold=254)
+    original, other = pair
+    changed = (original != other).any(axis=2).mean()
+    assert Reference(original, loose).compare(other)["share_changed"] == pytest.approx(changed)
+    extreme = (np.abs(original.astype(int) - other) > 254).any(axis=2).mean()
+    assert Reference(original, strict).compare(other)["share_changed"] == pytest.approx(extreme)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3)), np.zeros((6, 9, 3), np.uint8)],
+    ids=["gray", "float", "small"],
+)
+def test_what_cannot_be_measured_is_refused(array):
+    with pytest.raises(ImageError, match="expected"):
+        Reference(array, QualitySettings())
+
+
+def test_another_shape_is_refused():
+    reference = Reference(np.zeros((9, 9, 3), np.uint8), QualitySettings())
+    with pytest.raises(ImageError, match=r"\(9, 8, 3\), expected uint8 \(9, 9, 3\)"):
+        reference.compare(np.zeros((9, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("values", [{"low_frequency_radius": 1.0}, {"chunk_size": 0}])
+def test_settings_out_of_range(values):
+    with pytest.raises(ParameterError, match="expected"):
+        QualitySettings(**values)
