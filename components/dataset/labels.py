@@ -2,10 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
-import numpy.typing as npt
-
-from components.errors import ParameterError, SchemaError
+from components.errors import ParameterError
 
 DIAGNOSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 NEGATIVE = "negative"
@@ -78,19 +75,3 @@ def class_names(classes: Mapping[str, Sequence[str]], present: Collection[str]) 
         Without negative images the paper's four classes are three.
     """
     return tuple(name for name, gathered in classes.items() if set(gathered) & set(present))
-
-
-def one_hot(labels: npt.NDArray[np.int64], num_classes: int) -> npt.NDArray[np.float32]:
-    """Encode class indices (N,) as rows of 0 and 1 (N, num_classes).
-
-    Raises
-    ------
-    SchemaError
-        If an index lies outside [0, num_classes).
-    """
-    if len(labels) and not 0 <= labels.min() <= labels.max() < num_classes:
-        raise SchemaError(
-            f"labels: received indices from {labels.min()} to {labels.max()}, expected 0 to "
-            f"{num_classes - 1}"
-        )
-    return np.eye(num_classes, dtype=np.float32)[labels]

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from components.compression.storage import attribute, storage_saved
+
 TRAINING_METRICS = ("accuracy", "precision", "recall", "balanced_accuracy")
 TEST_METRICS = (*TRAINING_METRICS, "melanoma_sensitivity", "auroc")
 
@@ -103,16 +105,20 @@ def storage_table(summary: pd.DataFrame) -> pd.DataFrame:
     stored = summary[summary["stage"] == "after"]
     control = stored[stored["arm"] == "control"].iloc[0]
     svd = stored[stored["arm"] == "svd"].sort_values("k")
-    return pd.DataFrame(
-        {
-            "k": svd["k"].astype(int),
-            "full_rank_share": svd["full_rank"],
-            "compression_ratio": svd["bytes_before"] / svd["bytes_after"],
-            "encoder_ratio": control["bytes_before"] / control["bytes_after"],
-            "svd_ratio": control["bytes_after"] / svd["bytes_after"],
-            "storage_saved": 1 - svd["bytes_after"] / svd["bytes_before"],
-        }
-    ).reset_index(drop=True)
+    rows = []
+    for row in svd.itertuples():
+        parts = attribute(row.bytes_before, control["bytes_after"], row.bytes_after)
+        rows.append(
+            {
+                "k": int(row.k),
+                "full_rank_share": row.full_rank,
+                "compression_ratio": parts.total,
+                "encoder_ratio": parts.encoder,
+                "svd_ratio": parts.svd,
+                "storage_saved": storage_saved(row.bytes_before, row.bytes_after),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def storage_sentence(storage: pd.DataFrame, k: int) -> str:

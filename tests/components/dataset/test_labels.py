@@ -1,8 +1,7 @@
-import numpy as np
 import pytest
 
-from components.dataset.labels import PAPER_CLASSES, class_names, diagnosis_to_class, one_hot
-from components.errors import ParameterError, SchemaError
+from components.dataset.labels import PAPER_CLASSES, class_names, diagnosis_to_class
+from components.errors import ParameterError
 
 
 def test_the_papers_classes():
@@ -32,12 +31,3 @@ def test_there_must_be_a_melanoma_class():
     del classes["melanoma"]
     with pytest.raises(ParameterError, match="expected one named 'melanoma'"):
         diagnosis_to_class(classes)
-
-
-def test_one_hot_against_numpy():
-    labels = np.array([2, 0, 1, 2])
-    encoded = one_hot(labels, 3)
-    assert np.array_equal(encoded.argmax(axis=1), labels)
-    assert np.array_equal(encoded.sum(axis=1), np.ones(4))
-    with pytest.raises(SchemaError, match="from 0 to 2"):
-        one_hot(labels, 2)

@@ -1,0 +1,139 @@
+import keras
+import numpy as np
+import pytest
+
+from components.errors import ParameterError
+from components.training import evaluate
+from components.training.batches import Examples
+from components.training.fit import fit
+from components.training.networks import build
+from components.training.precision import choose_precision, policy_for, read_cpu_flags
+from components.training.settings import TrainingSettings
+
+SIZE = (24, 20)
+
+
+def examples(count, seed):
+    """Class 1 is bright in its upper half, class 0 in its lower one."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, count)
+    images = random.integers(60, 120, (count, *SIZE, 3), dtype=np.uint8)
+    images[labels == 1, : SIZE[0] // 2] += 80
+    images[labels == 0, SIZE[0] // 2 :] += 80
+    metadata = random.standard_normal((count, 3)).astype(np.float32)
+    return Examples(images, metadata, labels, np.array([f"{seed}-{n}" for n in range(count)]))
+
+
+TRAIN, VALIDATION = examples(96, 0), examples(40, 1)
+SETTINGS = TrainingSettings(
+    height=24, width=20, epochs=6, batch_size=16, augment=False, precision="float32"
+)
+
+
+def lenet(**more):
+    return build("lenet5", num_classes=2, input_shape=SIZE, **more)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    model, seen = lenet(), []
+    history = fit(model, TRAIN, VALIDATION, SETTINGS, on_epoch=lambda n, row: seen.append((n, row)))
+    return model, history, seen
+
+
+def test_it_learns_what_can_be_learnt_and_reports_each_epoch(trained):
+    _, history, seen = trained
+    assert [number for number, _ in seen] == [1, 2, 3, 4, 5, 6]
+    assert history.frame["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert history.frame["validation_balanced_accuracy"].max() > 0.9
+    assert history.seconds > 0
+
+
+def test_the_best_epochs_weights_are_kept(trained):
+    model, history, _ = trained
+    best = history.frame["validation_balanced_accuracy"].max()
+    probabilities = evaluate.predict(model, VALIDATION)
+    found = evaluate.classification_metrics(VALIDATION.labels, probabilities)
+    assert found["balanced_accuracy"] == pytest.approx(best, abs=1e-6)
+    row = history.frame.set_index("epoch").loc[history.best_epoch]
+    assert row["validation_balanced_accuracy"] == best
+
+
+def test_the_same_seed_trains_the_same_network(trained):
+    again = lenet()
+    fit(again, TRAIN, VALIDATION, SETTINGS)
+    one, two = (evaluate.predict(model, VALIDATION) for model in (trained[0], again))
+    assert one == pytest.approx(two, abs=1e-5)
+
+
+def test_training_stops_early_when_asked():
+    settings = TrainingSettings(
+        height=24, width=20, epochs=30, batch_size=16, augment=False, patience=1
+    )
+    history = fit(lenet(), TRAIN, VALIDATION, settings)
+    assert len(history.frame) < 30
+    assert len(history.frame) == history.best_epoch + 1
+
+
+def test_a_network_without_metadata_trains():
+    settings = TrainingSettings(height=24, width=20, epochs=1, batch_size=16)
+    history = fit(lenet(image_only=True), TRAIN, VALIDATION, settings)
+    assert len(history.frame) == 1
+
+
+def test_predictions_follow_the_examples_order(trained):
+    model, *_ = trained
+    whole = evaluate.predict(model, VALIDATION, batch_size=7)
+    inputs = {"image": VALIDATION.images, "metadata": VALIDATION.metadata}
+    assert whole == pytest.approx(model.predict(inputs, verbose=0), abs=1e-5)
+    assert whole.sum(axis=1) == pytest.approx(np.ones(40), abs=1e-5)
+
+
+def test_file_sizes_are_those_of_saved_files(trained, tmp_path):
+    model, *_ = trained
+    sizes = evaluate.file_sizes(model)
+    model.save(tmp_path / "trained.keras")
+    size = (tmp_path / "trained.keras").stat().st_size
+    assert sizes.with_optimizer == pytest.approx(size, rel=0.05)
+    weights = 4 * model.count_params()
+    assert weights < sizes.without_optimizer < weights + 150_000
+    moments = 8 * sum(int(np.prod(w.shape)) for w in model.trainable_variables)
+    grown = sizes.with_optimizer - sizes.without_optimizer
+    assert moments < grown < moments + 150_000
+
+
+def test_latency_is_a_positive_time(trained):
+    assert 0 < evaluate.latency(trained[0], repeats=3) < 10_000
+    with pytest.raises(ParameterError):
+        evaluate.latency(trained[0], repeats=0)
+
+
+def test_a_saved_network_answers_the_same(trained, tmp_path):
+    model, *_ = trained
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    one, two = (evaluate.predict(m, VALIDATION) for m in (model, loaded))
+    assert np.array_equal(one, two)
+
+
+def test_an_empty_validation_part_is_an_error():
+    nothing = Examples(
+        VALIDATION.images[:0],
+        VALIDATION.metadata[:0],
+        VALIDATION.labels[:0],
+        VALIDATION.lesions[:0],
+    )
+    with pytest.raises(ParameterError, match="validation part: received no images"):
+        fit(lenet(), TRAIN, nothing, SETTINGS)
+
+
+def test_precision_follows_the_machine(tmp_path):
+    assert policy_for("auto", cpu_flags=(), num_gpus=0) == "float32"
+    assert policy_for("auto", cpu_flags={"amx_bf16"}, num_gpus=0) == "mixed_bfloat16"
+    assert policy_for("auto", cpu_flags=(), num_gpus=1) == "mixed_bfloat16"
+    assert policy_for("float32", cpu_flags={"amx_bf16"}, num_gpus=1) == "float32"
+    with pytest.raises(ParameterError, match="expected one of auto"):
+        choose_precision("float8")
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu amx_bf16 avx\n")
+    assert read_cpu_flags(tmp_path / "cpuinfo") == {"fpu", "amx_bf16", "avx"}
+    assert read_cpu_flags(tmp_path / "nowhere") == frozenset()
