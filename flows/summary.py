@@ -1,34 +1,38 @@
 """Say what a run made and where to look, for `make demo` and `make run`."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE
 from rich.table import Table
 
 from components.errors import SlimDermError
-from components.reporting.page import format_cell
 from flows.runtime import console, read_json
 
-COLUMNS = {
-    "network": "network",
-    "notation": "step",
-    "num_parameters": "parameters",
-    "share_of_parameters": "share",
-    "latency_p50_ms": "ms",
-    "validation_accuracy": "val. acc.",
-    "test_balanced_accuracy": "test bal. acc.",
-    "accepted": "accepted",
+COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "network": ("network", str),
+    "notation": ("step", str),
+    "num_parameters": ("parameters", "{:,}".format),
+    "share_of_parameters": ("share", "{:.1%}".format),
+    "latency_p50_ms": ("ms", "{:.1f}".format),
+    "validation_accuracy": ("val.", "{:.3f}".format),
+    "test_balanced_accuracy": ("test", "{:.3f}".format),
+    "accepted": ("", lambda accepted: "accepted" if accepted else "refused"),
 }
 
 
 def pruning_summary(frame: pd.DataFrame) -> Table:
     """Give the columns of the pruning table that fit a terminal."""
-    table = Table(title="Pruning steps", box=SIMPLE)
-    for title in COLUMNS.values():
+    table = Table(title="Pruning steps: accuracy in validation, balanced accuracy on test")
+    table.box = SIMPLE
+    for title, _ in COLUMNS.values():
         table.add_column(title, justify="left" if title in ("network", "step") else "right")
-    for row in frame.reindex(columns=list(COLUMNS)).astype(object).itertuples(index=False):
-        table.add_row(*map(format_cell, row))
+    shown = frame.reindex(columns=list(COLUMNS)).astype(object)
+    for row in shown.itertuples(index=False):
+        cells = zip(row, COLUMNS.values(), strict=True)
+        table.add_row(*("" if pd.isna(value) else write(value) for value, (_, write) in cells))
     return table
 
 

@@ -1,7 +1,8 @@
 """Whether a pruned network is good enough, in three named arms (paper, sections 3 and 4.1).
 
 ``paper`` also judges on test, which is choosing by what should only report; ``validation`` is the
-same without test; ``relative`` lowers a bar that the baseline itself misses, and says so.
+same without test; ``relative`` lowers a bar that the baseline itself misses, and says so, but never
+below a floor: where the baseline learnt nothing there is nothing to be as good as.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,12 +19,13 @@ TEST_KEYS = ("test_accuracy", "test_precision", "test_recall")
 
 @dataclass(frozen=True)
 class Bars:
-    """What is demanded, as shares: two bars, and two tolerances below the baseline."""
+    """What is demanded, as shares: two bars, two tolerances below the baseline, and a floor."""
 
     training: float = 0.90
     validation: float = 0.80
     test_tolerance: float = 0.02
     relative_tolerance: float = 0.02
+    relative_floor: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def validation(metrics: Metrics, baseline: Metrics, bars: Bars) -> Verdict:
 def relative(metrics: Metrics, baseline: Metrics, bars: Bars) -> Verdict:
     """Accept by the bars, each lowered to the baseline less a tolerance where it misses the bar.
 
-    The reason names every bar that was lowered, met or not.
+    No bar is lowered below the floor. The reason names every bar that was lowered, met or not.
 
     Raises
     ------
@@ -145,13 +147,13 @@ def _eased(demand: _Demand, baseline: Metrics, bars: Bars) -> _Demand:
     own = _value(baseline, demand.key)
     if own >= demand.expected:
         return demand
+    eased = min(demand.expected, max(own - bars.relative_tolerance, bars.relative_floor))
+    floor = f", but not below {bars.relative_floor:g}" if eased == bars.relative_floor else ""
     why = (
         f" (bar {demand.expected:.4f} lowered: the baseline has {own:.4f}, "
-        f"less {bars.relative_tolerance:g})"
+        f"less {bars.relative_tolerance:g}{floor})"
     )
-    return _Demand(
-        demand.key, demand.received, own - bars.relative_tolerance, why=why, lowered=True
-    )
+    return _Demand(demand.key, demand.received, eased, why=why, lowered=True)
 
 
 def _judge(demands: list[_Demand]) -> Verdict:

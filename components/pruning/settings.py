@@ -30,6 +30,7 @@ class PruneSettings(Settings):
     validation_bar_lenet5: float = setting(0.75, low=0, high=1)
     test_tolerance: float = setting(0.02, low=0, high=1)
     relative_tolerance: float = setting(0.02, low=0, high=1)
+    relative_floor: float = setting(0.5, low=0, high=1)
     path: tuple[str, ...] = ()
     init: str = setting("scratch", choices=("scratch",))
 
@@ -50,4 +51,5 @@ class PruneSettings(Settings):
             validation=self.validation_bar_lenet5 if shallow else self.validation_bar,
             test_tolerance=self.test_tolerance,
             relative_tolerance=self.relative_tolerance,
+            relative_floor=self.relative_floor,
         )

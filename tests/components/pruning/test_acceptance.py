@@ -84,3 +84,15 @@ def test_missing_metrics_and_unknown_arms_are_errors() -> None:
         get("validation")({"accuracy": 1.0}, {}, BARS)
     with pytest.raises(ParameterError, match="paper, validation, relative"):
         get("strict")
+
+
+def test_relative_lowers_no_bar_below_the_floor() -> None:
+    relative = get("relative")
+    chance = dict.fromkeys(GOOD, 0.25)
+    bars = Bars(relative_floor=0.5)
+    refused = relative(chance, chance, bars)
+    assert not refused.accepted
+    assert "less 0.02, but not below 0.5" in refused.reason
+    assert relative(dict.fromkeys(chance, 0.5), chance, bars).accepted
+    low = Bars(validation=0.4, relative_floor=0.5)
+    assert "validation_accuracy 0.2500 < 0.4000" in relative(chance, chance, low).reason
