@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
 COLOURS = ("#1b6ca8", "#d1495b", "#2e933c", "#8d5a97", "#e08e1b", "#5f6b73")
 GREY = "#5f6b73"
@@ -73,6 +73,10 @@ def _metric_panel(ax: Axes, summary: pd.DataFrame, metric: str) -> None:
     control = summary[summary["arm"] == "control"]
     for value in control[f"{metric}_mean"]:
         ax.axhline(value, color=GREY, linewidth=1, linestyle="--", label="encoder alone")
+    ax.ticklabel_format(axis="y", useOffset=False)
+    low, high = ax.get_ylim()
+    if high - low < 1e-6 * abs(high):  # a metric that k does not move
+        ax.set_ylim(0.95 * low, 1.05 * high)
 
 
 def size_against_quality(summary: pd.DataFrame, metrics: Mapping[str, str]) -> Figure:
@@ -134,7 +138,10 @@ def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
     for ax, colour, network in zip(panels, COLOURS, networks, strict=False):
         steps = table[table["network"] == network]
         _axes(ax, title=network, x="parameters")
-        ax.plot(steps["num_parameters"], steps[metric], color=colour, linewidth=0.8, alpha=0.5)
+        of = steps.set_index("notation")
+        for _, step in steps.dropna(subset="parent").iterrows():
+            ends = of.loc[[step["parent"], step["notation"]]]
+            ax.plot(ends["num_parameters"], ends[metric], color=colour, linewidth=0.8, alpha=0.5)
         for accepted, face in ((True, colour), (False, "white")):
             chosen = steps[steps["accepted"] == accepted]
             name = "accepted" if accepted else "refused"
@@ -158,8 +165,11 @@ def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
         ax.set_xscale("log")
         ax.margins(x=0.2, y=0.15)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        ax.legend(fontsize=7, frameon=False, loc="lower right")
+        ax.xaxis.set_major_locator(LogLocator(numticks=5))
+        ax.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel(label, fontsize=9)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=2, fontsize=8, frameon=False)
     return figure
 
 
@@ -232,8 +242,7 @@ def growth(paths: pd.DataFrame, fits: pd.DataFrame, factors: Sequence[float]) ->
     Returns
     -------
     Figure
-        A row a network, a column a scope. Each panel names the fit with the largest R² at the first
-        factor.
+        A row a network, a column a scope. Each panel gives R² of each law at the first factor.
     """
     networks, scopes = list(dict.fromkeys(paths["network"])), list(dict.fromkeys(paths["scope"]))
     size = (3.1 * len(scopes), 2.5 * len(networks))
@@ -248,17 +257,19 @@ def growth(paths: pd.DataFrame, fits: pd.DataFrame, factors: Sequence[float]) ->
                 millions = path["num_parameters"] / 1e6
                 ax.plot(path["iteration"], millions, "o-", ms=3, c=colour, label=f"{factor:g} %")
             here = (fits["network"] == network) & (fits["scope"] == scope)
-            best = fits[here & (fits["factor"] == factors[0])].nlargest(1, "r2").iloc[0]
+            laws = fits[here & (fits["factor"] == factors[0])]
+            said = [f"{law['model']} R² {law['r2']:.3f}" for _, law in laws.iterrows()]
             ax.text(
                 0.97,
-                0.93,
-                f"{factors[0]:g} %: {best['model']}, R² {best['r2']:.3f}",
+                0.95,
+                "\n".join([f"at {factors[0]:g} %:", *said]),
                 transform=ax.transAxes,
                 fontsize=7,
                 ha="right",
                 va="top",
             )
-    panels[0, 0].legend(fontsize=7, frameon=False, loc="center right")
+    handles, names = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=4, fontsize=8, frameon=False)
     figure.supxlabel("pruning iteration", fontsize=9)
     figure.supylabel("parameters, millions", fontsize=9)
     return figure

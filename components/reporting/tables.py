@@ -64,7 +64,7 @@ def pruning_table(steps: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """
     rows = []
     for step in steps:
-        row: dict[str, Any] = {name: step[name] for name in ("network", "notation")}
+        row: dict[str, Any] = {name: step[name] for name in ("network", "notation", "parent")}
         for kind, widths in step["widths"].items():
             row[kind] = "-".join(map(str, widths))
         for name in (

@@ -3,8 +3,9 @@
 Each network has an image branch (convolutions, then dense layers), a metadata branch
 (4, 6, 2, 1 units) and a head on the two concatenated (paper, tables 1 to 3 and section 4.1).
 What the paper leaves open is decided here once: every convolution is followed by ReLU, its pool
-where it has one, and batch normalisation; table 3's zero paddings equal ``same`` at stride 1; the
-custom networks pad everywhere, so that no feature map vanishes under six pools.
+where it has one, and batch normalisation; the image branch's features are normalised too; table 3's
+zero paddings equal ``same`` at stride 1; the custom networks pad everywhere, so that no feature map
+vanishes under six pools.
 """
 
 from collections.abc import Sequence

@@ -53,6 +53,7 @@ def count_parameters(
     height, width = feature_map(network, *input_shape[:2])
     units = (height * width * convolutions[-1], *dense, *network.tail)
     weights += _dense_weights(units)
+    channels += units[-1]  # the features are normalised as well
     joined = units[-1]
     if not image_only:
         weights += _dense_weights((num_metadata, *METADATA_UNITS))

@@ -105,7 +105,9 @@ def _image_branch(network: Network, image: Any, widths: Widths, rate: float, pre
             x = layers.Dropout(rate, dtype=precision)(x)
     for units in network.tail:
         x = layers.Dense(units, activation="relu", dtype=precision)(x)
-    return x
+    # Without it Adam's first steps at the paper's 0.002 leave the head's few ReLUs dead, and the
+    # deep networks answer 1 / num_classes for ever.
+    return _normalise(x, precision)
 
 
 def _convolve(

@@ -77,6 +77,7 @@ def test_intervals_stand_beside_their_metric():
 def test_a_step_without_test_has_no_test_columns():
     step = record(
         notation="R1: 50%",
+        parent="R0",
         widths={"convolutions": [3, 8], "dense": [42, 60]},
         num_parameters=10,
         share_of_parameters=0.5,
