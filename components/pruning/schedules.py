@@ -225,9 +225,3 @@ def _plan(start: Widths, paths: Iterable[str | Sequence[float]]) -> dict[tuple[f
                     f"nothing from {before}; shorten the path"
                 )
     return planned
-
-
-def smallest_accepted(steps: Iterable[Step], count: Callable[[Widths], int]) -> Step | None:
-    """Return the accepted step with the fewest parameters, the earlier of equals; None for none."""
-    accepted = [step for step in steps if step.verdict.accepted]
-    return min(accepted, key=lambda step: count(step.widths), default=None)

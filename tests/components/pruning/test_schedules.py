@@ -5,7 +5,7 @@ import pytest
 
 from components.errors import ParameterError
 from components.pruning.acceptance import Verdict
-from components.pruning.schedules import Step, algorithm2, explicit_path, smallest_accepted
+from components.pruning.schedules import Step, algorithm2, explicit_path
 from components.pruning.settings import PruneSettings
 from components.pruning.widths import THIRD, Widths, prune
 
@@ -149,19 +149,6 @@ def test_a_path_that_shrinks_nothing_is_refused_before_anything_is_trained() -> 
     with pytest.raises(ParameterError, match=r"'R3: 50%', whose iteration 3 shrinks nothing"):
         list(explicit_path(Widths((4,), (2,)), trainer, at_least(0), ["R3: 50%"]))
     assert not trainer.calls
-
-
-def test_the_smallest_accepted_is_the_one_with_the_fewest_parameters() -> None:
-    steps = list(explicit_path(START, Trainer(), at_least(4), ["R1: 50%", "R1: 33%", "R2: 33%"]))
-
-    def count(widths: Widths) -> int:
-        return sum(widths.convolutions) + sum(widths.dense)
-
-    chosen = smallest_accepted(steps, count)
-    assert chosen is not None
-    assert chosen.notation == "R1: 33%"
-    assert smallest_accepted([], count) is None
-    assert smallest_accepted(explicit_path(START, Trainer(), at_least(99), []), count) is None
 
 
 def test_settings_default_to_the_paper_and_refuse_what_cannot_be() -> None:
