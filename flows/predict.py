@@ -11,9 +11,9 @@ from rich.table import Table
 from components.compression import codecs
 from components.compression.svd import decompose
 from components.dataset.images import read_image, resize
-from components.errors import ParameterError, SlimDermError
+from components.errors import ParameterError
 from flows.params import read_params
-from flows.runtime import console, load_keras
+from flows.runtime import command_line, console, load_keras
 from flows.tracking import Tracker
 
 
@@ -95,11 +95,8 @@ def main() -> None:
     for name in ("--age", "--sex", "--site"):
         parser.add_argument(name, default="")
     arguments = parser.parse_args()
-    try:
+    with command_line():
         name, probabilities = predict(**vars(arguments))
-    except SlimDermError as error:
-        console.print(f"[bold red]error[/]: {error}", highlight=False)
-        raise SystemExit(1) from None
     table = Table(title=name, caption="not a medical device: docs/intended-use.md")
     table.add_column("class")
     table.add_column("probability", justify="right")

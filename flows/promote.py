@@ -2,9 +2,8 @@
 
 import sys
 
-from components.errors import SlimDermError
 from flows.params import read_params
-from flows.runtime import console
+from flows.runtime import command_line, console
 from flows.tracking import Tracker
 
 
@@ -24,9 +23,6 @@ def promote(version: str | None = None) -> str:
 
 
 if __name__ == "__main__":
-    try:
+    with command_line():
         chosen = promote(*sys.argv[1:])
-    except SlimDermError as error:
-        console.print(f"[bold red]error[/]: {error}", highlight=False)
-        raise SystemExit(1) from None
     console.print(f"promote: version {chosen} is the champion", highlight=False)

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from components.errors import SlimDermError
 from flows.params import read_params
-from flows.runtime import console
+from flows.runtime import command_line, console
 
 PARAMS = Path("params.yaml")
 
@@ -82,10 +82,7 @@ if __name__ == "__main__":
     parser.add_argument("--recipe", type=Path)
     parser.add_argument("--data", type=Path)
     arguments = parser.parse_args()
-    try:
+    with command_line():
         names = apply(arguments.recipe, arguments.data)
-    except (SlimDermError, OSError) as error:
-        console.print(f"[bold red]error[/]: {error}", highlight=False)
-        raise SystemExit(1) from None
     if names:
         console.print(f"params.yaml: set {', '.join(names)}", highlight=False)

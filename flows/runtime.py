@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from components.errors import SlimDermError
@@ -65,16 +66,24 @@ def progress_bar(title: str, total: int | None) -> Iterator[Callable[..., None]]
         yield update
 
 
-def run_step(step: Any, *arguments: str) -> None:
-    """Run a step as DVC does: the plain function behind the flow, with no Prefect server.
-
-    An error of SlimDerm's own ends the process with status 1 and its message, not a traceback.
-    """
+@contextmanager
+def command_line() -> Iterator[None]:
+    """End the process with status 1 and a message, not a traceback, on an error of our own."""
     try:
-        step.fn(*arguments)
-    except SlimDermError as error:
-        console.print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False)
+        yield
+    except (SlimDermError, FileNotFoundError) as error:
+        console.print(
+            f"[bold red]{type(error).__name__}[/]: {escape(str(error))}",
+            highlight=False,
+            soft_wrap=True,
+        )
         raise SystemExit(1) from None
+
+
+def run_step(step: Any, *arguments: str) -> None:
+    """Run a step as DVC does: the plain function behind the flow, with no Prefect server."""
+    with command_line():
+        step.fn(*arguments)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components.errors import SlimDermError
 from flows.params import read_params
-from flows.runtime import console
+from flows.runtime import command_line, console
 
 STATE = Path(".servers")
 HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
@@ -107,8 +107,5 @@ def down() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with command_line():
         {"up": up, "down": down}[sys.argv[1]]()
-    except SlimDermError as error:
-        console.print(f"[bold red]error[/]: {error}", highlight=False)
-        raise SystemExit(1) from None

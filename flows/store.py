@@ -5,6 +5,7 @@ import sys
 from urllib.parse import urlparse
 
 from components.errors import ParameterError, RecordError
+from flows.runtime import command_line
 
 # Stores other than Amazon's do not answer the checksum headers that newer clients send unasked.
 CHECKSUMS = {
@@ -71,4 +72,5 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    with command_line():
+        main(sys.argv[1])

@@ -8,8 +8,7 @@ import pandas as pd
 from rich.box import SIMPLE
 from rich.table import Table
 
-from components.errors import SlimDermError
-from flows.runtime import console, read_json
+from flows.runtime import command_line, console, read_json
 
 COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "network": ("network", str),
@@ -64,8 +63,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with command_line():
         main()
-    except (SlimDermError, OSError) as error:
-        console.print(f"[bold red]error[/]: {error}; run `dvc repro` first", highlight=False)
-        raise SystemExit(1) from None
