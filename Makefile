@@ -9,7 +9,7 @@ export PYTHONWARNINGS ?= ignore
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo run test test-slow check bench up down data predict promote remote push pull status lock clean
+.PHONY: help setup demo run test test-slow check flow up down data predict promote remote push pull status lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ run: setup ## run what is stale, by params.yaml; DATA=folder RECIPE=recipes/x.ya
 	@python -m flows.recipe $(if $(RECIPE),--recipe $(RECIPE)) $(if $(DATA),--data $(DATA))
 	@dvc repro -q || { echo "run: a step failed; its message stands above, dvc repro says more"; exit 1; }
 	@python -m flows.summary
+
+flow: setup ## the same as run, as a Prefect flow (make up starts a server to watch it)
+	@python -m flows.pipeline
 
 test: setup ## everything fast and one short run through real servers
 	@python -m pytest -m "not slow"
