@@ -27,7 +27,9 @@ def pruning_summary(frame: pd.DataFrame) -> Table:
     table = Table(title="Pruning steps: accuracy in validation, balanced accuracy on test")
     table.box = SIMPLE
     for title, _ in COLUMNS.values():
-        table.add_column(title, justify="left" if title in ("network", "step") else "right")
+        table.add_column(
+            title, justify="left" if title in ("network", "step") else "right", overflow="fold"
+        )
     shown = frame.reindex(columns=list(COLUMNS)).astype(object)
     for row in shown.itertuples(index=False):
         cells = zip(row, COLUMNS.values(), strict=True)

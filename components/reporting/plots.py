@@ -130,7 +130,8 @@ def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
     Returns
     -------
     Figure
-        Filled marks are accepted steps, open ones refused; one panel a network.
+        Filled marks are accepted steps, open ones refused; one panel a network. The unpruned
+        network and the smallest accepted one are named.
     """
     networks = list(dict.fromkeys(table["network"]))
     figure = Figure(figsize=(3.6 * len(networks), 3.4), layout="constrained")
@@ -153,13 +154,14 @@ def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
                 edgecolors=colour,
                 label=name,
             )
-        for _, step in steps.iterrows():
+        smallest = steps[steps["accepted"]].nsmallest(1, "num_parameters")
+        for _, step in pd.concat([steps.head(1), smallest]).drop_duplicates("notation").iterrows():
             ax.annotate(
-                step["notation"],
+                step["notation"].replace(": ", "\n"),
                 (step["num_parameters"], step[metric]),
                 textcoords="offset points",
-                xytext=(0, 6),
-                fontsize=6,
+                xytext=(0, 7),
+                fontsize=7,
                 ha="center",
             )
         ax.set_xscale("log")

@@ -53,6 +53,7 @@ def test_each_step_hangs_on_its_parent():
     accepted, refused = ax.collections
     assert accepted.get_offsets().tolist() == [[100, 0.9], [67, 0.8]]
     assert refused.get_offsets().tolist() == [[50, 0.7]]
+    assert [text.get_text() for text in ax.texts] == ["R0", "R1\n33%"]
 
 
 def test_confusion_cells_hold_the_counts():
