@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -88,10 +89,16 @@ def run_step(step: Any, *arguments: str) -> None:
 
 @contextmanager
 def replacing(target: Path | str) -> Iterator[Path]:
-    """Yield an empty folder beside `target` that takes its place when the block succeeds."""
+    """Yield an empty folder beside `target` that takes its place when the block succeeds.
+
+    Drafts that killed processes left beside it are removed.
+    """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    for left in target.parent.glob(f".{target.name}.*.draft"):
+        if not psutil.pid_exists(int(left.name.split(".")[-2])):
+            shutil.rmtree(left, ignore_errors=True)
+    draft = Path(tempfile.mkdtemp(f".{os.getpid()}.draft", f".{target.name}.", dir=target.parent))
     draft.chmod(0o755)
     try:
         yield draft

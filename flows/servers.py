@@ -9,6 +9,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
+
 from components.errors import SlimDermError
 from flows.params import read_params
 from flows.runtime import command_line, console
@@ -54,10 +56,10 @@ def _alive(name: str) -> int | None:
     """Process id of a server that this module started and that still runs."""
     try:
         pid = int((STATE / f"{name}.pid").read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (OSError, ValueError):
+        command = psutil.Process(pid).cmdline()
+    except (OSError, ValueError, psutil.Error):
         return None
-    return pid if name.encode() in command else None
+    return pid if name in command else None
 
 
 def up(seconds: float = 90) -> None:

@@ -13,7 +13,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(900
 def finished(workspace):
     """Each finished piece of work in the cache, with when it was finished."""
     cache = workspace.folder / ".cache" / "slimderm"
-    return {path: path.stat().st_mtime_ns for path in cache.glob("??/????*")}
+    folders = (path for path in cache.glob("??/*") if not path.name.startswith("."))
+    return {path: path.stat().st_mtime_ns for path in folders}
 
 
 def kill_when(workspace, condition):
@@ -49,6 +50,11 @@ def test_a_killed_run_goes_on_where_it_was(make_workspace, moment):
     workspace.run("dvc", "repro")
     after = finished(workspace)
     assert {path: after[path] for path in before} == before
+    drafts = [
+        *(workspace.folder / ".cache").rglob(".*.draft"),
+        *workspace.folder.glob("*/.*.draft"),
+    ]
+    assert not drafts
     assert workspace.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
     script = (
         "import mlflow; mlflow.set_tracking_uri('sqlite:///mlflow.db');"

@@ -67,9 +67,11 @@ def test_a_killed_producer_leaves_nothing_that_looks_finished(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
     assert done.returncode < 0
+    assert len(list(tmp_path.rglob(".abcd.*.draft"))) == 1
     calls = []
     cached(tmp_path, "abcd", calls.append)
     assert len(calls) == 1
+    assert not list(tmp_path.rglob(".*.draft"))
 
 
 def test_content_key_ignores_order_and_sees_every_value():
