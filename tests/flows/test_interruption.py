@@ -18,14 +18,13 @@ def finished(workspace):
 
 
 def kill_when(workspace, condition):
-    process = workspace.start("dvc", "repro")
     deadline = time.monotonic() + 300
-    while not condition(workspace):
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with workspace.start("dvc", "repro") as process:
+        while not condition(workspace):
+            assert process.poll() is None, process.stdout.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 MOMENTS = {
