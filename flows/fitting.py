@@ -88,10 +88,12 @@ class Workshop:
             manifest = pd.read_csv(FOLDERS[variant] / "manifest.csv", dtype={"image_id": str})
             stored = manifest[["image_id", "file"]]
             self.frame = self.frame.drop(columns="file").merge(stored, on="image_id")
-        source = {"original": "catalog.csv", "compressed": "manifest.csv"}[variant]
+        tables = [FOLDERS["original"] / "catalog.csv", Path("data/splits.csv")]
+        if variant == "compressed":
+            tables.append(FOLDERS[variant] / "manifest.csv")
         self.key = content_key(
-            data=file_hash(FOLDERS[variant] / source),
-            splits=file_hash("data/splits.csv"),
+            data=[file_hash(table) for table in tables],  # they hold each image's hash
+            classes=self.classes,
             train=asdict(params.train),
             evaluate=asdict(params.evaluate),
             code=code_hash("components/training", "components/dataset"),

@@ -1,0 +1,73 @@
+"""What a training's key sees: everything that shapes the training, and nothing else."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from components.compression.write import write_compressed
+from components.dataset.catalog import ingest, read_catalog, write_dataset
+from components.dataset.labels import PAPER_CLASSES
+from components.dataset.splits import SplitSettings, split
+from components.dataset.synthetic import SyntheticSettings, write_synthetic
+from flows.fitting import Workshop
+from flows.params import Params
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    source, raw = folder / "source", folder / "data" / "raw"
+    write_synthetic(source, SyntheticSettings(num_lesions=30, num_negatives=4, height=24, width=32))
+    write_dataset(ingest(source, classes=PAPER_CLASSES), source, None, raw)
+    catalog = read_catalog(raw)
+    split(catalog, SplitSettings()).frame.to_csv(folder / "data/splits.csv", index=False)
+    settings = {"k": 5, "codec": "jpeg", "quality": 90, "workers": 1}
+    target = folder / "data/compressed"
+    manifest = write_compressed(raw, catalog["file"].tolist(), target, **settings)
+    manifest.to_csv(target / "manifest.csv", index=False)
+    return folder
+
+
+@pytest.fixture
+def keys(made, monkeypatch):
+    monkeypatch.chdir(made)
+
+    def find(**train):
+        params = Params()
+        params = replace(params, train=replace(params.train, **train))
+        return [Workshop(params, "lenet5", variant).key for variant in ("original", "compressed")]
+
+    return find
+
+
+def test_the_same_work_has_the_same_key_and_each_variant_its_own(keys):
+    assert keys() == keys()
+    assert len(set(keys())) == 2
+    assert not set(keys()) & set(keys(epochs=3))
+
+
+@pytest.mark.parametrize("table", ["data/raw/catalog.csv", "data/splits.csv"])
+def test_a_changed_table_changes_both_keys(keys, made, table):
+    before = keys()
+    path = made / table
+    text = path.read_text()
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame.iloc[::-1].to_csv(path, index=False)
+    after = keys()
+    path.write_text(text)
+    assert not set(before) & set(after)
+    assert keys() == before
+
+
+def test_a_changed_compressed_image_changes_its_key_alone(keys, made):
+    original, compressed = keys()
+    path = made / "data/compressed/manifest.csv"
+    text = path.read_text()
+    frame = pd.read_csv(path, dtype=str)
+    frame.loc[0, "sha256_after"] = "another"
+    frame.to_csv(path, index=False)
+    after = keys()
+    path.write_text(text)
+    assert after[0] == original
+    assert after[1] != compressed
