@@ -125,6 +125,18 @@ def test_mlflow_holds_a_parent_and_a_child_a_training(reproduced):
     assert {"num_parameters", "test_balanced_accuracy", "epoch_train_loss"} <= set(metrics)
 
 
+def test_the_end_says_what_was_made_and_where_to_look(reproduced):
+    workspace, _ = reproduced
+    said = workspace.run("python", "-m", "flows.summary").stdout
+    registry = json.loads((workspace.folder / "data/registry.json").read_text())
+    challenger = registry["challenger"]
+    assert f"version {challenger['version']} is the challenger: lenet5" in said
+    assert f"{challenger['num_parameters']:,} parameters" in said
+    for place in ("reports/index.html", "data/compressed"):
+        assert place in said
+        assert (workspace.folder / place).exists()
+
+
 def test_predict_and_promote_use_the_registered_model(reproduced):
     workspace, _ = reproduced
     image = next((workspace.folder / "data/raw/images").glob("*.jpg"))
