@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from components.dataset.download import OFFICIAL, fetch_dataset
+from components.dataset.download import fetch_dataset
+from components.dataset.sources import OFFICIAL
 from flows.runtime import command_line, console, progress_bar
 
 if __name__ == "__main__":
