@@ -133,6 +133,12 @@ def storage_sentence(storage: pd.DataFrame, k: int) -> str:
     if rows.empty:
         raise KeyError(f"k = {k} is not in the storage table, which has {list(storage['k'])}")
     row = rows.iloc[0]
+    if row["compression_ratio"] < 1:
+        return (
+            f"Nothing is saved at k = {k}: the files grow to {1 / row['compression_ratio']:.2f}×, "
+            f"of which {1 / row['encoder_ratio']:.2f}× is the encoder's and "
+            f"{1 / row['svd_ratio']:.3f}× the SVD's."
+        )
     return (
         f"Of the {row['compression_ratio']:.2f}× saved at k = {k}, {row['encoder_ratio']:.2f}× is "
         f"the encoder's and {row['svd_ratio']:.3f}× the SVD's."

@@ -47,6 +47,16 @@ def test_the_sentence_names_both_parts():
     assert said == "Of the 3.00× saved at k = 350, 2.99× is the encoder's and 1.005× the SVD's."
 
 
+def test_the_sentence_says_when_files_grew():
+    table = summary()
+    table["bytes_before"] = 200
+    said = storage_sentence(storage_table(table), 350)
+    assert said == (
+        "Nothing is saved at k = 350: the files grow to 2.00×, of which 2.01× is the encoder's and "
+        "0.995× the SVD's."
+    )
+
+
 def test_a_k_that_was_not_swept_is_an_error():
     with pytest.raises(KeyError, match="k = 7"):
         storage_sentence(storage_table(summary()), 7)
