@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from components.dataset.images import MAX_MEGAPIXELS, decode_image
-from components.dataset.labels import PAPER_CLASSES, diagnosis_to_class
+from components.dataset.labels import NEGATIVE, PAPER_CLASSES, diagnosis_to_class
 from components.dataset.metadata import (
     check_rows,
     read_metadata,
@@ -93,19 +93,23 @@ def ingest(
         If a folder or the table is missing, lacks a column, holds an unknown diagnosis, or if no
         image is accepted.
     ParameterError
-        If `classes` does not give every diagnosis one class.
+        If `classes` does not give every diagnosis one class, or negative images have none.
     """
     label_of = diagnosis_to_class(classes)
     origins = [_read_source(source, negatives)]
     if negatives is not None:
         origins.append(_read_negatives(negatives))
+    used = {dx for origin in origins for dx in origin.rows["dx"]}
+    if used - set(label_of):
+        raise ParameterError(f"classes: no class gathers {NEGATIVE}; add it to one")
     faults = [fault for origin in origins for fault in origin.faults]
     accepted = []
     total, checked = sum(len(origin.files) for origin in origins), 0
     first_with: dict[str, str] = {}  # content to the image_id that has it
+    taken: set[str] = set()  # image_ids
     for origin in origins:
-        for entry, fault in _check_images(origin, max_megapixels, first_with):
-            checked += 1
+        for entry, fault in _check_images(origin, max_megapixels, first_with, taken):
+            checked += fault is None or fault["file"] != ""
             if progress is not None:
                 progress(checked, total)
             if fault is not None:
@@ -152,7 +156,7 @@ def _read_negatives(folder: Path) -> _Origin:
 
 
 def _check_images(
-    origin: _Origin, max_megapixels: float, first_with: dict[str, str]
+    origin: _Origin, max_megapixels: float, first_with: dict[str, str], taken: set[str]
 ) -> Iterator[tuple[dict[str, Any], dict[str, str] | None]]:
     """Yield each file's catalog entry, or its fault; then the rows left without a file."""
     rows = {str(row["image_id"]): row for row in origin.rows.to_dict("records")}
@@ -161,13 +165,18 @@ def _check_images(
         name = path.stem
         file = path.relative_to(origin.folder).as_posix()
         reason, detail, facts = _check_file(path, max_megapixels, first_with)
-        if name in rows and reason is None:
-            first_with[facts["sha256"]] = name
-            yield {**rows.pop(name), **facts, "origin": origin.name, "file": file}, None
-            continue
-        if rows.pop(name, None) is None and reason is None:
+        row = rows.pop(name, None)
+        if reason is None and name in taken:
+            reason = "duplicate image_id"
+        elif reason is None and row is None:
             reason = "row at fault" if name in known_bad else "image without row"
-        yield {}, {"image_id": name, "file": file, "reason": str(reason), "detail": detail}
+        if row is not None:
+            taken.add(name)
+        if reason is not None:
+            yield {}, {"image_id": name, "file": file, "reason": reason, "detail": detail}
+            continue
+        first_with[facts["sha256"]] = name
+        yield {**(row or {}), **facts, "origin": origin.name, "file": file}, None
     for name in rows:
         yield {}, {"image_id": name, "file": "", "reason": "row without image", "detail": ""}
 

@@ -14,6 +14,7 @@ from components.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
 MAX_MEGAPIXELS = 64.0
+BIT_DEPTH = 24  # where a PNG file states its bits a channel
 
 
 def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
@@ -48,6 +49,8 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
                     f"too large: received {width}x{height} pixels, expected at most "
                     f"{max_megapixels:g} megapixels (ingest.max_megapixels)"
                 )
+            if image.format == "PNG" and data[BIT_DEPTH] == 16:  # else cut to 8 in silence
+                raise ImageError("unsupported: received 16 bits a channel, expected 8-bit RGB")
             if image.mode not in ("RGB", "L", "P", "RGBA", "LA", "CMYK"):
                 raise ImageError(f"unsupported: received mode {image.mode}, expected 8-bit RGB")
             image.load()

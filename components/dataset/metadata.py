@@ -1,5 +1,7 @@
 """The table beside the images: read it, check its columns, set faulty rows apart."""
 
+import csv
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -23,18 +25,28 @@ def read_metadata(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `REQUIRED_COLUMNS` and ``dataset``; every value a str, "" where it is missing.
+        `REQUIRED_COLUMNS` and ``dataset``; every value a str, "" where it is empty, NaN where the
+        row ends before it.
 
     Raises
     ------
     SchemaError
-        If the file is missing, empty, no table, lacks a column, or holds an unknown diagnosis.
+        If the file is missing, empty, no table, lacks a column, has a row longer than its header,
+        or holds an unknown diagnosis.
     """
     try:
-        table = pd.read_csv(
-            path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path,
+                sep=None,
+                engine="python",
+                index_col=False,
+                dtype=str,
+                keep_default_na=False,
+                encoding="utf-8-sig",
+            )
+    except (OSError, ValueError, csv.Error, pd.errors.ParserWarning) as error:
         raise SchemaError(f"{path}: cannot be read as a table ({error})") from error
     table.columns = table.columns.str.strip()
     missing = [name for name in REQUIRED_COLUMNS if name not in table]
@@ -47,7 +59,7 @@ def read_metadata(path: Path) -> pd.DataFrame:
     if "dataset" not in table:
         table["dataset"] = ""
     table = table[[*REQUIRED_COLUMNS, "dataset"]].apply(lambda column: column.str.strip())
-    unknown = sorted(set(table["dx"]) - {*DIAGNOSES, NEGATIVE})
+    unknown = sorted(set(table["dx"].dropna()) - {*DIAGNOSES, NEGATIVE, ""})
     if unknown:
         raise SchemaError(
             f"{path}: received dx {', '.join(map(repr, unknown))}, expected one of "
@@ -87,11 +99,15 @@ def check_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, str]]]
         ``image_id``, ``reason`` and ``detail`` of each row set apart.
     """
     faults = []
+    short = table.isna().any(axis=1)
+    table = table.fillna("")
     years = pd.to_numeric(table["age"].replace({"": None, UNKNOWN: None}), errors="coerce")
     stated = ~table["age"].str.lower().isin(("", UNKNOWN, "nan"))
     wrong = {
+        "row cut short": short,
         "row without image_id": table["image_id"] == "",
         "row without lesion_id": table["lesion_id"] == "",
+        "row without dx": table["dx"] == "",
         "duplicate row": table["image_id"].duplicated(keep="first") & (table["image_id"] != ""),
         "bad age": stated & ~years.between(0, MAX_AGE),
     }

@@ -93,9 +93,9 @@ def split(catalog: pd.DataFrame, settings: SplitSettings) -> SplitResult:
     images = catalog.sort_values("image_id", ignore_index=True)
     images["group"] = group_images(images)
     random = np.random.default_rng(settings.seed)
+    leading = images["group"].map(_leading_label(images))
     queues = {
-        label: _shuffled(images[images["label"] == label], random)
-        for label in sorted(set(images["label"]))
+        label: _shuffled(images[leading == label], random) for label in sorted(set(images["label"]))
     }
     if settings.max_images is not None:
         share = settings.max_images / len(images)
@@ -109,7 +109,17 @@ def split(catalog: pd.DataFrame, settings: SplitSettings) -> SplitResult:
     part_of, shortfall = _assign(queues, settings)
     images["part"] = images["group"].map(part_of)
     frame = images.dropna(subset="part")[["image_id", "lesion_id", "label", "part"]]
+    counts = frame.groupby(["part", "label"]).size()
+    pairs = zip(shortfall["part"], shortfall["label"], strict=True)
+    shortfall["given"] = [int(counts.get(pair, 0)) for pair in pairs]
     return SplitResult(frame.reset_index(drop=True), shortfall)
+
+
+def _leading_label(images: pd.DataFrame) -> pd.Series:
+    """Label that most images of each group have, the first of the alphabet among equals."""
+    counts = images.groupby(["group", "label"]).size().rename("count").reset_index()
+    counts = counts.sort_values(["count", "label"], ascending=[False, True])
+    return counts.drop_duplicates("group").set_index("group")["label"]
 
 
 def _shuffled(images: pd.DataFrame, random: np.random.Generator) -> pd.Series:
@@ -142,13 +152,11 @@ def _assign(
             taken = _head(sizes.iloc[: len(sizes) - spare], target)
             part_of |= dict.fromkeys(taken.index, part)
             queues[label] = sizes.iloc[len(taken) :]
-            given = int(taken.sum())
-            rows.append({"part": part, "label": label, "wanted": round(wanted), "given": given})
+            rows.append({"part": part, "label": label, "wanted": round(wanted)})
     for label, sizes in queues.items():
         part_of |= dict.fromkeys(sizes.index, "train")
         wanted = round(weights["train"] / sum(weights.values()) * total / len(queues))
-        given = int(sizes.sum())
-        rows.append({"part": "train", "label": label, "wanted": wanted, "given": given})
+        rows.append({"part": "train", "label": label, "wanted": wanted})
     return part_of, pd.DataFrame(rows)
 
 
@@ -167,7 +175,7 @@ def check_no_leak(catalog: pd.DataFrame, frame: pd.DataFrame) -> None:
     LeakError
         Naming the lesion, or the images, and their parts.
     """
-    merged = frame.merge(catalog[["image_id", "sha256"]], on="image_id")
+    merged = frame.merge(catalog[["image_id", "sha256"]], on="image_id", how="left")
     for column, what in (("lesion_id", "lesion"), ("sha256", "image content")):
         parts = merged.groupby(column)["part"].nunique()
         for value in parts[parts > 1].index:

@@ -27,7 +27,7 @@ NOISE = 3.0  # grey levels, standard deviation
 class SyntheticSettings(Settings):
     """Section ``synthetic`` of ``params.yaml``."""
 
-    num_lesions: int = setting(150, low=21)
+    num_lesions: int = setting(150, low=22)
     num_negatives: int = setting(24, low=0)
     height: int = setting(450, low=16)
     width: int = setting(600, low=16)

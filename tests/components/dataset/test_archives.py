@@ -57,6 +57,40 @@ def test_an_encrypted_entry_is_refused(tmp_path):
         unpack_safely(archive, tmp_path / "out")
 
 
+def test_an_entry_for_the_folder_itself_does_no_harm(tmp_path):
+    archive = make(tmp_path / "a.zip", [("./", b""), ("./1.jpg", b"1"), ("x/", b"")])
+    unpack_safely(archive, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["1.jpg", "x"]
+
+
+def test_a_bomb_that_understates_its_size_is_found(tmp_path):
+    archive = make(tmp_path / "a.zip", [("bomb", b"0" * 100_000)])
+    data = bytearray(archive.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        at = data.index(signature) + offset
+        data[at : at + 4] = (10).to_bytes(4, "little")
+    archive.write_bytes(data)
+    with pytest.raises(DownloadError, match="damaged"):
+        unpack_safely(archive, tmp_path / "out", max_bytes=1000)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+@pytest.mark.parametrize("entries", [["a", "a/b"], ["a/b", "a"], ["a" * 300]], ids=len)
+def test_what_the_disk_refuses_leaves_nothing(tmp_path, entries):
+    archive = make(tmp_path / "a.zip", [(entry, b"1") for entry in entries])
+    with pytest.raises(DownloadError, match="cannot be unpacked"):
+        unpack_safely(archive, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_what_a_killed_process_left_is_swept_away(tmp_path):
+    left = tmp_path / ".out.draft"
+    left.mkdir()
+    (left / "half.jpg").write_bytes(b"1")
+    unpack_safely(make(tmp_path / "a.zip", [("1.jpg", b"1")]), tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["1.jpg", "a.zip", "out"]
+
+
 @pytest.mark.parametrize("damage", ["text", "cut", "flip"])
 def test_a_damaged_archive_leaves_nothing(tmp_path, damage):
     archive = make(tmp_path / "a.zip", [("1.jpg", bytes(range(256)) * 50)])

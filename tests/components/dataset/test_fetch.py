@@ -28,12 +28,11 @@ def official(server, made):
     made.add("ISIC_1", dx="mel")
     made.add("ISIC_2")
     table = (made.write() / "HAM10000_metadata.csv").read_bytes()
-    parts = [
-        zipped([(f"ISIC_{n}.jpg", (made.images / f"ISIC_{n}.jpg").read_bytes())]) for n in (1, 2)
-    ]
+    files = [made.images / f"ISIC_{number}.jpg" for number in (1, 2)]
+    parts = [zipped([(file.name, file.read_bytes())]) for file in files]
     here = []
     for number, (source, data) in enumerate(zip(OFFICIAL, [*parts, table], strict=True)):
-        path, _, query = source.url.partition("?")
+        query = source.url.partition("?")[2]
         facts = {}
         if query:  # what Dataverse states of a table: the conversion's size, the original's md5
             facts = {"filesize": len(data) + 140_210, "originalFileSize": len(data)}
