@@ -7,7 +7,7 @@ import pytest
 
 from components.dataset.catalog import ingest, read_catalog, write_dataset
 from components.dataset.labels import PAPER_CLASSES
-from components.errors import ParameterError, SchemaError
+from components.errors import SchemaError
 
 
 def run(folder, **more):
@@ -63,6 +63,10 @@ def broken(made):
     made.add("ISIC_double")
     made.row("ISIC_double", lesion="elsewhere")
     made.add("ISIC_nolesion", lesion=" ")
+    made.row(" ", lesion="Lnoimage")
+    made.add("ISIC_nodx", dx=" ")
+    (made.images / "ISIC_folder.jpg").mkdir()
+    (made.images / "notes.txt").write_text("of no account")
     return made.write()
 
 
@@ -86,7 +90,13 @@ def test_each_fault_is_set_apart_with_its_reason_and_the_rest_goes_on(made):
         "ISIC_letters": {"bad age", "row at fault"},
         "ISIC_double": {"duplicate row"},
         "ISIC_nolesion": {"row without lesion_id", "row at fault"},
+        "": {"row without image_id"},
+        "ISIC_nodx": {"row without dx", "row at fault"},
+        "ISIC_folder": {"unreadable"},
     }
+    detail = catalog.quarantine.set_index("image_id")["detail"]
+    assert detail["ISIC_twin"] == "same bytes as ISIC_good"
+    assert detail["ISIC_large"].startswith("received 300x200 pixels")
 
 
 def test_a_table_with_tabs_is_read(made):
@@ -119,42 +129,50 @@ def test_a_missing_folder_table_or_image_is_an_error(made, tmp_path):
         run(made.write())
 
 
-def test_negatives_without_a_table_are_their_own_lesions(made):
-    made.add("ISIC_1")
-    made.write()
-    negatives = made.folder / "negatives"
-    negatives.mkdir()
-    made.image("scratch").rename(negatives / "scratch.jpg")
-    images = run(made.folder, negatives=negatives).images.set_index("image_id")
-    row = images.loc["scratch"]
-    assert (row["label"], row["lesion_id"], row["origin"]) == (
-        "negative",
-        "negative_scratch",
-        "negatives",
-    )
-    assert np.isnan(row["age"])
-    assert row["sex"] == "unknown"
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png", ".JPG"])
+def test_images_lie_in_any_folder_under_any_usual_name(made, suffix):
+    made.row("ISIC_1")
+    deep = made.folder / "a" / "b"
+    deep.mkdir(parents=True)
+    made.image("ISIC_1", suffix=suffix).rename(deep / f"ISIC_1{suffix}")
+    catalog = run(made.write())
+    assert catalog.quarantine.empty
+    assert list(catalog.images["file"]) == [f"a/b/ISIC_1{suffix}"]
 
 
-def test_negatives_with_a_table_keep_their_metadata(made):
-    made.add("ISIC_1")
-    made.write()
-    negatives = made.folder / "negatives"
-    negatives.mkdir()
-    made.image("scratch").rename(negatives / "scratch.jpg")
-    rows = [("N7", "scratch", "negative", "", "31", "female", "hand")]
-    columns = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
-    pd.DataFrame(rows, columns=columns).to_csv(negatives / "negatives.csv", index=False)
-    row = run(made.folder, negatives=negatives).images.set_index("image_id").loc["scratch"]
-    assert (row["lesion_id"], row["age"], row["sex"]) == ("N7", 31.0, "female")
+@pytest.mark.parametrize("first_is_sound", [True, False])
+def test_a_second_file_of_one_image_id_is_set_apart(made, first_is_sound):
+    path = made.add("ISIC_1")
+    made.add("ISIC_2")
+    if not first_is_sound:
+        path.write_bytes(b"")
+    made.image("ISIC_1", suffix=".png", seed=99)
+    catalog = run(made.write())
+    found = dict(catalog.quarantine[["file", "reason"]].itertuples(index=False))
+    second = {"HAM10000_images_part_1/ISIC_1.png": "duplicate image_id"}
+    first = {} if first_is_sound else {"HAM10000_images_part_1/ISIC_1.jpg": "empty file"}
+    assert found == second | first
+    assert list(catalog.images["image_id"]) == ["ISIC_1", "ISIC_2"][not first_is_sound :]
+
+
+def test_progress_ends_at_the_number_of_files(made):
+    told = []
+    folder = broken(made)
+    files = [path for path in folder.rglob("*") if path.suffix in (".jpg", ".png")]
+    run(folder, max_megapixels=0.05, progress=lambda *counts: told.append(counts))
+    assert told == sorted(told)
+    assert told[0] == (1, len(files))
+    assert told[-1] == (len(files), len(files))
 
 
 def test_what_is_written_is_read_back(made, tmp_path):
     folder = broken(made)
     catalog = run(folder, max_megapixels=0.05)
     target = tmp_path / "raw"
+    before = tree(folder)
     for _ in range(2):
         write_dataset(catalog, folder, None, target)
+    assert tree(folder) == before
     table = read_catalog(target)
     assert list(table["file"]) == ["images/ISIC_double.jpg", "images/ISIC_good.jpg"]
     for row in table.itertuples():
@@ -167,12 +185,3 @@ def test_what_is_written_is_read_back(made, tmp_path):
 def test_a_folder_without_a_catalog_is_an_error(tmp_path):
     with pytest.raises(SchemaError, match="run the ingest step"):
         read_catalog(tmp_path)
-
-
-def test_negatives_need_their_folder_to_be_written(made, tmp_path):
-    made.add("ISIC_1")
-    catalog = run(made.write())
-    catalog.images["origin"] = "negatives"
-    with pytest.raises(ParameterError, match="negatives"):
-        write_dataset(catalog, made.folder, None, tmp_path / "raw")
-    assert not (tmp_path / "raw").exists()
