@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from components.dataset.splits import SplitSettings, check_no_leak, split
 from components.errors import LeakError, SchemaError
 
+COLUMNS = ["image_id", "lesion_id", "label", "sha256"]
+
 
 def catalog(sizes, seed=0):
     """A catalog with lesions of the given numbers of images: {label: [images of each lesion]}."""
@@ -16,7 +18,7 @@ def catalog(sizes, seed=0):
             for _ in range(count):
                 name = f"ISIC_{len(rows):05d}"
                 rows.append((name, f"{label}_{lesion}", label, f"bytes of {name}"))
-    frame = pd.DataFrame(rows, columns=["image_id", "lesion_id", "label", "sha256"])
+    frame = pd.DataFrame(rows, columns=COLUMNS)
     return frame.sample(frac=1, random_state=seed)
 
 
@@ -33,6 +35,58 @@ def test_no_lesion_stands_on_two_sides_and_no_image_is_lost(sizes, seed):
     counts = result.frame.groupby(["label", "part"]).size()
     assert len(counts) == 3 * len(sizes)
     check_no_leak(images, result.frame)
+
+
+@st.composite
+def tangled(draw):
+    """A catalog whose lesions share classes and bytes at random, with enough sound lesions."""
+    sound = {label: [1] * draw(st.integers(3, 8)) for label in "ab"}
+    rows = catalog(sound).to_numpy().tolist()
+    names = st.integers(0, 12)
+    for index in range(draw(st.integers(0, 30))):
+        label = draw(st.sampled_from("ab"))
+        rows.append((f"T{index:03d}", f"lesion {draw(names)}", label, f"bytes {draw(names)}"))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@settings(max_examples=80, deadline=None)
+@given(tangled(), st.integers(0, 99))
+def test_nothing_that_belongs_together_is_torn_apart(images, seed):
+    result = split(images, SplitSettings(seed=seed))
+    merged = result.frame.merge(images[["image_id", "sha256"]])
+    assert len(merged) == len(images)
+    for column in ("lesion_id", "sha256"):
+        assert merged.groupby(column)["part"].nunique().max() == 1
+    assert_adds_up(result)
+    shuffled = images.sample(frac=1, random_state=seed)
+    again = split(shuffled, SplitSettings(seed=seed))
+    pd.testing.assert_frame_equal(again.frame, result.frame)
+    pd.testing.assert_frame_equal(again.shortfall, result.shortfall)
+
+
+def assert_adds_up(result):
+    counts = result.frame.groupby(["part", "label"]).size()
+    table = result.shortfall.set_index(["part", "label"])["given"]
+    assert table[table > 0].sort_index().to_dict() == counts.sort_index().to_dict()
+    assert table.sum() == len(result.frame)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from("abcd"),
+        st.lists(st.integers(1, 4), min_size=9, max_size=40),
+        min_size=2,
+    ),
+    st.integers(0, 99),
+)
+def test_judged_parts_hold_the_classes_equally_within_a_lesion(sizes, seed):
+    result = split(catalog(sizes, seed), SplitSettings(seed=seed))
+    assert_adds_up(result)
+    counts = result.frame.groupby(["part", "label"]).size()
+    largest = max(max(lesions) for lesions in sizes.values())
+    for part in ("validation", "test"):
+        assert counts[part].max() - counts[part].min() <= largest
 
 
 def test_equal_bytes_bind_lesions_together():
@@ -93,6 +147,19 @@ def test_a_planted_leak_is_found_and_named(column):
         check_no_leak(images, frame)
     assert f"{one} in train" in str(caught.value)
     assert f"{two} in test" in str(caught.value)
+
+
+def test_a_lesion_on_two_sides_is_found_without_its_catalog():
+    images = catalog({"a": [1] * 12, "b": [1] * 12})
+    frame = split(images, SplitSettings()).frame
+    frame.loc[frame["part"] != "train", "lesion_id"] = "shared"
+    with pytest.raises(LeakError, match="lesion shared"):
+        check_no_leak(images.iloc[:0], frame)
+
+
+def test_a_sample_too_small_for_a_class_names_it():
+    with pytest.raises(SchemaError, match="class 'b' has 1 lesions"):
+        split(catalog({"a": [1] * 90, "b": [1] * 10}), SplitSettings(max_images=10))
 
 
 def test_weights_scale_to_what_is_there():

@@ -1,10 +1,11 @@
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -12,6 +13,7 @@ from components.dataset.catalog import ingest
 from components.dataset.images import read_image
 from components.dataset.labels import DIAGNOSES, PAPER_CLASSES
 from components.dataset.synthetic import SyntheticSettings, write_synthetic
+from components.errors import ParameterError
 
 SMALL = SyntheticSettings(num_lesions=120, num_negatives=12, height=48, width=64, seed=3)
 
@@ -33,6 +35,40 @@ def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
     assert digest(tmp_path / "again") == digest(folder)
 
 
+def test_another_seed_gives_others(folder, tmp_path):
+    write_synthetic(tmp_path / "other", replace(SMALL, seed=4))
+    assert digest(tmp_path / "other") != digest(folder)
+
+
+def test_the_layout_is_the_official_one(folder, tmp_path):
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "HAM10000_images_part_1",
+        "HAM10000_metadata.csv",
+        "negatives",
+    ]
+    told = []
+    few = SyntheticSettings(num_lesions=22, num_negatives=0, height=16, width=16)
+    table = write_synthetic(tmp_path / "few", few, progress=told.append)
+    assert not (tmp_path / "few" / "negatives").exists()
+    assert told == list(range(1, len(table) + 1))
+    images = {path.stem for path in (tmp_path / "few/HAM10000_images_part_1").iterdir()}
+    assert images == set(table["image_id"])
+
+
+@pytest.mark.parametrize("num_lesions", [22, 23, 30, 80, 150, 1000])
+def test_any_number_of_lesions_is_kept_to_with_three_of_each(tmp_path, num_lesions):
+    few = SyntheticSettings(num_lesions=num_lesions, num_negatives=0, height=16, width=16)
+    lesions = write_synthetic(tmp_path, few).groupby("dx")["lesion_id"].nunique()
+    assert lesions.sum() == num_lesions
+    assert len(lesions) == len(DIAGNOSES)
+    assert lesions.min() >= 3
+
+
+def test_too_few_lesions_are_refused():
+    with pytest.raises(ParameterError, match="num_lesions"):
+        SyntheticSettings(num_lesions=21)
+
+
 def test_it_is_ingested_without_a_fault(folder):
     catalog = ingest(folder, classes=PAPER_CLASSES, negatives=folder / "negatives")
     assert catalog.quarantine.empty
@@ -47,6 +83,25 @@ def test_every_diagnosis_has_lesions_for_three_parts(folder):
     assert lesions.min() >= 3
     assert lesions.sum() == SMALL.num_lesions
     assert lesions.idxmax() == "nv"
+
+
+def test_mean_colours_alone_tell_more_than_chance_and_less_than_all(folder):
+    images = ingest(folder, classes=PAPER_CLASSES, negatives=folder / "negatives").images
+    folders = {"source": folder, "negatives": folder / "negatives"}
+    means = [
+        read_image(folders[row.origin] / row.file).mean(axis=(0, 1)) for row in images.itertuples()
+    ]
+    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+    lesion_wise = StratifiedGroupKFold(4, shuffle=True, random_state=0)
+    scores = cross_val_score(
+        model,
+        np.array(means),
+        images["label"],
+        groups=images["lesion_id"],
+        cv=lesion_wise,
+        scoring="balanced_accuracy",
+    )
+    assert 0.4 < scores.mean() < 0.9  # chance is a quarter
 
 
 def test_colour_tells_the_classes_apart_but_not_wholly(folder):
