@@ -36,8 +36,13 @@ class Codec:
         Raises
         ------
         ImageError
-            If the encoder refuses the array.
+            If the array has another shape or dtype, which OpenCV would silently make some image
+            of, or the encoder refuses it.
         """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ImageError(
+                f"{self.name}: cannot encode {image.dtype} {image.shape}, expected uint8 (H, W, 3)"
+            )
         flags = [] if self.quality_flag is None else [self.quality_flag, quality]
         try:
             done, data = cv2.imencode(self.suffix, image[..., ::-1], flags)

@@ -11,7 +11,12 @@ import pandas as pd
 from components.compression.codecs import get
 from components.compression.svd import decompose, is_full_rank
 from components.dataset.images import decode_image
+from components.errors import ParameterError
 from components.workers import process_pool
+
+
+def _target(file: str, codec: str) -> Path:
+    return Path(file).with_suffix(get(codec).suffix)
 
 
 def compress_file(
@@ -24,7 +29,7 @@ def compress_file(
     full_rank = is_full_rank(image.shape, k)
     slim = image if full_rank else decompose(image).reconstruct(k)
     stored = encoder.encode(slim, quality)
-    target = destination / Path(file).with_suffix(encoder.suffix)
+    target = destination / _target(file, codec)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.draft")
     draft.write_bytes(stored)
@@ -84,12 +89,23 @@ def write_compressed(
     Raises
     ------
     ParameterError
-        For a bad k or codec.
+        For a bad k or codec, two files that would be written under one name, or a destination that
+        is the source, whose images would be overwritten.
     ImageError
         If a file is no image.
     """
-    get(codec)
     is_full_rank((1, 1), k)
+    targets = pd.Series([_target(file, codec).as_posix() for file in files])
+    if targets.duplicated().any():
+        twice = targets[targets.duplicated()].iloc[0]
+        raise ParameterError(
+            f"files: received several that would be written as {twice}, expected names that differ "
+            "in more than their ending; rename one"
+        )
+    if destination.resolve() == source.resolve():
+        raise ParameterError(
+            f"destination: received the source itself, {source}; expected another folder"
+        )
     one = partial(
         compress_file, source=source, destination=destination, k=k, codec=codec, quality=quality
     )

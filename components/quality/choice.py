@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from components.errors import ParameterError
+from components.errors import ParameterError, SchemaError
 from components.quality.measure import METRICS
 from components.settings import Settings, setting
 
@@ -25,6 +26,13 @@ class ChooseSettings(Settings):
     tolerance: float = setting(0.01, above=0, below=1)
     stage: str = setting("after", choices=("before", "after"))
     k: int | None = setting(None, low=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.metrics:
+            raise ParameterError(
+                f"metrics: received none, expected at least one of {', '.join(METRICS)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ def choose_k(summary: pd.DataFrame, settings: ChooseSettings) -> Choice:
     ParameterError
         If the rule is ``fixed`` without a k, its k was not swept, or the table has no row of arm
         ``svd`` and the stage asked for.
+    SchemaError
+        If the mean of a decisive metric is no number, which could pass for settled.
     """
     rows = summary[(summary["arm"] == "svd") & (summary["stage"] == settings.stage)]
     rows = rows.sort_values("k")
@@ -90,6 +100,11 @@ def _gains(rows: pd.DataFrame, ranks: list[int], settings: ChooseSettings) -> pd
     for metric in settings.metrics:
         sign = 1 if METRICS[metric].better == "higher" else -1
         means = sign * rows[f"{metric}_mean"].to_numpy()
+        if not np.isfinite(means).all():
+            raise SchemaError(
+                f"{metric}_mean: received {list(rows[f'{metric}_mean'])}, expected a number for "
+                f"each k; look for the image that has none, or leave {metric} out of choose.metrics"
+            )
         span = means.max() - means.min()
         for index, k in enumerate(ranks):
             last = index + 1 == len(ranks)

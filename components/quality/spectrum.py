@@ -8,6 +8,8 @@ from scipy import fft
 
 Spectrum = npt.NDArray[np.complex128]
 
+FLAT = 1e-6  # a norm below it is the transform's rounding, not structure
+
 
 def spectrum(gray: npt.NDArray[np.uint8]) -> Spectrum:
     """Orthonormal two-dimensional Fourier transform of a gray image (H, W), complex128 (H, W)."""
@@ -47,12 +49,13 @@ def band_errors(original: Spectrum, other: Spectrum, *, radius: float) -> tuple[
 def spectral_correlation(original: Spectrum, other: Spectrum) -> float:
     """Pearson correlation of the amplitudes without the mean's, in [-1, 1]; 1 where all are equal.
 
-    The coefficient of frequency zero is left out: it is the mean brightness, and would make any two
-    images alike.
+    Where the amplitudes of one image alone do not vary, as those of a uniform one, it is 0. The
+    coefficient of frequency zero is left out: it is the mean brightness, and would make any
+    two images alike.
     """
     x, y = np.abs(original).ravel()[1:], np.abs(other).ravel()[1:]
     x, y = x - x.mean(), y - y.mean()
-    norms = np.linalg.norm(x) * np.linalg.norm(y)
-    if norms < 1e-9:
-        return 1.0
-    return float(x @ y / norms)
+    norms = np.linalg.norm(x), np.linalg.norm(y)
+    if min(norms) < FLAT:
+        return float(max(norms) < FLAT)
+    return float(x @ y / (norms[0] * norms[1]))

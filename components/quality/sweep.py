@@ -121,8 +121,13 @@ def sweep(
         waiting = {
             pool.submit(measure_chunk, chunk, bench): index for index, chunk in enumerate(chunks)
         }
-        for done in as_completed(waiting):
-            yield waiting[done], done.result()
+        try:
+            for done in as_completed(waiting):
+                yield waiting[done], done.result()
+        finally:
+            # Else a chunk that fails is reported only when all those behind it are measured.
+            for future in waiting:
+                future.cancel()
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

@@ -41,8 +41,24 @@ def test_bad_input_is_named():
         codecs.get("jpeg").encode(np.zeros((0, 4, 3), np.uint8), 95)
 
 
+@pytest.mark.parametrize("codec", codecs.CODECS)
 @pytest.mark.parametrize(
-    "values", [{"ranks": (0,)}, {"codec": "gif"}, {"quality": 0}, {"quality": 101}]
+    "array",
+    [
+        np.zeros((6, 8), np.uint8),
+        np.zeros((6, 8, 4), np.uint8),
+        np.zeros((6, 8, 3)),
+        np.zeros((6, 8, 3), np.uint16),
+    ],
+    ids=["gray", "alpha", "float", "deep"],
+)
+def test_an_array_that_opencv_would_reinterpret_is_refused(codec, array):
+    with pytest.raises(ImageError, match=r"expected uint8 \(H, W, 3\)"):
+        codecs.get(codec).encode(array, 95)
+
+
+@pytest.mark.parametrize(
+    "values", [{"ranks": (0,)}, {"ranks": ()}, {"codec": "gif"}, {"quality": 0}, {"quality": 101}]
 )
 def test_settings_out_of_range(values):
     with pytest.raises(ParameterError, match="expected"):

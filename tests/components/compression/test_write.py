@@ -75,3 +75,18 @@ def test_bad_input_is_an_error_before_anything_is_written(source, tmp_path):
     (source / FILES[1]).write_text("no image")
     with pytest.raises(ImageError, match="not an image"):
         write(source, tmp_path / "out")
+
+
+def test_two_files_of_one_name_are_refused(source, tmp_path):
+    (source / "images/ISIC_0.jpg").write_bytes((source / FILES[0]).read_bytes())
+    files = [*FILES, "images/ISIC_0.jpg"]
+    with pytest.raises(ParameterError, match=r"written as images/ISIC_0\.jpg"):
+        write_compressed(source, files, tmp_path / "out", k=4, codec="jpeg", quality=80, workers=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_source_is_not_overwritten(source):
+    before = {file: digest(source / file) for file in FILES}
+    with pytest.raises(ParameterError, match="expected another folder"):
+        write(source, source / "images/..", codec="png")
+    assert {file: digest(source / file) for file in FILES} == before

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.errors import ParameterError
+from components.errors import ParameterError, SchemaError
 from components.quality.choice import ChooseSettings, choose_k
 
 RANKS = [100, 200, 300, 350, 400, 450]
@@ -95,3 +95,14 @@ def test_a_fixed_k():
 def test_a_table_without_the_stage_is_an_error():
     with pytest.raises(ParameterError, match="stage 'before'"):
         choose_k(table(ssim=[0] * 6), settings("ssim", stage="before"))
+
+
+def test_a_mean_that_is_no_number_does_not_pass_for_settled():
+    summary = table(ssim=[0.0, 0.6, np.nan, 0.99, 0.995, 1.0])
+    with pytest.raises(SchemaError, match=r"ssim_mean: received .*nan.* expected a number"):
+        choose_k(summary, settings("ssim"))
+
+
+def test_no_metric_is_no_rule():
+    with pytest.raises(ParameterError, match="metrics: received none"):
+        ChooseSettings(metrics=())

@@ -44,6 +44,18 @@ def test_the_settings_reach_their_metrics(pair):
     assert Reference(original, strict).compare(other)["share_changed"] == pytest.approx(extreme)
 
 
+@pytest.mark.parametrize(("radius", "low"), [(0.4, 0), (0.6, 1)])
+def test_a_wave_falls_into_the_band_on_its_side_of_the_radius(radius, low):
+    grey = np.full((32, 64, 3), 128, np.uint8)
+    wave = 10 * np.cos(2 * np.pi * np.arange(64) / 4)  # half the Nyquist frequency
+    waved = np.repeat((128 + np.rint(wave)[None, :, None] * np.ones((32, 1, 1))), 3, axis=2)
+    found = Reference(grey, QualitySettings(low_frequency_radius=radius)).compare(
+        waved.astype(np.uint8)
+    )
+    assert (found["mse_low"] > 0.01) == low
+    assert (found["mse_high"] > 0.01) == (not low)
+
+
 @pytest.mark.parametrize(
     "array",
     [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3)), np.zeros((6, 9, 3), np.uint8)],

@@ -64,6 +64,20 @@ def test_histogram_distances_agree_with_their_formulas(pair):
     assert found == pytest.approx(np.sqrt(overlap).mean(), abs=1e-3)
 
 
+def test_the_first_two_hu_moments_agree_with_their_formulas(pair):
+    dark = np.maximum(gray(pair[0]), 1)  # a black image has no centre
+    image = dark.astype(float)
+    mass = image.sum()
+    rows, columns = np.indices(image.shape)
+    down = rows - (rows * image).sum() / mass
+    right = columns - (columns * image).sum() / mass
+    spread = [(image * a * b).sum() / mass**2 for a, b in ((right, right), (down, down))]
+    slant = (image * right * down).sum() / mass**2
+    expected = [sum(spread), (spread[0] - spread[1]) ** 2 + 4 * slant**2]
+    found = shape.hu_moments(dark)[:2]
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-15)
+
+
 def test_hu_moments_do_not_see_a_turn(pair):
     image = gray(pair[0])
     turned = np.ascontiguousarray(np.rot90(image, 2))
@@ -138,6 +152,16 @@ def test_spectral_correlation_agrees_with_numpy(pair):
     assert spectrum.spectral_correlation(spectrum.spectrum(x), spectrum.spectrum(x)) == (
         pytest.approx(1)
     )
+
+
+def test_a_uniform_image_has_no_spectrum_in_common_with_another(pair):
+    uniform = spectrum.spectrum(np.full(pair[0].shape[:2], 93, np.uint8))
+    brighter = spectrum.spectrum(np.full(pair[0].shape[:2], 94, np.uint8))
+    assert spectrum.spectral_correlation(uniform, brighter) == 1
+    other = gray(pair[0])
+    expected = 0 if other.std() else 1
+    for x, y in ((uniform, spectrum.spectrum(other)), (spectrum.spectrum(other), uniform)):
+        assert spectrum.spectral_correlation(x, y) == expected
 
 
 def test_no_metric_warns(pair):

@@ -1,4 +1,7 @@
+from dataclasses import replace
 from functools import partial
+from time import sleep
+from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 
 from components.compression import codecs
 from components.compression.svd import decompose
+from components.errors import ImageError
 from components.quality.measure import QualitySettings, Reference
 from components.quality.sweep import VALUES, Bench, measure_chunk, measure_image, summarise, sweep
 
@@ -75,6 +79,24 @@ def test_several_processes_measure_the_same(images):
     found = dict(sweep(chunks, BENCH, workers=2))
     together = pd.concat([found[0], found[1]], ignore_index=True)
     pd.testing.assert_frame_equal(together, measure_chunk(images, BENCH))
+
+
+def encode_slowly(image, folder):
+    (folder / uuid4().hex).touch()
+    sleep(0.1)
+    return ENCODE(image)
+
+
+def test_a_chunk_that_fails_does_not_wait_for_those_behind_it(images, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("no image")
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    slow = replace(BENCH, ranks=(4,), encode=partial(encode_slowly, folder=marks))
+    chunks = [[("broken", broken)], *([images[0]] for _ in range(40))]
+    with pytest.raises(ImageError, match="not an image"):
+        list(sweep(chunks, slow, workers=1))
+    assert len(list(marks.iterdir())) < 40  # two a chunk that was measured
 
 
 def test_the_summary_by_hand(images):
