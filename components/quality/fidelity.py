@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from components.quality import kernels
+
 Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
 
 PEAK = 255.0
 PSNR_CEILING = 100.0  # dB; equal images have no finite PSNR, and a mean needs one
@@ -15,57 +16,58 @@ WINDOW = 7  # side of SSIM's square window, pixels
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 
-def mse(original: Pixels, other: Pixels) -> float:
-    """Mean squared error over pixels and channels, grey levels squared, at least 0.
+@dataclass(frozen=True)
+class Differences:
+    """What two uint8 images of one shape (H, W, 3) differ by.
 
-    Parameters
+    Attributes
     ----------
-    original, other : uint8 arrays of one shape (H, W, 3)
+    mse : float
+        Mean squared error over pixels and channels, grey levels squared, at least 0.
+    share_changed : float
+        Share in [0, 1] of pixels that differ by more than the threshold in some channel.
     """
-    return float(cv2.norm(original, other, cv2.NORM_L2SQR) / original.size)
+
+    mse: float
+    share_changed: float
+
+    @property
+    def rmse(self) -> float:
+        """Root of the mean squared error, grey levels."""
+        return float(np.sqrt(self.mse))
+
+    @property
+    def psnr(self) -> float:
+        """Peak signal-to-noise ratio in dB for a peak of 255, at most `PSNR_CEILING`.
+
+        Equal images, whose ratio is infinite, get the ceiling, so that the mean over a dataset
+        stays a number; it lies above what any differing 8-bit image of less than 1.5 megapixels
+        can reach but for a handful of its values.
+        """
+        ratio = 10 * np.log10(PEAK**2 / self.mse) if self.mse else PSNR_CEILING
+        return float(min(PSNR_CEILING, ratio))
 
 
-def rmse(original: Pixels, other: Pixels) -> float:
-    """Root of the mean squared error, grey levels."""
-    return float(np.sqrt(mse(original, other)))
-
-
-def psnr(original: Pixels, other: Pixels) -> float:
-    """Peak signal-to-noise ratio in dB for a peak of 255, at most `PSNR_CEILING`.
-
-    Equal images, whose ratio is infinite, get the ceiling, so that the mean over a dataset stays a
-    number; it lies above what any differing 8-bit image of less than 1.5 megapixels can reach but
-    for a handful of its values.
-    """
-    error = mse(original, other)
-    return float(min(PSNR_CEILING, 10 * np.log10(PEAK**2 / error))) if error else PSNR_CEILING
-
-
-def share_changed(original: Pixels, other: Pixels, *, threshold: int) -> float:
-    """Share in [0, 1] of pixels that differ by more than `threshold` levels in some channel."""
-    changed = (cv2.absdiff(original, other) > threshold).any(axis=2)
-    return float(changed.mean())
+def differences(original: Pixels, other: Pixels, *, threshold: int) -> Differences:
+    """Compare pixel with pixel; `threshold` in grey levels says what counts as changed."""
+    squares = cv2.norm(original, other, cv2.NORM_L2SQR)
+    within = cv2.inRange(cv2.absdiff(original, other), (0, 0, 0), (threshold,) * 3)
+    return Differences(squares / original.size, 1 - cv2.countNonZero(within) / within.size)
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Local mean and variance of an image, (H, W, 3) float64, and the image itself as floats."""
+    """An image of shape (H, W, 3) as rows (H, 3W), with sum and spread of each of its windows."""
 
-    values: Floats
-    mean: Floats
-    variance: Floats
-
-
-def _box(values: Floats) -> Floats:
-    return np.asarray(cv2.boxFilter(values, -1, (WINDOW, WINDOW)), np.float64)
+    rows: Pixels
+    sums: kernels.Counts
+    spreads: kernels.Counts
 
 
 def moments(image: Pixels) -> Moments:
-    """Compute what SSIM needs of one image alone; the variance is the sample's."""
-    values = image.astype(np.float64)
-    mean = _box(values)
-    sample = WINDOW**2 / (WINDOW**2 - 1)
-    return Moments(values, mean, sample * (_box(values * values) - mean * mean))
+    """Compute what SSIM needs of one image alone."""
+    rows = np.ascontiguousarray(image).reshape(len(image), -1)
+    return Moments(rows, *kernels.window_moments(rows))
 
 
 def ssim(original: Pixels | Moments, other: Pixels) -> float:
@@ -81,10 +83,7 @@ def ssim(original: Pixels | Moments, other: Pixels) -> float:
     other : uint8 array of shape (H, W, 3)
     """
     x = original if isinstance(original, Moments) else moments(original)
-    y = moments(other)
-    sample = WINDOW**2 / (WINDOW**2 - 1)
-    covariance = sample * (_box(x.values * y.values) - x.mean * y.mean)
-    above = (2 * x.mean * y.mean + C1) * (2 * covariance + C2)
-    below = (x.mean**2 + y.mean**2 + C1) * (x.variance + y.variance + C2)
-    edge = WINDOW // 2
-    return float((above / below)[edge:-edge, edge:-edge].mean())
+    y = np.ascontiguousarray(other).reshape(x.rows.shape)
+    n = WINDOW**2
+    scaled = C1 * n**2, C2 * n * (n - 1)
+    return float(kernels.similarity(x.rows, y, x.sums, x.spreads, *scaled))

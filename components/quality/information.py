@@ -3,14 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from components.quality import kernels
+
 Gray = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
-LEVELS = 256
-
-
-def _entropy(shares: Floats) -> float:
-    found = shares[shares > 0]
-    return float(-(found * np.log2(found)).sum())
 
 
 def entropies(original: Gray, other: Gray) -> tuple[float, float, float]:
@@ -18,9 +13,9 @@ def entropies(original: Gray, other: Gray) -> tuple[float, float, float]:
 
     One joint histogram of 256 x 256 cells serves both metrics below.
     """
-    cells = original.astype(np.int64).ravel() * LEVELS + other.ravel()
-    joint = np.bincount(cells, minlength=LEVELS**2).reshape(LEVELS, LEVELS) / cells.size
-    return _entropy(joint.sum(axis=1)), _entropy(joint.sum(axis=0)), _entropy(joint.ravel())
+    joint = kernels.joint_histogram(original, other)
+    margins = joint.sum(axis=1, dtype=np.int32), joint.sum(axis=0, dtype=np.int32)
+    return kernels.entropy(margins[0]), kernels.entropy(margins[1]), kernels.entropy(joint)
 
 
 def variation_of_information(x: float, y: float, joint: float) -> float:

@@ -79,7 +79,7 @@ class Reference:
                 f"received {original.shape[0]}x{original.shape[1]} pixels, expected at least "
                 f"{fidelity.WINDOW}x{fidelity.WINDOW}, the window of SSIM"
             )
-        self.original, self.settings = original, settings
+        self.original, self.settings = np.ascontiguousarray(original), settings
         self.gray = cv2.cvtColor(original, cv2.COLOR_RGB2GRAY)
         self.moments = fidelity.moments(original)
         self.histograms = colour.histograms(original)
@@ -108,18 +108,19 @@ class Reference:
                 f"received an array of {other.dtype} {other.shape}, expected uint8 "
                 f"{self.original.shape} as the original's"
             )
+        other = np.ascontiguousarray(other)
         gray = cv2.cvtColor(other, cv2.COLOR_RGB2GRAY)
+        pixels = fidelity.differences(
+            self.original, other, threshold=self.settings.changed_threshold
+        )
         histograms, hu = colour.histograms(other), shape.hu_moments(gray)
         bits = information.entropies(self.gray, gray)
-        waves = spectrum.spectrum(gray)
-        radius = self.settings.low_frequency_radius
-        low, high = spectrum.band_errors(self.spectrum, waves, radius=radius)
-        threshold = self.settings.changed_threshold
+        waves = spectrum.compare(self.spectrum, gray, radius=self.settings.low_frequency_radius)
         return {
-            "psnr": fidelity.psnr(self.original, other),
+            "psnr": pixels.psnr,
             "ssim": fidelity.ssim(self.moments, other),
-            "rmse": fidelity.rmse(self.original, other),
-            "mse": fidelity.mse(self.original, other),
+            "rmse": pixels.rmse,
+            "mse": pixels.mse,
             "histogram_intersection": colour.histogram_intersection(self.histograms, histograms),
             "bhattacharyya": colour.bhattacharyya(self.histograms, histograms),
             "hu_distance": shape.hu_distance(self.hu, hu),
@@ -127,10 +128,10 @@ class Reference:
             "haralick_distance": texture.haralick_distance(
                 self.haralick, texture.haralick_features(gray)
             ),
-            "share_changed": fidelity.share_changed(self.original, other, threshold=threshold),
+            "share_changed": pixels.share_changed,
             "voi": information.variation_of_information(*bits),
             "nmi": information.normalised_mutual_information(*bits),
-            "mse_low": low,
-            "mse_high": high,
-            "spectral_correlation": spectrum.spectral_correlation(self.spectrum, waves),
+            "mse_low": waves.mse_low,
+            "mse_high": waves.mse_high,
+            "spectral_correlation": waves.correlation,
         }

@@ -22,8 +22,8 @@ VALUES = ("explained_variance", *METRICS)
 class Decomposed(Protocol):
     """A decomposed image, as `components.compression.svd.decompose` gives it."""
 
-    def reconstruct(self, k: int) -> Pixels:
-        """Keep `k` singular values a channel."""
+    def truncations(self, ranks: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
+        """Yield each k, the largest first, and the image of `k` singular values a channel."""
 
     def explained_variance(self, k: int) -> float:
         """Share of the energy in them."""
@@ -80,15 +80,16 @@ def measure_image(image_id: str, path: Path, bench: Bench) -> list[Row]:
         return {"bytes_after": len(encoded), **reference.compare(bench.decode(encoded))}
 
     control = stored(original)
-    rows = []
-    for k in bench.ranks:
+    pairs = {}
+    for k, slim in decomposition.truncations(bench.ranks):
         full_rank = k >= min(original.shape[:2])
-        slim = original if full_rank else decomposition.reconstruct(k)
         arm = {**common, "arm": "svd", "k": k, "full_rank": full_rank}
         arm["explained_variance"] = decomposition.explained_variance(k)
-        rows.append({**arm, "stage": "before", **reference.compare(slim)})
+        before = {**arm, "stage": "before", **reference.compare(slim)}
         # At full rank the image that is encoded is the original, and so is the result.
-        rows.append({**arm, "stage": "after", **(control if full_rank else stored(slim))})
+        after = {**arm, "stage": "after", **(control if full_rank else stored(slim))}
+        pairs[k] = (before, after)
+    rows = [row for k in bench.ranks for row in pairs[k]]
     alone = {"arm": "control", "k": None, "stage": "after", "full_rank": False}
     rows.append({**common, **alone, "explained_variance": 1.0, **control})
     return rows
