@@ -85,12 +85,12 @@ class Workshop:
         self.classes = class_names(params.ingest.classes, set(catalog["dx"]))
         self.frame = catalog.merge(splits[["image_id", "part"]], on="image_id", validate="1:1")
         if variant == "compressed":
-            manifest = pd.read_csv(FOLDERS[variant] / "manifest.csv", dtype={"image_id": str})
+            manifest = pd.read_parquet(FOLDERS[variant] / "manifest.parquet")
             stored = manifest[["image_id", "file"]]
             self.frame = self.frame.drop(columns="file").merge(stored, on="image_id")
         tables = [FOLDERS["original"] / "catalog.csv", Path("data/splits.csv")]
         if variant == "compressed":
-            tables.append(FOLDERS[variant] / "manifest.csv")
+            tables.append(FOLDERS[variant] / "manifest.parquet")
         self.key = content_key(
             data=[file_hash(table) for table in tables],  # they hold each image's hash
             classes=self.classes,

@@ -19,8 +19,10 @@ from components.dataset.splits import SplitSettings
 from components.dataset.synthetic import SyntheticSettings
 from components.errors import ParameterError
 from components.pruning.settings import PruneSettings
+from components.quality.arms import StorageSettings
 from components.quality.choice import ChooseSettings
 from components.quality.measure import QualitySettings
+from components.quality.sweep import SweepSettings
 from components.settings import Settings, describe_range, setting
 from components.training.settings import TrainingSettings
 
@@ -39,13 +41,27 @@ class EvaluateSettings(Settings):
 
 @dataclass(frozen=True)
 class RecordSettings(Settings):
-    """Where the record is kept. ``MLFLOW_TRACKING_URI`` in the environment goes first."""
+    """Where work runs and its record is kept; nothing here changes a result.
+
+    ``MLFLOW_TRACKING_URI`` in the environment goes before ``tracking_uri``. ``engine`` is where the
+    chunks of the sweep and of the studies run: on ``workers`` processes here, or on the Dask
+    cluster at ``dask_address``, whose machines share this folder.
+    """
 
     tracking_uri: str = setting("sqlite:///mlflow.db")
     artifacts: str = setting("mlartifacts")
     experiment: str = setting("slimderm")
     cache: str = setting(".cache/slimderm")
     workers: int = setting(2, low=1, high=256)
+    engine: str = setting("processes", choices=("processes", "dask"))
+    dask_address: str | None = setting(None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.engine == "dask" and not self.dask_address:
+            raise ParameterError(
+                "dask_address: received none, expected the scheduler's, such as tcp://host:8786"
+            )
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,8 @@ class Params:
     split: SplitSettings = field(default_factory=SplitSettings)
     compress: CompressSettings = field(default_factory=CompressSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
+    sweep: SweepSettings = field(default_factory=SweepSettings)
+    storage: StorageSettings = field(default_factory=StorageSettings)
     choose: ChooseSettings = field(default_factory=ChooseSettings)
     train: TrainingSettings = field(default_factory=TrainingSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)

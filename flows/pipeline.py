@@ -13,6 +13,7 @@ from flows.prune import prune
 from flows.register import register
 from flows.report import report
 from flows.split import split_lesions
+from flows.storage import storage
 from flows.sweep import sweep_ranks
 from flows.synthesize import synthesize
 from flows.train import train
@@ -22,6 +23,7 @@ STEPS = {
     "ingest": ingest_dataset,
     "split": split_lesions,
     "sweep": sweep_ranks,
+    "storage": storage,
     "choose": choose,
     "compress": compress,
     "train": train,

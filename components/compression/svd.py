@@ -94,6 +94,11 @@ class Decomposition:
         first = self.vectors[:, :, :1]  # (3, R, 1)
         return (values - first @ (first.transpose(0, 2, 1) @ values)).astype(np.float32)
 
+    def project(self, k: int) -> Floats:
+        """Singular vectors along the longer side times their values: float64 (3, k, L)."""
+        vectors = self.vectors[:, :, :k].transpose(0, 2, 1)
+        return np.asarray(vectors @ _channels(self.image).astype(np.float64), np.float64)
+
     def explained_variance(self, k: int) -> float:
         """Share in [0, 1] of the energy that the `k` largest singular values hold.
 

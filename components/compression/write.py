@@ -1,42 +1,66 @@
-"""Write a dataset at one k."""
+"""Store images at one k: the bytes, and the row of the manifest that says what was done."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pandas as pd
+import numpy as np
+import numpy.typing as npt
 
-from components.compression.codecs import get
+from components.compression import codecs
 from components.compression.svd import decompose, is_full_rank
 from components.dataset.images import decode_image
 from components.errors import ParameterError
-from components.workers import process_pool
+
+Pixels = npt.NDArray[np.uint8]
+Measure = Callable[[Pixels, Pixels], Mapping[str, float]]
 
 
-def _target(file: str, codec: str) -> Path:
-    return Path(file).with_suffix(get(codec).suffix)
+def compress_image(
+    data: bytes, *, k: int | None, codec: str, quality: int, measure: Measure | None = None
+) -> tuple[bytes, dict[str, Any]]:
+    """Compress one image file.
 
+    Parameters
+    ----------
+    data : bytes
+        The source file.
+    k : int or None
+        Singular values a channel, at least 1. At the shorter side or more (full rank), and with
+        None, the image is encoded as it is.
+    codec : str
+        A key of `components.compression.codecs.CODECS`.
+    quality : int
+        In 1..100.
+    measure : callable, optional
+        Original and stored image, uint8 (H, W, 3), to named metrics.
 
-def compress_file(
-    file: str, *, source: Path, destination: Path, k: int, codec: str, quality: int
-) -> dict[str, Any]:
-    """Compress one image file; its row of the manifest (see `write_compressed`)."""
-    data = (source / file).read_bytes()
+    Returns
+    -------
+    stored : bytes
+        The file to write.
+    row : dict
+        sha256_before, sha256_after, bytes_before, bytes_after, k, full_rank, codec, quality, and
+        what `measure` gives.
+
+    Raises
+    ------
+    ParameterError
+        For a bad k or codec.
+    ImageError
+        If the data are no image.
+    """
+    encoder = codecs.get(codec)
     image = decode_image(data)
-    encoder = get(codec)
-    full_rank = is_full_rank(image.shape, k)
-    slim = image if full_rank else decompose(image).reconstruct(k)
-    stored = encoder.encode(slim, quality)
-    target = destination / _target(file, codec)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.draft")
-    draft.write_bytes(stored)
-    draft.replace(target)
-    return {
-        "image_id": target.stem,
-        "file": target.relative_to(destination).as_posix(),
+    full_rank = k is None or is_full_rank(image.shape, k)
+    if k is None or full_rank:
+        item = codecs.Item(data, None, None, image)
+    else:
+        decomposition = decompose(image)
+        item = codecs.Item(data, decomposition, k, decomposition.reconstruct(k))
+    stored = encoder.store(item, quality)
+    row = {
         "sha256_before": hashlib.sha256(data).hexdigest(),
         "sha256_after": hashlib.sha256(stored).hexdigest(),
         "bytes_before": len(data),
@@ -46,73 +70,42 @@ def compress_file(
         "codec": codec,
         "quality": quality,
     }
+    if measure is not None:
+        row |= measure(image, decode_image(stored))
+    return stored, row
 
 
-def write_compressed(
-    source: Path,
-    files: Sequence[str],
-    destination: Path,
-    *,
-    k: int,
-    codec: str,
-    quality: int,
-    workers: int,
-    progress: Callable[[int], object] | None = None,
-) -> pd.DataFrame:
-    """Write every image at `k` singular values a channel, encoded by `codec`.
+def target_names(files: Sequence[str], *, codec: str) -> list[str]:
+    """Name the files to write: those of the sources, with the codec's ending.
 
     Parameters
     ----------
-    source : path
-        What `files` are relative to.
     files : sequence of str
-        The images.
-    destination : path
-        Receives files of the same relative names with the codec's ending, each by a rename.
-    k : int
-        At least 1; the shorter side or more means full rank.
+        Relative POSIX paths.
     codec : str
         A key of `components.compression.codecs.CODECS`.
-    quality : int
-        In 1..100.
-    workers : int
-        Number of processes.
-    progress : callable, optional
-        Called with the number of images written so far.
-
-    Returns
-    -------
-    DataFrame
-        The manifest, a row an image in the order of `files`: image_id, file, sha256_before,
-        sha256_after, bytes_before, bytes_after, k, full_rank, codec, quality.
 
     Raises
     ------
     ParameterError
-        For a bad k or codec, two files that would be written under one name, or a destination that
-        is the source, whose images would be overwritten.
-    ImageError
-        If a file is no image.
+        For an unknown codec, or two files that would be written under one name.
     """
-    is_full_rank((1, 1), k)
-    targets = pd.Series([_target(file, codec).as_posix() for file in files])
-    if targets.duplicated().any():
-        twice = targets[targets.duplicated()].iloc[0]
-        raise ParameterError(
-            f"files: received several that would be written as {twice}, expected names that differ "
-            "in more than their ending; rename one"
-        )
-    if destination.resolve() == source.resolve():
-        raise ParameterError(
-            f"destination: received the source itself, {source}; expected another folder"
-        )
-    one = partial(
-        compress_file, source=source, destination=destination, k=k, codec=codec, quality=quality
-    )
-    rows = []
-    with process_pool(workers) as pool:
-        for row in pool.map(one, files, chunksize=8):
-            rows.append(row)
-            if progress is not None:
-                progress(len(rows))
-    return pd.DataFrame(rows)
+    suffix = codecs.get(codec).suffix
+    found: dict[str, str] = {}
+    for file in files:
+        name = PurePosixPath(file).with_suffix(suffix).as_posix()
+        if name in found:
+            raise ParameterError(
+                f"files: received {found[name]} and {file}, which would both be written as {name}, "
+                "expected names that differ in more than their ending; rename one"
+            )
+        found[name] = file
+    return list(found)
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """Write by a rename, so that no half of a file is ever seen under its name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.draft")
+    draft.write_bytes(data)
+    draft.replace(target)

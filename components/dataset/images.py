@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from components.dataset import factors
 from components.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "JXL")
 MAX_MEGAPIXELS = 64.0
 BIT_DEPTH = 24  # where a PNG file states its bits a channel
 
@@ -40,15 +42,17 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
         If the bytes are empty, no image, truncated, damaged, not 8 bits a channel, or too large.
     """
     if not data:
-        raise ImageError("empty file: received 0 bytes, expected a JPEG or PNG image")
+        raise ImageError(
+            "empty file: received 0 bytes, expected a JPEG, PNG, WebP, AVIF or JPEG XL image"
+        )
+    if data.startswith(factors.MAGIC):
+        height, width, _, _ = factors.read_header(data)
+        _check_size(height, width, max_megapixels)
+        return factors.unpack(data)
     try:
         with _open(data) as image:
             width, height = image.size
-            if width * height > max_megapixels * 1e6:
-                raise ImageError(
-                    f"too large: received {width}x{height} pixels, expected at most "
-                    f"{max_megapixels:g} megapixels (ingest.max_megapixels)"
-                )
+            _check_size(height, width, max_megapixels)
             if image.format == "PNG" and data[BIT_DEPTH] == 16:  # else cut to 8 in silence
                 raise ImageError("unsupported: received 16 bits a channel, expected 8-bit RGB")
             if image.mode not in ("RGB", "L", "P", "RGBA", "LA", "CMYK"):
@@ -56,7 +60,9 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
             image.load()
             return np.asarray(image.convert("RGB"))
     except UnidentifiedImageError as error:
-        raise ImageError("not an image: expected a JPEG or PNG file") from error
+        raise ImageError(
+            "not an image: expected a JPEG, PNG, WebP, AVIF or JPEG XL file"
+        ) from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"too large: {error}") from error
     except (OSError, SyntaxError, ValueError) as error:
@@ -67,11 +73,21 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
         raise ImageError(f"{kind}: {error}") from error
 
 
+def _check_size(height: int, width: int, max_megapixels: float) -> None:
+    if width * height > max_megapixels * 1e6:
+        raise ImageError(
+            f"too large: received {width}x{height} pixels, expected at most "
+            f"{max_megapixels:g} megapixels (ingest.max_megapixels)"
+        )
+
+
 def _open(data: bytes) -> Image.Image:
+    import pillow_jxl  # noqa: F401  it registers JPEG XL with Pillow
+
     with warnings.catch_warnings():
         # Pillow warns of images that our own limit refuses anyway.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
+        return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def read_image(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:

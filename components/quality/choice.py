@@ -1,6 +1,6 @@
-"""The choice of k: a pure function over the sweep's table."""
+"""The choice of how to store: pure functions over the tables of the sweep and of the study."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -16,23 +16,62 @@ DECISIVE = ("ssim", "bhattacharyya", "haralick_distance", "mse_high")
 class ChooseSettings(Settings):
     """Section ``choose`` of ``params.yaml``.
 
-    ``rule`` is ``stabilisation`` (the paper's: from the chosen k on, no metric gains much) or
-    ``fixed`` (take ``k``). ``tolerance`` is the gain, as a share of the metric's whole range over
-    k, that counts as nothing.
+    ``rule`` is ``stabilisation`` (the paper's: from the chosen k on, no metric gains much),
+    ``fixed`` (take ``k``) or ``fewest_bytes`` (of all ways that the storage study tried, the one
+    that takes the fewest bytes and meets every floor). ``tolerance`` is the gain, as a share of the
+    metric's whole range over k, that counts as nothing. ``floors`` gives metrics the worst mean
+    that is permitted, such as ``{psnr: 40, haralick_distance: 5}``.
     """
 
-    rule: str = setting("stabilisation", choices=("stabilisation", "fixed"))
+    rule: str = setting("stabilisation", choices=("stabilisation", "fixed", "fewest_bytes"))
     metrics: tuple[str, ...] = setting(DECISIVE, choices=tuple(METRICS))
     tolerance: float = setting(0.01, above=0, below=1)
     stage: str = setting("after", choices=("before", "after"))
     k: int | None = setting(None, low=1)
+    floors: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_floors(self.floors)
+        if self.rule == "fewest_bytes" and not self.floors:
+            raise ParameterError(
+                "floors: received none, expected at least one for the rule fewest_bytes, such as "
+                "ssim: 0.95"
+            )
         if not self.metrics:
             raise ParameterError(
                 f"metrics: received none, expected at least one of {', '.join(METRICS)}"
             )
+
+
+def check_floors(floors: dict[str, float]) -> None:
+    """Refuse a floor of a metric that there is not.
+
+    Raises
+    ------
+    ParameterError
+        The message lists the metrics there are.
+    """
+    for metric in floors:
+        if metric not in METRICS:
+            raise ParameterError(
+                f"floors: received {metric!r}, expected some of {', '.join(METRICS)}"
+            )
+
+
+@dataclass(frozen=True)
+class ArmChoice:
+    """The chosen way to store (k None: without SVD), a sentence for a person, and all that qualify.
+
+    ``evidence`` has a row an arm that meets every floor, the smallest first: ``codec``,
+    ``quality``, ``k``, ``bytes_after``, and the mean of each metric that has a floor.
+    """
+
+    codec: str
+    quality: int
+    k: int | None
+    reason: str
+    evidence: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -71,11 +110,13 @@ def choose_k(summary: pd.DataFrame, settings: ChooseSettings) -> Choice:
     Raises
     ------
     ParameterError
-        If the rule is ``fixed`` without a k, its k was not swept, or the table has no row of arm
-        ``svd`` and the stage asked for.
+        If the rule is ``fixed`` without a k, its k was not swept, the rule is not about k, or the
+        table has no row of arm ``svd`` and the stage asked for.
     SchemaError
         If the mean of a decisive metric is no number, which could pass for settled.
     """
+    if settings.rule == "fewest_bytes":
+        raise ParameterError("choose.rule: fewest_bytes is not about k alone; use choose_arm")
     rows = summary[(summary["arm"] == "svd") & (summary["stage"] == settings.stage)]
     rows = rows.sort_values("k")
     ranks = [int(k) for k in rows["k"]]
@@ -124,3 +165,63 @@ def _reason(k: int, ranks: list[int], restless: pd.DataFrame, settings: ChooseSe
     if k == ranks[-1]:
         return f"No k settles before the largest, k = {k}: {moved}."
     return f"From k = {k} on no step gains {limit} on {names}; {moved}."
+
+
+def choose_arm(summary: pd.DataFrame, floors: dict[str, float]) -> ArmChoice:
+    """Pick the way to store that takes the fewest bytes and meets every floor.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As `components.quality.arms.summarise_arms` gives it.
+    floors : dict
+        Metric to the worst mean that is permitted: a lower bound where higher is better, else an
+        upper one.
+
+    Returns
+    -------
+    ArmChoice
+        Of two with the same bytes the one without SVD.
+
+    Raises
+    ------
+    ParameterError
+        If a floor's metric is unknown, or nothing meets them all; the message names what came
+        nearest.
+    """
+    check_floors(floors)
+    short = pd.DataFrame(index=summary.index)
+    for metric, floor in floors.items():
+        sign = 1 if METRICS[metric].better == "higher" else -1
+        short[metric] = (sign * (floor - summary[f"{metric}_mean"])).clip(lower=0)
+    meets = summary[(short == 0).all(axis=1)]
+    if meets.empty:
+        spread = short / short.max().where(short.max() > 0, 1)
+        nearest = spread.sum(axis=1).idxmin()
+        row, metric = summary.loc[nearest], spread.loc[nearest].idxmax()
+        raise ParameterError(
+            f"floors: no way to store meets {_words(floors)}; {_arm_name(row)} comes nearest, with "
+            f"{metric} {row[f'{metric}_mean']:.4g}. Lower that floor, or add codecs and qualities "
+            "to storage.qualities"
+        )
+    order = meets.assign(svd=meets["k"].notna()).sort_values(["bytes_after", "svd", "codec"])
+    best = order.iloc[0]
+    columns = ["codec", "quality", "k", "bytes_after", *(f"{metric}_mean" for metric in floors)]
+    return ArmChoice(
+        codec=str(best["codec"]),
+        quality=int(best["quality"]),
+        k=None if pd.isna(best["k"]) else int(best["k"]),
+        reason=f"{_arm_name(best)} takes the fewest bytes of the {len(meets)} ways to store, of "
+        f"{len(summary)}, that meet {_words(floors)}.",
+        evidence=order[columns].reset_index(drop=True),
+    )
+
+
+def _words(floors: dict[str, float]) -> str:
+    signs = {"higher": "at least", "lower": "at most"}
+    return ", ".join(f"{m} {signs[METRICS[m].better]} {floor:g}" for m, floor in floors.items())
+
+
+def _arm_name(row: pd.Series) -> str:
+    rank = "without SVD" if pd.isna(row["k"]) else f"at k = {row['k']:.0f}"
+    return f"{row['codec']} of quality {row['quality']:.0f} {rank}"

@@ -19,12 +19,11 @@ class QualitySettings(Settings):
     """Section ``quality`` of ``params.yaml``.
 
     ``changed_threshold`` in grey levels; ``low_frequency_radius`` as a share of the Nyquist
-    frequency; ``chunk_size`` images are measured, and kept against interruption, at a time.
+    frequency.
     """
 
     changed_threshold: int = setting(5, low=0, high=254)
     low_frequency_radius: float = setting(0.25, above=0, below=1)
-    chunk_size: int = setting(32, low=1)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Measure every k on every image, before and after encoding, beside the encoder alone."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,11 +11,28 @@ import pandas as pd
 
 from components.dataset.images import decode_image
 from components.quality.measure import METRICS, QualitySettings, Reference
-from components.workers import process_pool
+from components.settings import Settings, setting
 
 Pixels = npt.NDArray[np.uint8]
 Row = dict[str, Any]
 VALUES = ("explained_variance", *METRICS)
+
+
+@dataclass(frozen=True)
+class SweepSettings(Settings):
+    """Section ``sweep`` of ``params.yaml``: how many images are measured.
+
+    ``sampling`` is ``all``, as in the paper, or ``adaptive``: images are drawn in a stratified
+    order (`components.quality.sampling`) until the choice of k is certain at ``confidence``, and at
+    least ``min_images``. ``chunk_size`` images are measured, and kept against interruption, at a
+    time.
+    """
+
+    sampling: str = setting("all", choices=("all", "adaptive"))
+    confidence: float = setting(0.95, above=0.5, below=1)
+    min_images: int = setting(64, low=2)
+    chunk_size: int = setting(32, low=1)
+    seed: int = setting(0, low=0)
 
 
 class Decomposed(Protocol):
@@ -40,14 +56,17 @@ class Bench:
     settings : QualitySettings
     decompose : callable
         uint8 (H, W, 3) to `Decomposed`.
-    encode, decode : callable
-        uint8 (H, W, 3) to bytes, and back.
+    encode : callable
+        The source's bytes, its `Decomposed`, k (None for the control) and the truncated image,
+        uint8 (H, W, 3), to the bytes that are stored.
+    decode : callable
+        Stored bytes to uint8 (H, W, 3).
     """
 
     ranks: Sequence[int]
     settings: QualitySettings
     decompose: Callable[[Pixels], Decomposed]
-    encode: Callable[[Pixels], bytes]
+    encode: Callable[[bytes, Any, int | None, Pixels], bytes]
     decode: Callable[[bytes], Pixels]
 
 
@@ -75,11 +94,11 @@ def measure_image(image_id: str, path: Path, bench: Bench) -> list[Row]:
     decomposition = bench.decompose(original)
     common = {"image_id": image_id, "bytes_before": len(data)}
 
-    def stored(image: Pixels) -> Row:
-        encoded = bench.encode(image)
+    def stored(k: int | None, image: Pixels) -> Row:
+        encoded = bench.encode(data, decomposition, k, image)
         return {"bytes_after": len(encoded), **reference.compare(bench.decode(encoded))}
 
-    control = stored(original)
+    control = stored(None, original)
     pairs = {}
     for k, slim in decomposition.truncations(bench.ranks):
         full_rank = k >= min(original.shape[:2])
@@ -87,7 +106,7 @@ def measure_image(image_id: str, path: Path, bench: Bench) -> list[Row]:
         arm["explained_variance"] = decomposition.explained_variance(k)
         before = {**arm, "stage": "before", **reference.compare(slim)}
         # At full rank the image that is encoded is the original, and so is the result.
-        after = {**arm, "stage": "after", **(control if full_rank else stored(slim))}
+        after = {**arm, "stage": "after", **(control if full_rank else stored(k, slim))}
         pairs[k] = (before, after)
     rows = [row for k in bench.ranks for row in pairs[k]]
     alone = {"arm": "control", "k": None, "stage": "after", "full_rank": False}
@@ -98,37 +117,6 @@ def measure_image(image_id: str, path: Path, bench: Bench) -> list[Row]:
 def measure_chunk(images: Sequence[tuple[str, Path]], bench: Bench) -> pd.DataFrame:
     """Measure some images, (image_id, path) each: the rows of `measure_image` as one table."""
     return pd.DataFrame([row for name, path in images for row in measure_image(name, path, bench)])
-
-
-def sweep(
-    chunks: Sequence[Sequence[tuple[str, Path]]], bench: Bench, *, workers: int
-) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Measure chunks of images on several processes.
-
-    Parameters
-    ----------
-    chunks : sequence of sequences of (image_id, path)
-    bench : Bench
-    workers : int
-
-    Yields
-    ------
-    index : int
-        Of the chunk, in the order in which they finish.
-    table : DataFrame
-        As `measure_chunk` gives it.
-    """
-    with process_pool(workers) as pool:
-        waiting = {
-            pool.submit(measure_chunk, chunk, bench): index for index, chunk in enumerate(chunks)
-        }
-        try:
-            for done in as_completed(waiting):
-                yield waiting[done], done.result()
-        finally:
-            # Else a chunk that fails is reported only when all those behind it are measured.
-            for future in waiting:
-                future.cancel()
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,8 @@ synthetic: {num_lesions: 60, num_negatives: 12, height: 60, width: 80, seed: 1}
 ingest: {source: data/source, negatives: data/source/negatives}
 split: {seed: 0}
 compress: {ranks: [10, 20, 40, 60], codec: jpeg, quality: 95}
-quality: {chunk_size: 16}
+sweep: {chunk_size: 16}
+storage: {max_images: 3, qualities: {jpeg: [60, 95], avif: [50, 80], png: [100]}}
 choose: {rule: stabilisation}
 train: {height: 32, width: 24, epochs: 2, seed: 0}
 evaluate: {bootstrap_samples: 100, latency_repeats: 3}
@@ -91,7 +92,8 @@ def make_workspace(tmp_path_factory):
             text=True,
             check=True,
         ).stdout.splitlines()
-        for name in names:
+        compiled = (ROOT / "components").rglob("*.nb[ic]")  # numba's, or each clone compiles anew
+        for name in [*names, *(path.relative_to(ROOT) for path in compiled)]:
             if (ROOT / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from components.compression.write import write_compressed
+from components.compression.write import compress_image, target_names, write_file
 from components.dataset.catalog import ingest, read_catalog, write_dataset
 from components.dataset.labels import PAPER_CLASSES
 from components.dataset.splits import SplitSettings, split
@@ -22,10 +22,15 @@ def made(tmp_path_factory):
     write_dataset(ingest(source, classes=PAPER_CLASSES), source, None, raw)
     catalog = read_catalog(raw)
     split(catalog, SplitSettings()).frame.to_csv(folder / "data/splits.csv", index=False)
-    settings = {"k": 5, "codec": "jpeg", "quality": 90, "workers": 1}
-    target = folder / "data/compressed"
-    manifest = write_compressed(raw, catalog["file"].tolist(), target, **settings)
-    manifest.to_csv(target / "manifest.csv", index=False)
+    target, rows = folder / "data/compressed", []
+    for image, name in zip(
+        catalog.itertuples(), target_names(list(catalog["file"]), codec="jpeg"), strict=True
+    ):
+        data = (raw / image.file).read_bytes()
+        stored, row = compress_image(data, k=5, codec="jpeg", quality=90)
+        write_file(target / name, stored)
+        rows.append(row | {"image_id": image.image_id, "file": name})
+    pd.DataFrame(rows).to_parquet(target / "manifest.parquet")
     return folder
 
 
@@ -62,12 +67,12 @@ def test_a_changed_table_changes_both_keys(keys, made, table):
 
 def test_a_changed_compressed_image_changes_its_key_alone(keys, made):
     original, compressed = keys()
-    path = made / "data/compressed/manifest.csv"
-    text = path.read_text()
-    frame = pd.read_csv(path, dtype=str)
+    path = made / "data/compressed/manifest.parquet"
+    kept = path.read_bytes()
+    frame = pd.read_parquet(path)
     frame.loc[0, "sha256_after"] = "another"
-    frame.to_csv(path, index=False)
+    frame.to_parquet(path)
     after = keys()
-    path.write_text(text)
+    path.write_bytes(kept)
     assert after[0] == original
     assert after[1] != compressed

@@ -11,7 +11,14 @@ from flows.pipeline import STEPS
 ROOT = Path(__file__).parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 # What records a step or prints about it, and what holds no computation.
-WIRING = {"flows.params", "flows.runtime", "flows.ledger", "flows.tracking", "flows.runs"}
+WIRING = {
+    "flows.params",
+    "flows.runtime",
+    "flows.ledger",
+    "flows.tracking",
+    "flows.runs",
+    "flows.engines",
+}
 PLAIN = {"components.errors", "components.settings", "components"}
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from components.errors import ParameterError, SchemaError
-from components.quality.choice import ChooseSettings, choose_k
+from components.quality.choice import ChooseSettings, choose_arm, choose_k
 
 RANKS = [100, 200, 300, 350, 400, 450]
 
@@ -106,3 +106,56 @@ def test_a_mean_that_is_no_number_does_not_pass_for_settled():
 def test_no_metric_is_no_rule():
     with pytest.raises(ParameterError, match="metrics: received none"):
         ChooseSettings(metrics=())
+
+
+ARMS = pd.DataFrame(
+    [
+        ("jpeg", 95, np.nan, 900, 0.97, 4.0),
+        ("jpeg", 95, 350.0, 880, 0.96, 5.0),
+        ("avif", 80, np.nan, 500, 0.95, 9.0),
+        ("avif", 80, 350.0, 500, 0.95, 9.0),
+        ("avif", 50, np.nan, 200, 0.90, 20.0),
+    ],
+    columns=["codec", "quality", "k", "bytes_after", "ssim_mean", "haralick_distance_mean"],
+)
+
+
+@pytest.mark.parametrize(
+    ("floors", "expected"),
+    [
+        ({"ssim": 0.5}, ("avif", 50, None)),
+        ({"ssim": 0.95}, ("avif", 80, None)),  # of two with the same bytes the one without SVD
+        ({"ssim": 0.951}, ("jpeg", 95, 350)),
+        ({"ssim": 0.961}, ("jpeg", 95, None)),
+        ({"haralick_distance": 9.0}, ("avif", 80, None)),
+        ({"ssim": 0.9, "haralick_distance": 4.5}, ("jpeg", 95, None)),
+    ],
+)
+def test_the_fewest_bytes_that_meet_every_floor(floors, expected):
+    found = choose_arm(ARMS, floors)
+    assert (found.codec, found.quality, found.k) == expected
+    assert found.evidence.iloc[0]["codec"] == expected[0]
+    assert found.evidence["bytes_after"].is_monotonic_increasing
+    assert "takes the fewest bytes" in found.reason
+
+
+def test_the_order_of_the_arms_is_of_no_account():
+    assert choose_arm(ARMS[::-1], {"ssim": 0.95}).k is None
+
+
+def test_floors_that_nothing_meets_name_what_comes_nearest():
+    with pytest.raises(
+        ParameterError, match=r"ssim at least 0\.98; jpeg of quality 95 without SVD"
+    ):
+        choose_arm(ARMS, {"ssim": 0.98})
+    with pytest.raises(ParameterError, match=r"comes nearest, with haralick_distance 4"):
+        choose_arm(ARMS, {"ssim": 0.96, "haralick_distance": 1.0})
+
+
+def test_bad_floors_are_errors():
+    with pytest.raises(ParameterError, match="floors: received none"):
+        ChooseSettings(rule="fewest_bytes")
+    with pytest.raises(ParameterError, match="floors: received 'beauty'"):
+        ChooseSettings(rule="fewest_bytes", floors={"beauty": 1})
+    with pytest.raises(ParameterError, match="use choose_arm"):
+        choose_k(table(ssim=[0] * 6), ChooseSettings(rule="fewest_bytes", floors={"ssim": 0.9}))

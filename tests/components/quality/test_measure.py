@@ -72,7 +72,7 @@ def test_another_shape_is_refused():
         reference.compare(np.zeros((9, 8, 3), np.uint8))
 
 
-@pytest.mark.parametrize("values", [{"low_frequency_radius": 1.0}, {"chunk_size": 0}])
+@pytest.mark.parametrize("values", [{"low_frequency_radius": 1.0}, {"changed_threshold": 255}])
 def test_settings_out_of_range(values):
     with pytest.raises(ParameterError, match="expected"):
         QualitySettings(**values)

@@ -1,8 +1,3 @@
-from dataclasses import replace
-from functools import partial
-from time import sleep
-from uuid import uuid4
-
 import cv2
 import numpy as np
 import pandas as pd
@@ -10,13 +5,21 @@ import pytest
 
 from components.compression import codecs
 from components.compression.svd import decompose
-from components.errors import ImageError
 from components.quality.measure import QualitySettings, Reference
-from components.quality.sweep import VALUES, Bench, measure_chunk, measure_image, summarise, sweep
+from components.quality.sweep import VALUES, Bench, measure_chunk, measure_image, summarise
 
 JPEG = codecs.get("jpeg")
-ENCODE = partial(JPEG.encode, quality=90)
-BENCH = Bench((4, 9, 20, 50), QualitySettings(), decompose, ENCODE, JPEG.decode)
+
+
+def store(source, decomposition, k, image):
+    return JPEG.encode(image, 90)
+
+
+def encode(image):
+    return JPEG.encode(image, 90)
+
+
+BENCH = Bench((4, 9, 20, 50), QualitySettings(), decompose, store, JPEG.decode)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def test_the_rows_are_what_was_reconstructed_and_stored(images):
     reference = Reference(np.ascontiguousarray(original), QualitySettings())
     before, after = rows[2], rows[3]
     assert {k: before[k] for k in VALUES[1:]} == pytest.approx(reference.compare(slim))
-    stored = ENCODE(slim)
+    stored = encode(slim)
     assert {k: after[k] for k in VALUES[1:]} == pytest.approx(
         reference.compare(JPEG.decode(stored))
     )
@@ -72,31 +75,6 @@ def test_at_full_rank_the_svd_is_the_control(images):
         before = table[(table["k"] == k) & (table["stage"] == "before")].iloc[0]
         assert before["mse"] == 0
     assert not table[table["k"] == 9]["full_rank"].any()
-
-
-def test_several_processes_measure_the_same(images):
-    chunks = [images[:2], images[2:]]
-    found = dict(sweep(chunks, BENCH, workers=2))
-    together = pd.concat([found[0], found[1]], ignore_index=True)
-    pd.testing.assert_frame_equal(together, measure_chunk(images, BENCH))
-
-
-def encode_slowly(image, folder):
-    (folder / uuid4().hex).touch()
-    sleep(0.1)
-    return ENCODE(image)
-
-
-def test_a_chunk_that_fails_does_not_wait_for_those_behind_it(images, tmp_path):
-    broken = tmp_path / "broken.jpg"
-    broken.write_text("no image")
-    marks = tmp_path / "marks"
-    marks.mkdir()
-    slow = replace(BENCH, ranks=(4,), encode=partial(encode_slowly, folder=marks))
-    chunks = [[("broken", broken)], *([images[0]] for _ in range(40))]
-    with pytest.raises(ImageError, match="not an image"):
-        list(sweep(chunks, slow, workers=1))
-    assert len(list(marks.iterdir())) < 40  # two a chunk that was measured
 
 
 def test_the_summary_by_hand(images):

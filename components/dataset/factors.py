@@ -1,0 +1,92 @@
+"""A file that holds an image as quantised singular values and vectors, and how it is read.
+
+It stands here and not beside the encoder (`components.compression.factors`) because whoever reads
+images must be able to read it. All numbers are little-endian::
+
+    8 bytes   "SLIMSVD1"
+    3 uint32  height H, width W, rank k
+    float32   step of the quantiser
+    uint32    CRC-32 of all that follows
+    3k float32  singular values, channel by channel, descending
+    blocks    uint32 length and a pcodec stream of int32 each: per channel and group of
+              components, first the factors along the shorter side, then along the longer
+"""
+
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+
+from components.errors import ImageError
+
+Pixels = npt.NDArray[np.uint8]
+
+MAGIC = b"SLIMSVD1"
+HEAD = struct.Struct("<8sIIIfI")
+LENGTH = struct.Struct("<I")
+GROUP = 16  # components that share a stream: their numbers are of one size
+
+
+def read_header(data: bytes) -> tuple[int, int, int, float]:
+    """Give height, width, rank and step of a file of factors.
+
+    Raises
+    ------
+    ImageError
+        If the bytes are none, or its numbers contradict each other.
+    """
+    if len(data) < HEAD.size or not data.startswith(MAGIC):
+        raise ImageError("not a file of factors: expected SLIMSVD1 at its start")
+    _, height, width, rank, step, _ = HEAD.unpack_from(data)
+    if not (1 <= rank <= min(height, width) and step > 0):
+        raise ImageError(
+            f"unreadable: received {height}x{width} pixels, rank {rank} and step {step}, expected "
+            "a rank in 1..the shorter side and a positive step"
+        )
+    return height, width, rank, step
+
+
+def unpack(data: bytes) -> Pixels:
+    """Rebuild the image from a file of factors.
+
+    Returns
+    -------
+    uint8 array of shape (H, W, 3)
+
+    Raises
+    ------
+    ImageError
+        If the bytes are no such file, or fail its checksum.
+    """
+    height, width, rank, step = read_header(data)
+    if zlib.crc32(data[HEAD.size :]) != HEAD.unpack_from(data)[-1]:
+        raise ImageError("truncated or damaged: the file of factors fails its checksum")
+    sides = min(height, width), max(height, width)
+    end = HEAD.size + 12 * rank
+    values = np.frombuffer(data[HEAD.size : end], "<f4")
+    channels = []
+    for own in values.reshape(3, rank).astype(np.float64):
+        factors = []
+        for side in sides:
+            parts = []
+            for first in range(0, rank, GROUP):
+                shape = (min(GROUP, rank - first), side)
+                part, end = _stream(data, end, shape)
+                parts.append(part)
+            factors.append(np.concatenate(parts) * step)  # (k, side)
+        scale = np.divide(1, own, out=np.zeros_like(own), where=own > 0)
+        channels.append((factors[0].T * scale) @ factors[1])  # (R, L)
+    stacked = np.stack(channels)
+    tall = height > width
+    image = stacked.transpose(2, 1, 0) if tall else stacked.transpose(1, 2, 0)
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def _stream(data: bytes, start: int, shape: tuple[int, int]) -> tuple[npt.NDArray[np.float64], int]:
+    begin = start + LENGTH.size
+    end = begin + LENGTH.unpack_from(data, start)[0]
+    numbers = np.empty(shape, np.int32)
+    imagecodecs.pcodec_decode(data[begin:end], out=numbers)
+    return numbers.astype(np.float64), end

@@ -1,0 +1,225 @@
+"""The storage study: many ways to store an image, each with and without SVD, measured alike."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+from scipy.interpolate import PchipInterpolator
+
+from components.dataset.images import read_image
+from components.errors import ParameterError
+from components.quality.measure import METRICS, QualitySettings, Reference
+from components.quality.sweep import Decomposed
+from components.settings import Settings, setting
+
+Pixels = npt.NDArray[np.uint8]
+LOSSLESS = 100  # the quality written where there is none to choose
+ARM = ["codec", "quality", "k"]
+QUALITIES: dict[str, tuple[int, ...]] = {
+    "jpeg": (50, 75, 85, 90, 95, 98),
+    "webp": (50, 75, 90, 97),
+    "avif": (50, 65, 80, 90),
+    "jxl": (60, 75, 90, 95),
+    "jxl_transcode": (75, 95),
+    "png": (100,),
+    "factors": (40, 60, 80),
+}
+
+
+@dataclass(frozen=True)
+class StorageSettings(Settings):
+    """Section ``storage`` of ``params.yaml``.
+
+    ``qualities`` gives the codecs to compare and the qualities of each; every one is tried without
+    SVD and at each k of ``compress.ranks``. ``max_images`` are drawn at random, by class in
+    proportion. Intervals are of ``confidence``; those of rate differences are bootstrapped.
+    """
+
+    qualities: dict[str, tuple[int, ...]] = field(default_factory=lambda: dict(QUALITIES))
+    max_images: int | None = setting(60, low=2)
+    confidence: float = setting(0.95, above=0.5, below=1)
+    bootstrap_samples: int = setting(200, low=50)
+    seed: int = setting(0, low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for codec, qualities in self.qualities.items():
+            if codec not in QUALITIES:
+                known = ", ".join(QUALITIES)
+                raise ParameterError(f"qualities: received {codec!r}, expected some of {known}")
+            if not qualities or any(not 1 <= quality <= 100 for quality in qualities):
+                raise ParameterError(
+                    f"qualities: received {list(qualities)} for {codec}, expected some in 1..100"
+                )
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the study stores images with; picklable.
+
+    Attributes
+    ----------
+    decompose : callable
+        uint8 (H, W, 3) to `Decomposed`.
+    store : callable
+        Codec, quality, source's bytes, `Decomposed`, k (None without SVD) and the truncated image,
+        uint8 (H, W, 3), to the bytes that are stored.
+    decode : callable
+        Stored bytes to uint8 (H, W, 3).
+    is_lossless : callable
+        Codec and k to whether quality is of no account there.
+    """
+
+    decompose: Callable[[Pixels], Decomposed]
+    store: Callable[[str, int, bytes, Decomposed, int | None, Pixels], bytes]
+    decode: Callable[[bytes], Pixels]
+    is_lossless: Callable[[str, int | None], bool]
+
+
+def measure_arms(
+    image_id: str,
+    path: Path,
+    *,
+    qualities: Mapping[str, Sequence[int]],
+    ranks: Sequence[int],
+    settings: QualitySettings,
+    tools: Tools,
+) -> list[dict[str, Any]]:
+    """Store one image in every way.
+
+    Returns
+    -------
+    list of dict
+        One a codec, quality and k (None without SVD; a k of full rank is left out, as it is the
+        same): image_id, the arm, bytes_before, bytes_after, pixels, encode_seconds and
+        decode_seconds (one run each), and every metric of what is read back against the original.
+    """
+    data, original = path.read_bytes(), read_image(path)
+    reference = Reference(original, settings)
+    decomposition = tools.decompose(original)
+    below = [k for k in ranks if k < min(original.shape[:2])]
+    rows = []
+    for k, slim in [(None, original), *decomposition.truncations(below)]:
+        for codec, found in qualities.items():
+            for quality in (LOSSLESS,) if tools.is_lossless(codec, k) else found:
+                start = time.perf_counter()
+                stored = tools.store(codec, quality, data, decomposition, k, slim)
+                written = time.perf_counter()
+                back = tools.decode(stored)
+                read = time.perf_counter()
+                row = {"image_id": image_id, "codec": codec, "quality": quality, "k": k}
+                row |= {"bytes_before": len(data), "bytes_after": len(stored)}
+                row |= {"pixels": original.shape[0] * original.shape[1]}
+                row |= {"encode_seconds": written - start, "decode_seconds": read - written}
+                rows.append(row | reference.compare(back))
+    return rows
+
+
+def summarise_arms(table: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Give each arm's bytes and mean metrics over the images.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `measure_arms`.
+    confidence : float
+        Of the intervals of the means, Student's t over images.
+
+    Returns
+    -------
+    DataFrame
+        One row an arm (k is NaN without SVD), in the order of codec, quality, k: num_images,
+        bytes_before, bytes_after (sums), bits_per_pixel with ``_low`` and ``_high``,
+        compression_ratio, storage_saved, encode_ms, decode_ms (medians), and ``<metric>_mean``,
+        ``_low``, ``_high``. Intervals of one image are NaN.
+    """
+    table = table.assign(bits_per_pixel=8 * table["bytes_after"] / table["pixels"])
+    groups = table.groupby(ARM, dropna=False, sort=True)
+    summary = groups.agg(
+        num_images=("image_id", "nunique"),
+        bytes_before=("bytes_before", "sum"),
+        bytes_after=("bytes_after", "sum"),
+        encode_ms=("encode_seconds", lambda seconds: 1000 * seconds.median()),
+        decode_ms=("decode_seconds", lambda seconds: 1000 * seconds.median()),
+    )
+    summary["compression_ratio"] = summary["bytes_before"] / summary["bytes_after"]
+    summary["storage_saved"] = 1 - summary["bytes_after"] / summary["bytes_before"]
+    count = summary["num_images"]
+    reach = stats.t.ppf((1 + confidence) / 2, np.maximum(count - 1, 1)) / np.sqrt(count)
+    for value in ("bits_per_pixel", *METRICS):
+        mean = groups[value].mean()
+        margin = reach * groups[value].std()  # NaN with one image
+        name = value if value == "bits_per_pixel" else f"{value}_mean"
+        summary[name] = mean
+        summary[f"{value}_low"], summary[f"{value}_high"] = mean - margin, mean + margin
+    return summary.reset_index()
+
+
+def storage_sentences(
+    summary: pd.DataFrame, *, codec: str, quality: int, k: int | None, metric: str = "ssim"
+) -> list[str]:
+    """Say what saved the bytes, and what each other codec would need for the same quality.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As `summarise_arms` gives it.
+    codec, quality, k
+        The arm that the sentences are about.
+    metric : str
+        Judge of "the same quality".
+
+    Raises
+    ------
+    ParameterError
+        If the table lacks the arm or its control without SVD.
+    """
+    alone = _arm(summary, codec, quality, None)
+    own = alone if k is None else _arm(summary, codec, quality, k)
+    total, encoder = own["compression_ratio"], alone["compression_ratio"]
+    sentences = [
+        f"Of the {total:.2f}× saved, {encoder:.2f}× is {codec} quality {quality} and "
+        f"{alone['bytes_after'] / own['bytes_after']:.3f}× is SVD"
+        + (f" at k = {k}." if k is not None else ".")
+    ]
+    wanted = own[f"{metric}_mean"]
+    for name, rows in summary[summary["k"].isna()].groupby("codec", sort=True):
+        if name != codec:
+            sentences.append(_same_quality(str(name), rows, own, metric, wanted))
+    return sentences
+
+
+def _same_quality(name: str, rows: pd.DataFrame, own: pd.Series, metric: str, wanted: float) -> str:
+    sign = 1 if METRICS[metric].better == "higher" else -1
+    levels = sign * rows[f"{metric}_mean"].to_numpy()
+    label = f"{METRICS[metric].label} {wanted:.4f}"
+    if len(rows) == 1:
+        ratio = rows.iloc[0]["bytes_after"] / own["bytes_after"]
+        return f"{name}, which loses nothing of the source, takes {ratio:.2f}× the bytes."
+    if not levels.min() <= sign * wanted <= levels.max():
+        return f"{name} was not tried at a quality that gives {label}."
+    order = np.argsort(levels)
+    levels, rows = levels[order], rows.iloc[order]
+    size = np.exp(PchipInterpolator(levels, np.log(rows["bytes_after"]))(sign * wanted))
+    quality = PchipInterpolator(levels, rows["quality"])(sign * wanted)
+    less = 1 - size / own["bytes_after"]
+    words = f"{less:.0%} fewer bytes" if less >= 0 else f"{-less:.0%} more bytes"
+    return f"{name} of quality {quality:.0f} without SVD takes {words} at the same {label}."
+
+
+def _arm(summary: pd.DataFrame, codec: str, quality: int, k: int | None) -> pd.Series:
+    same_k = summary["k"].isna() if k is None else summary["k"] == k
+    rows = summary[(summary["codec"] == codec) & (summary["quality"] == quality) & same_k]
+    if rows.empty:
+        raise ParameterError(
+            f"storage: the study has no arm {codec} quality {quality} "
+            + (f"at k = {k}" if k is not None else "without SVD")
+            + "; add it to storage.qualities"
+        )
+    return rows.iloc[0]

@@ -1,0 +1,313 @@
+"""Draw images in a fair order, and say when enough are measured for the choice of k to be certain.
+
+The choice (`components.quality.choice`) rests on means over images, which a part of the images
+gives to within an interval. The order is stratified by diagnosis, so that every part is fair. One
+looks after each chunk, and who looks often sees any ordinary interval miss: so these are wider, and
+hold the truth at all looks together.
+"""
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import ndtr, stdtrit
+
+from components.errors import ParameterError, SchemaError
+from components.quality.choice import ChooseSettings
+from components.quality.measure import METRICS
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """Whether to stop measuring after `num_images`, and `reason`, a sentence for a person.
+
+    ``intervals`` has a row a k and metric: ``k``, ``metric``; ``mean``, ``mean_low``, ``mean_high``
+    in the metric's unit; ``gain``, ``gain_low``, ``gain_high`` of the step to the next k, as a
+    share of the metric's range over k, NaN for the last k and where the metric never moves;
+    ``state``: ``gains`` (the whole interval at or above the tolerance), ``settled`` (below it, or
+    NaN) or ``open``.
+    """
+
+    settled: bool
+    num_images: int
+    intervals: pd.DataFrame
+    reason: str
+
+
+def stratified_order(strata: Sequence[str], *, seed: int) -> list[int]:
+    """Order images so that for every n the first n hold each stratum in proportion.
+
+    Image j (from 0) of a stratum that is the share p of all may take the places floor(j / p) to
+    ceil((j + 1) / p) - 1. Each place goes to the image, of those that may, whose last place comes
+    first: that meets every deadline if any order does. One does, as each image can be spread evenly
+    over [j / p, (j + 1) / p), which fills every place just once, and such shares can be rounded to
+    an order (Birkhoff). So the first n hold floor(n p) or ceil(n p) of each stratum.
+
+    Parameters
+    ----------
+    strata : sequence of str
+        Each image's stratum.
+    seed : int
+        Decides which image of a stratum comes when. Which stratum does, follows from their sizes.
+
+    Returns
+    -------
+    list of int
+        A permutation of the positions in `strata`.
+    """
+    generator = np.random.default_rng(seed)
+    members: dict[str, list[int]] = {}
+    for position, stratum in enumerate(strata):
+        members.setdefault(stratum, []).append(position)
+    total = len(strata)
+    coming = []  # (first place, place before which it must stand, stratum, position)
+    for stratum, positions in sorted(members.items()):
+        size = len(positions)
+        for j, position in enumerate(generator.permutation(positions)):
+            coming.append((j * total // size, -(-(j + 1) * total // size), stratum, int(position)))
+    coming.sort(reverse=True)
+    order: list[int] = []
+    waiting: list[tuple[int, str, int]] = []
+    for place in range(total):
+        while coming and coming[-1][0] <= place:
+            heapq.heappush(waiting, coming.pop()[1:])
+        order.append(heapq.heappop(waiting)[2])
+    return order
+
+
+def certainty(
+    table: pd.DataFrame,
+    settings: ChooseSettings,
+    *,
+    confidence: float = 0.95,
+    min_images: int,
+    population: int | None = None,
+) -> Certainty:
+    """Say whether the images measured so far make the choice of k certain.
+
+    It is certain when every step from the chosen k on is settled in every decisive metric and the
+    step to it gains in at least one. Steps further below cannot change it. The rule ``fixed`` has
+    nothing to decide.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `components.quality.sweep.measure_image`, of images drawn at random.
+    settings : ChooseSettings
+    confidence : float
+        Probability that a step's intervals, of all metrics, hold the truth at all looks together.
+    min_images : int
+        At least 2; with fewer measured nothing is certain, unless they are all. The intervals are
+        the tightest from 4 to 20 times as many on.
+    population : int, optional
+        How many images there are. Then the truth is the mean over these, and the intervals shrink
+        to it as the last are measured; else it is the mean over endlessly many.
+
+    Returns
+    -------
+    Certainty
+
+    Raises
+    ------
+    ParameterError
+        If `confidence`, `min_images` or `population` is out of range, or the table has no row of
+        arm ``svd`` and the stage asked for.
+    SchemaError
+        If an image lacks a k, has it twice, or has no number for a decisive metric.
+    """
+    _check(confidence, min_images)
+    values, ranks = _pivot(table, settings)
+    return certainty_of(
+        values,
+        ranks,
+        settings,
+        confidence=confidence,
+        min_images=min_images,
+        population=population,
+    )
+
+
+def certainty_of(
+    values: Floats,
+    ranks: Sequence[int],
+    settings: ChooseSettings,
+    *,
+    confidence: float = 0.95,
+    min_images: int,
+    population: int | None = None,
+) -> Certainty:
+    """Do what `certainty` does, from an array.
+
+    Parameters
+    ----------
+    values : float64 array of shape (num_images, num_k, num_metrics)
+        In the order of `ranks`, ascending, and of `settings.metrics`, each in its unit.
+    ranks : sequence of int
+    settings, confidence, min_images, population
+        As for `certainty`; so is what is returned and raised.
+    """
+    _check(confidence, min_images)
+    num_images, num_k, num_metrics = values.shape
+    if population is not None and population < num_images:
+        raise ParameterError(
+            f"population: received {population}, expected at least the {num_images} measured"
+        )
+    # Each metric alone can make a step gain, so they share the probability of an error.
+    error = (1 - confidence) / num_metrics
+    reach = _reach(num_images, error, min_images, population)
+    found = _estimate(values, settings.metrics, *reach)
+    state = np.where(found["gain_low"] >= settings.tolerance, "gains", "open").astype(object)
+    state[~(found["gain_high"] >= settings.tolerance)] = "settled"
+    columns = {"k": np.tile(ranks, num_metrics), "metric": np.repeat(settings.metrics, num_k)}
+    columns |= {name: array.ravel() for name, array in {**found, "state": state}.items()}
+    intervals = pd.DataFrame(columns)
+    prefix = f"{num_images} images"
+    if num_images < min_images and num_images != population:
+        return Certainty(False, num_images, intervals, f"{prefix} are fewer than {min_images}.")
+    if settings.rule == "fixed":
+        return Certainty(True, num_images, intervals, f"{prefix} are enough: choose.k sets k.")
+    settled, reason = _verdict(found["gain"], state, intervals, settings)
+    return Certainty(settled, num_images, intervals, f"{prefix}: {reason}")
+
+
+def _check(confidence: float, min_images: int) -> None:
+    if not 0 < confidence < 1:
+        raise ParameterError(f"confidence: received {confidence}, expected a number in (0, 1)")
+    if min_images < 2:
+        raise ParameterError(f"min_images: received {min_images}, expected at least 2")
+
+
+def _pivot(table: pd.DataFrame, settings: ChooseSettings) -> tuple[Floats, list[int]]:
+    """Give the decisive metrics as (num_images, num_k, num_metrics), and the k."""
+    rows = table[(table["arm"] == "svd") & (table["stage"] == settings.stage)]
+    if rows.empty:
+        raise ParameterError(
+            f"choose.stage: the table has no row of arm svd and stage {settings.stage!r}; "
+            "run the sweep step"
+        )
+    images, names = pd.factorize(rows["image_id"])
+    columns, ranks = pd.factorize(rows["k"], sort=True)
+    values = np.full((len(names), len(ranks), len(settings.metrics)), np.nan)
+    values[images, columns] = rows[list(settings.metrics)].to_numpy(np.float64)
+    faulty = ~np.isfinite(values).all(axis=(1, 2))
+    faulty |= np.bincount(images) != len(ranks)
+    if faulty.any():
+        raise SchemaError(
+            f"image {names[faulty][0]}: received rows that lack a k or a number or hold a k twice, "
+            f"expected one row for each k in {[int(k) for k in ranks]} with a number for each of "
+            f"{', '.join(settings.metrics)}; measure it again, or leave it out"
+        )
+    return values, [int(k) for k in ranks]
+
+
+def _reach(
+    num_images: int, error: float, min_images: int, population: int | None
+) -> tuple[float, float]:
+    """Give how many standard errors an interval reaches, and one error in standard deviations.
+
+    Robbins' normal mixture: with probability 1 - `error` a random walk of unit steps stays within
+    sqrt((n + m) (log(1 + n / m) + 2 log(1 / error))) for all n together; m is `min_images`. In
+    standard errors that is 3.1 to 3.7 for an error of 0.05, where a single look would have 1.96.
+    Student's t of the same tail allows for the deviation being estimated; n / (1 - n / N) in place
+    of n for draws without replacement from N.
+
+    References
+    ----------
+    Robbins, "Statistical methods related to the law of the iterated logarithm", Annals of
+    Mathematical Statistics 41, 1970. Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform
+    central limit theory and asymptotic confidence sequences", Annals of Statistics 52, 2024.
+    """
+    left = 1.0 if population is None else 1 - num_images / population
+    if left == 0:
+        return 0.0, 0.0
+    root = math.sqrt(left / num_images)
+    if num_images < 2:
+        return math.inf, root
+    time = num_images / left / min_images
+    normal = math.sqrt((1 + 1 / time) * (math.log1p(time) - 2 * math.log(error)))
+    return float(-stdtrit(num_images - 1, ndtr(-normal))), root
+
+
+def _estimate(
+    values: Floats, metrics: Sequence[str], reach: float, root: float
+) -> dict[str, Floats]:
+    """Give means, gains and their bounds, each of shape (num_metrics, num_k).
+
+    A gain is mean(step) / mean(span), span being the difference between the k of the best and of
+    the worst mean. By the delta method it errs as the mean of (step - gain * span) / mean(span).
+    """
+    num_k = values.shape[1]
+    means = values.mean(axis=0).T  # (num_metrics, num_k)
+    centred = values.transpose(2, 1, 0) - means[:, :, None]  # (num_metrics, num_k, num_images)
+    better = np.array([1 if METRICS[metric].better == "higher" else -1 for metric in metrics])
+    unit = np.eye(num_k)
+    ordered = means * better[:, None]
+    spans = unit[ordered.argmax(axis=1)] - unit[ordered.argmin(axis=1)]  # (num_metrics, num_k)
+    steps = np.vstack([np.diff(unit, axis=0), np.full(num_k, np.nan)])  # (num_k, num_k)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        span = (spans * means).sum(axis=1)
+        gain = means @ steps.T / span[:, None]
+        contrasts = (steps - gain[:, :, None] * spans[:, None]) / span[:, None, None]
+        mean_below, mean_above = _half_widths(unit @ centred, reach, root)
+        gain_below, gain_above = _half_widths(contrasts @ centred, reach, root)
+        span_half = np.maximum(*_half_widths(spans[:, None] @ centred, reach, root))[:, 0]
+    still = (np.ptp(values, axis=1) == 0).all(axis=0) | ((span == 0) & (reach == 0))
+    low, high = gain - gain_below, gain + gain_above
+    # Divided by a span that may be zero, a gain may be anything.
+    vague = (np.abs(span) <= span_half) & ~still
+    low[vague, :-1], high[vague, :-1] = -math.inf, math.inf
+    return {
+        "mean": means,
+        "mean_low": means - mean_below,
+        "mean_high": means + mean_above,
+        "gain": gain,
+        "gain_low": low,
+        "gain_high": high,
+    }
+
+
+def _half_widths(errors: Floats, reach: float, root: float) -> tuple[Floats, Floats]:
+    """Give how far an interval goes below and above a mean, from (..., num_images) around 0.
+
+    A few images make most of what a late step gains, and a part without them underrates both mean
+    and deviation. So on the side of the long tail the interval is widened by the second term of the
+    Cornish-Fisher expansion (Hall, "On the removal of skewness by transformation", Journal of the
+    Royal Statistical Society B 54, 1992); on the other it is not narrowed.
+    """
+    if math.isinf(reach):
+        endless = np.full(errors.shape[:-1], math.inf)
+        return endless, endless
+    deviation = np.sqrt((errors**2).sum(axis=-1) / max(errors.shape[-1] - 1, 1))
+    third = (errors**3).mean(axis=-1)
+    skewness = np.divide(third, deviation**3, out=np.zeros_like(third), where=deviation > 0)
+    tail = skewness * root * (1 + 2 * reach**2) / 6
+    below, above = (reach + np.maximum(side * tail, 0) for side in (-1, 1))
+    return below * deviation * root, above * deviation * root
+
+
+def _verdict(
+    gain: Floats, state: npt.NDArray[np.object_], intervals: pd.DataFrame, settings: ChooseSettings
+) -> tuple[bool, str]:
+    """Say whether no interval leaves the choice open; arrays of shape (num_metrics, num_k)."""
+    moving = np.flatnonzero((gain >= settings.tolerance).any(axis=0))
+    chosen = int(moving[-1]) + 1 if len(moving) else 0
+    k = intervals["k"].iloc[chosen]
+    decisive = np.zeros(state.shape, bool)
+    decisive[:, chosen:] = True
+    if chosen:
+        decisive[:, chosen - 1] = not (state[:, chosen - 1] == "gains").any()
+    rows = intervals[(decisive & (state == "open")).ravel()]
+    if rows.empty:
+        return True, f"k = {k} is certain."
+    row = rows.loc[rows["gain"].fillna(math.inf).idxmax()]
+    return False, (
+        f"k = {k} is not certain, as the step from k = {row['k']} gains {row['metric']} "
+        f"{row['gain_low']:.2%} to {row['gain_high']:.2%} of its range, on both sides of the "
+        f"tolerance, {settings.tolerance:.2%}."
+    )

@@ -1,0 +1,133 @@
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from components.compression import codecs
+from components.compression.svd import decompose
+from components.dataset.images import decode_image
+from components.errors import ParameterError
+from components.quality.arms import (
+    QUALITIES,
+    StorageSettings,
+    Tools,
+    measure_arms,
+    storage_sentences,
+    summarise_arms,
+)
+from components.quality.measure import METRICS, QualitySettings, Reference
+
+
+def store(codec, quality, *item):
+    return codecs.get(codec).store(codecs.Item(*item), quality)
+
+
+def is_lossless(codec, k):
+    return codec == "png"
+
+
+TOOLS = Tools(decompose, store, decode_image, is_lossless)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    random = np.random.default_rng(3)
+    coarse = random.integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    pixels = cv2.resize(coarse, (36, 24)) ^ random.integers(0, 8, (24, 36, 3), dtype=np.uint8)
+    file = tmp_path_factory.mktemp("arms") / "ISIC_1.png"
+    cv2.imwrite(str(file), pixels)
+    return file
+
+
+def measure(path, qualities, ranks=(8, 24, 99)):
+    rows = measure_arms(
+        "ISIC_1",
+        path,
+        qualities=qualities,
+        ranks=ranks,
+        settings=QualitySettings(),
+        tools=TOOLS,
+    )
+    return pd.DataFrame(rows)
+
+
+def test_every_codec_is_one_that_there_is():
+    assert set(QUALITIES) == set(codecs.CODECS)
+
+
+def test_each_codec_and_quality_without_svd_and_at_each_k_below_full_rank(path):
+    found = measure(path, {"jpeg": (50, 90), "png": (3, 7)})
+    arms = [tuple(arm) for arm in found[["codec", "quality", "k"]].fillna(0).to_numpy()]
+    expected = [("jpeg", 50), ("jpeg", 90), ("png", 100)]
+    assert arms == [(*arm, k) for k in (0, 8) for arm in expected]
+
+
+def test_a_row_is_what_was_stored_and_read_back(path):
+    found = measure(path, {"jpeg": (60,)})
+    original = decode_image(path.read_bytes())
+    slim = decompose(original).reconstruct(8)
+    stored = codecs.get("jpeg").encode(slim, 60)
+    row = found[found["k"] == 8].iloc[0]
+    assert row["bytes_after"] == len(stored)
+    assert row["bytes_before"] == path.stat().st_size
+    assert row["pixels"] == 24 * 36
+    expected = Reference(original, QualitySettings()).compare(decode_image(stored))
+    assert {name: row[name] for name in METRICS} == pytest.approx(expected)
+    assert (found[["encode_seconds", "decode_seconds"]] > 0).all(axis=None)
+
+
+def table():
+    """Two codecs; three images; bytes and SSIM made by hand."""
+    rows = []
+    for image, size in (("a", 900), ("b", 1000), ("c", 1100)):
+        for codec, quality, k, share, ssim in (
+            ("jpeg", 95, None, 0.5, 0.96),
+            ("jpeg", 95, 350, 0.4, 0.95),
+            ("avif", 60, None, 0.1, 0.90),
+            ("avif", 90, None, 0.4, 1.00),
+            ("png", 100, None, 2.0, 1.00),
+            ("webp", 80, None, 0.1, 0.50),
+            ("webp", 90, None, 0.2, 0.60),
+        ):
+            rows.append(dict.fromkeys(METRICS, 1.0))
+            rows[-1] |= {"image_id": image, "codec": codec, "quality": quality, "k": k}
+            rows[-1] |= {"bytes_before": size, "bytes_after": share * size, "ssim": ssim}
+            rows[-1] |= {"pixels": 800, "encode_seconds": 0.002, "decode_seconds": 0.001}
+            rows[-1] |= {"psnr": 40 + size / 100}
+    return pd.DataFrame(rows)
+
+
+def test_the_summary_by_hand():
+    summary = summarise_arms(table(), confidence=0.9)
+    arm = summary[(summary["codec"] == "jpeg") & (summary["k"] == 350)].iloc[0]
+    assert (arm["num_images"], arm["bytes_before"], arm["bytes_after"]) == (3, 3000, 1200)
+    assert arm["compression_ratio"] == pytest.approx(2.5)
+    assert arm["storage_saved"] == pytest.approx(0.6)
+    assert arm["bits_per_pixel"] == pytest.approx(4)
+    assert arm["encode_ms"] == pytest.approx(2)
+    low, high = stats.t.interval(0.9, 2, loc=50, scale=stats.sem([49, 50, 51]))
+    assert (arm["psnr_low"], arm["psnr_mean"], arm["psnr_high"]) == pytest.approx((low, 50, high))
+    assert summary["k"].isna().sum() == 6
+
+
+def test_the_sentences_by_hand():
+    summary = summarise_arms(table(), confidence=0.9)
+    found = storage_sentences(summary, codec="jpeg", quality=95, k=350)
+    assert found == [
+        "Of the 2.50× saved, 2.00× is jpeg quality 95 and 1.250× is SVD at k = 350.",
+        # halfway between 0.90 and 1.00: the geometric mean of 0.1 and 0.4, against 0.4
+        "avif of quality 75 without SVD takes 50% fewer bytes at the same SSIM 0.9500.",
+        "png, which loses nothing of the source, takes 5.00× the bytes.",
+        "webp was not tried at a quality that gives SSIM 0.9500.",
+    ]
+    alone = storage_sentences(summary, codec="jpeg", quality=95, k=None)
+    assert alone[0] == "Of the 2.00× saved, 2.00× is jpeg quality 95 and 1.000× is SVD."
+    with pytest.raises(ParameterError, match=r"no arm jpeg quality 95 at k = 100; add it"):
+        storage_sentences(summary, codec="jpeg", quality=95, k=100)
+
+
+@pytest.mark.parametrize("qualities", [{"gif": (1,)}, {"jpeg": ()}, {"jpeg": (0,)}])
+def test_settings_out_of_range(qualities):
+    with pytest.raises(ParameterError, match="qualities: received"):
+        StorageSettings(qualities=qualities)

@@ -1,0 +1,207 @@
+"""Chunks on processes and on a Dask cluster: the same bytes, and nothing done twice for a death."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from components.compression import codecs
+from components.compression.svd import decompose
+from components.dataset.images import decode_image
+from components.errors import ImageError, ParameterError
+from components.quality.measure import QualitySettings
+from components.quality.sweep import Bench, measure_chunk
+from flows.engines import Chunk, run_chunks
+from flows.params import RecordSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+def fill(folder, *, name, marks, seconds=0.0):
+    """Mark the beginning, work, write the result, mark the end."""
+    begun = marks / f"{name}.begun.{os.getpid()}.{time.time_ns()}"
+    begun.touch()
+    time.sleep(seconds)
+    (folder / "result").write_text(name)
+    begun.with_name(begun.name.replace("begun", "done")).touch()
+
+
+def store(source, decomposition, k, image):
+    return codecs.get("jpeg").encode(image, 90)
+
+
+def measure(folder, *, image):
+    bench = Bench((20, 60, 100), QualitySettings(), decompose, store, decode_image)
+    measure_chunk([(image.stem, image)], bench).to_parquet(folder / "rows.parquet")
+
+
+def sweep(cache, image):
+    """A real chunk of the sweep, large enough for the linear algebra to want more threads."""
+    if not image.exists():
+        random = np.random.default_rng(0)
+        cv2.imwrite(str(image), random.integers(0, 256, (150, 200, 3), dtype=np.uint8))
+    return Chunk(cache, "e" * 32, partial(measure, image=image))
+
+
+def fail(folder):
+    raise ImageError("not an image")
+
+
+def make(cache, marks, names, **more):
+    return [
+        Chunk(cache, f"{name:0>32}", partial(fill, name=name, marks=marks, **more))
+        for name in names
+    ]
+
+
+def results(chunks):
+    return [(chunk.folder / "result").read_text() for chunk in chunks]
+
+
+@pytest.fixture
+def marks(tmp_path):
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    return folder
+
+
+RECORD = RecordSettings(workers=2)
+
+
+def test_what_is_there_is_not_done_again(tmp_path, marks):
+    chunks = make(tmp_path / "cache", marks, "abc")
+    assert sorted(run_chunks(chunks[:1], RECORD)) == [0]
+    assert sorted(run_chunks(chunks, RECORD)) == [0, 1, 2]
+    assert next(run_chunks(chunks, RECORD)) == 0
+    assert results(chunks) == ["a", "b", "c"]
+    assert len(list(marks.glob("*.done.*"))) == 3
+
+
+def test_a_chunk_that_fails_does_not_wait_for_those_behind_it(tmp_path, marks):
+    slow = make(tmp_path / "cache", marks, [f"{i:02d}" for i in range(40)], seconds=0.1)
+    broken = Chunk(tmp_path / "cache", "f" * 32, fail)
+    with pytest.raises(ImageError, match="not an image"):
+        list(run_chunks([broken, *slow], RecordSettings(workers=1)))
+    assert len(list(marks.glob("*.done.*"))) < 40
+    assert not broken.folder.exists()
+
+
+def test_who_stops_listening_stops_the_work(tmp_path, marks):
+    chunks = make(tmp_path / "cache", marks, [f"{i:02d}" for i in range(40)], seconds=0.1)
+    for _ in run_chunks(chunks, RecordSettings(workers=1)):
+        break
+    assert len(list(marks.glob("*.done.*"))) < 40
+
+
+def test_dask_needs_an_address():
+    with pytest.raises(ParameterError, match="dask_address: received none"):
+        RecordSettings(engine="dask")
+
+
+class Cluster:
+    """A Dask scheduler and two workers of one thread, each a process."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        # Chunks are pickled by the name of their function, so workers import what we import.
+        self.environment = os.environ | {
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}",
+            "HOME": str(folder),
+            "PREFECT_HOME": str(folder / "prefect"),
+        }
+        self.contact = folder / "scheduler.json"
+        self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", self.contact)
+        deadline = time.monotonic() + 60
+        while not self.contact.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        self.workers = [
+            self.start("worker", "--scheduler-file", self.contact, "--nthreads", "1", "--no-nanny")
+            for _ in range(2)
+        ]
+
+    def start(self, *command):
+        with (self.folder / "log.txt").open("a") as log:
+            return subprocess.Popen(
+                [
+                    sys.executable,
+                    "-W",
+                    "ignore",
+                    "-m",
+                    "dask",
+                    *map(str, command),
+                    "--no-dashboard",
+                ],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def stop(self):
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+import test_engines
+from flows.engines import run_chunks
+from flows.params import RecordSettings
+
+contact, cache, marks, seconds = sys.argv[1:]
+address = json.loads(Path(contact).read_text())["address"]
+chunks = test_engines.make(Path(cache), Path(marks), "abcdef", seconds=float(seconds))
+chunks.append(test_engines.sweep(Path(cache), Path(marks).with_name("image.png")))
+print(sorted(run_chunks(chunks, RecordSettings(engine="dask", dask_address=address))))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+def test_a_worker_that_is_killed_costs_no_more_than_its_chunk(tmp_path, marks):
+    cluster = Cluster(tmp_path)
+    try:
+        command = [sys.executable, "-W", "ignore", "-c", SCRIPT]
+        run = subprocess.Popen(
+            [*command, cluster.contact, tmp_path / "cache", marks, "2"],
+            env=cluster.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + 120
+        while not list(marks.glob("*.done.*")) or not list(marks.glob("c.begun.*")):
+            assert run.poll() is None, run.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(0.5)  # in the middle of a chunk of two seconds
+        victim = cluster.workers[0]
+        os.kill(victim.pid, signal.SIGKILL)
+        out, errors = run.communicate(timeout=120)
+    finally:
+        cluster.stop()
+    assert run.returncode == 0, errors
+    assert out.splitlines()[-1] == "[0, 1, 2, 3, 4, 5, 6]"
+    chunks = make(tmp_path / "cache", marks, "abcdef")
+    assert results(chunks) == list("abcdef")
+    begun = [path.name.split(".") for path in marks.glob("*.begun.*")]
+    done = [path.name.split(".") for path in marks.glob("*.done.*")]
+    assert sorted(name for name, *_ in done) == list("abcdef")  # nothing finished was done again
+    assert len(begun) == 7
+    lost = [pid for name, _, pid, _ in begun if [name, pid] not in [[n, p] for n, _, p, _ in done]]
+    assert lost == [str(victim.pid)]
+    assert not list((tmp_path / "cache").rglob(".*.draft/result"))
+    there, here = (sweep(tmp_path / cache, tmp_path / "image.png") for cache in ("cache", "here"))
+    assert list(run_chunks([here], RECORD)) == [0]
+    rows = [(chunk.folder / "rows.parquet").read_bytes() for chunk in (there, here)]
+    assert rows[0] == rows[1]
