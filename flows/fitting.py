@@ -31,6 +31,7 @@ from flows.runtime import (
 )
 
 PARTS = ("train", "validation", "test")
+RESIZE = Path("data/resize")
 FOLDERS = {"original": Path("data/raw"), "compressed": Path("data/compressed")}
 
 
@@ -88,12 +89,15 @@ class Workshop:
             manifest = pd.read_parquet(FOLDERS[variant] / "manifest.parquet")
             stored = manifest[["image_id", "file"]]
             self.frame = self.frame.drop(columns="file").merge(stored, on="image_id")
+        choice = read_json(RESIZE / "choice.json")
+        self.size: tuple[int, int] = (choice["height"], choice["width"])
         tables = [FOLDERS["original"] / "catalog.csv", Path("data/splits.csv")]
         if variant == "compressed":
             tables.append(FOLDERS[variant] / "manifest.parquet")
         self.key = content_key(
             data=[file_hash(table) for table in tables],  # they hold each image's hash
             classes=self.classes,
+            size=self.size,
             train=asdict(params.train),
             evaluate=asdict(params.evaluate),
             code=code_hash("components/training", "components/dataset"),
@@ -111,7 +115,6 @@ class Workshop:
         """Decoded images, encoded metadata and labels of each part."""
         from components.training.batches import Examples
 
-        settings = self.params.train
         found = {}
         with progress_bar(f"{self.network}: read {self.variant}", len(self.frame)) as update:
             done = 0
@@ -121,7 +124,7 @@ class Workshop:
                     images=load_images(
                         FOLDERS[self.variant],
                         rows["file"].tolist(),
-                        size=(settings.height, settings.width),
+                        size=self.size,
                     ),
                     metadata=self.encoder.transform(rows),
                     labels=np.array([self.classes.index(name) for name in rows["label"]]),
@@ -146,7 +149,7 @@ class Workshop:
         settings = self.params.train
         return build(
             self.network,
-            input_shape=(settings.height, settings.width),
+            input_shape=self.size,
             num_classes=len(self.classes),
             convolutions=widths.convolutions,
             dense=widths.dense,
@@ -261,15 +264,14 @@ class Workshop:
     def description(self) -> dict[str, Any]:
         """All that a model needs beside its weights to classify a new image."""
         choice = read_json("data/choice.json")
-        settings = self.params.train
         return {
             "network": self.network,
             "classes": list(self.classes),
-            "size": [settings.height, settings.width],
-            "image_only": settings.image_only,
+            "size": list(self.size),
+            "image_only": self.params.train.image_only,
             "encoder": self.encoder.to_dict(),
             "variant": self.variant,
             "k": choice["k"],
-            "codec": self.params.compress.codec,
-            "quality": self.params.compress.quality,
+            "codec": choice["codec"],
+            "quality": choice["quality"],
         }

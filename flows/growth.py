@@ -11,7 +11,7 @@ from components.training.architectures import get
 from components.training.counts import count_parameters
 from components.training.sizes import size_table
 from flows.params import read_params
-from flows.runtime import console, replacing, run_step
+from flows.runtime import console, read_json, replacing, run_step
 
 
 def halve(widths: tuple[int, ...]) -> tuple[int, ...]:
@@ -23,7 +23,8 @@ def halve(widths: tuple[int, ...]) -> tuple[int, ...]:
 def growth() -> None:
     """Write ``data/growth``: ``paths.csv``, ``fits.csv``, ``sizes.csv``; nothing is trained."""
     params = read_params()
-    shape = (params.train.height, params.train.width, 3)
+    choice = read_json("data/resize/choice.json")
+    shape = (choice["height"], choice["width"], 3)
     num_classes = sum(bool(diagnoses) for diagnoses in params.ingest.classes.values())
 
     def count(network: str, widths: Widths) -> int:

@@ -22,6 +22,7 @@ from components.pruning.settings import PruneSettings
 from components.quality.arms import StorageSettings
 from components.quality.choice import ChooseSettings
 from components.quality.measure import QualitySettings
+from components.quality.resize import ResizeSettings
 from components.quality.sweep import SweepSettings
 from components.settings import Settings, describe_range, setting
 from components.training.settings import TrainingSettings
@@ -76,6 +77,7 @@ class Params:
     quality: QualitySettings = field(default_factory=QualitySettings)
     sweep: SweepSettings = field(default_factory=SweepSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
+    resize: ResizeSettings = field(default_factory=ResizeSettings)
     choose: ChooseSettings = field(default_factory=ChooseSettings)
     train: TrainingSettings = field(default_factory=TrainingSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)

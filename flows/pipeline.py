@@ -12,6 +12,7 @@ from flows.ingest import ingest_dataset
 from flows.prune import prune
 from flows.register import register
 from flows.report import report
+from flows.resize import resize_study
 from flows.split import split_lesions
 from flows.storage import storage
 from flows.sweep import sweep_ranks
@@ -22,6 +23,7 @@ STEPS = {
     "synthesize": synthesize,
     "ingest": ingest_dataset,
     "split": split_lesions,
+    "resize": resize_study,
     "sweep": sweep_ranks,
     "storage": storage,
     "choose": choose,

@@ -8,22 +8,21 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from components.compression import codecs
-from components.compression.svd import decompose
-from components.dataset.images import read_image, resize
+from components.compression.write import compress_image
+from components.dataset.images import decode_image, read_image, resize
 from components.errors import ParameterError
 from flows.params import read_params
 from flows.runtime import command_line, console, load_keras
 from flows.tracking import Tracker
 
 
-def prepare(image: np.ndarray, description: dict[str, Any]) -> np.ndarray:
+def prepare(data: bytes, description: dict[str, Any]) -> np.ndarray:
     """Bring an image to what the model was trained on: same k, same encoder, same size.
 
     Parameters
     ----------
-    image : uint8 array of shape (H, W, 3)
-        RGB.
+    data : bytes
+        An image file.
     description : dict
         As `flows.fitting.Workshop.description` gives it.
 
@@ -32,11 +31,10 @@ def prepare(image: np.ndarray, description: dict[str, Any]) -> np.ndarray:
     uint8 array of shape (height, width, 3)
     """
     if description["variant"] == "compressed":
-        codec = codecs.get(description["codec"])
-        slim = decompose(image).reconstruct(description["k"])
-        image = codec.decode(codec.encode(slim, description["quality"]))
+        way = {name: description[name] for name in ("k", "codec", "quality")}
+        data, _ = compress_image(data, **way)
     height, width = description["size"]
-    return resize(image, size=(height, width))
+    return resize(decode_image(data), size=(height, width))
 
 
 def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, float]]:
@@ -71,11 +69,11 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
         years = float(age) if age else float("nan")
     except ValueError:
         raise ParameterError(f"AGE: received {age!r}, expected years, e.g. AGE=45") from None
-    pixels = read_image(image)
+    read_image(image)  # names the file where it is none
     load_keras()
     alias, version = (tracker := Tracker(read_params().record)).aliased("champion", "challenger")
     model, description = tracker.load(version)
-    inputs = {"image": prepare(pixels, description)[np.newaxis]}
+    inputs = {"image": prepare(image.read_bytes(), description)[np.newaxis]}
     if not description["image_only"]:
         from components.training.metadata import MetadataEncoder
 

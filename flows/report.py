@@ -8,8 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from prefect import flow
 
+from components.errors import ParameterError
+from components.quality.arms import storage_sentences
 from components.quality.measure import METRICS
-from components.reporting import plots, tables
+from components.reporting import plots, studies, tables
 from components.reporting.page import Section, render, render_markdown
 from flows.params import Params, read_params
 from flows.runs import record_report
@@ -40,6 +42,10 @@ def _frames(baselines: list[Any], pruned: dict[str, Any]) -> dict[str, pd.DataFr
     return {
         "sweep": summary,
         "storage": tables.storage_table(summary),
+        "arms": pd.read_csv("data/storage/summary.csv"),
+        "rates": pd.read_csv("data/storage/rates.csv"),
+        "resize": pd.read_csv("data/resize/summary.csv"),
+        "resolutions": pd.read_csv("data/resize/resolutions.csv"),
         "comparison": tables.comparison_table(baselines),
         "pruning": tables.pruning_table([step for run in pruned.values() for step in run["steps"]]),
         "growth": pd.read_csv("data/growth/fits.csv"),
@@ -50,7 +56,7 @@ def _frames(baselines: list[Any], pruned: dict[str, Any]) -> dict[str, pd.DataFr
 
 
 def _figures(
-    frames: dict[str, pd.DataFrame], baselines: list[Any], pruned: dict[str, Any], k: int
+    frames: dict[str, pd.DataFrame], baselines: list[Any], pruned: dict[str, Any], k: int | None
 ) -> dict[str, Figure]:
     finals = {
         f"{name} {run['smallest']['notation']}": run["smallest"]
@@ -69,6 +75,8 @@ def _figures(
     return {
         "metrics": plots.metrics_against_rank(frames["sweep"], labels, k),
         "size_quality": plots.size_against_quality(frames["sweep"], SIZE_QUALITY),
+        "rate_distortion": studies.rate_distortion(frames["arms"], SIZE_QUALITY, k),
+        "input_sizes": studies.input_sizes(frames["resize"], frames["resolutions"]),
         "learning_curves": plots.learning_curves(histories),
         "confusion": plots.confusion_matrices(confusions | finals),
         "pruning_path": plots.pruning_path(
@@ -78,17 +86,46 @@ def _figures(
     }
 
 
+def _storage_sentences(arms: pd.DataFrame, choice: dict[str, Any]) -> list[str]:
+    """Say what saved the bytes, or that the study did not try what was chosen."""
+    k = choice["k"] if choice["k"] in set(arms["k"]) else None  # it leaves full rank out
+    try:
+        return storage_sentences(arms, codec=choice["codec"], quality=choice["quality"], k=k)
+    except ParameterError as error:
+        return [f"{error}."]
+
+
 def _sections(frames: dict[str, pd.DataFrame], choice: dict[str, Any]) -> list[Section]:
     k = choice["k"]
     return [
         Section(
             "Images",
-            (choice["reason"], tables.storage_sentence(frames["storage"], k)),
+            (choice["reason"], *choice["sentences"]),
             frames["storage"],
             {
                 "plots/size_quality.png": "bytes against quality, with the encoder alone",
                 "plots/metrics.png": "every metric against k, with its spread",
             },
+        ),
+        Section(
+            "Ways to store",
+            (
+                "Every codec without SVD and at the chosen k, on a sample of the images.",
+                *_storage_sentences(frames["arms"], choice),
+            ),
+            studies.arms_table(frames["arms"], k),
+            {"plots/rate_distortion.png": "quality against bits per pixel, dashed with SVD"},
+        ),
+        Section(
+            "Bytes at equal quality",
+            ("Bjøntegaard rate differences against JPEG without SVD: below zero is fewer bytes.",),
+            studies.rates_wide(frames["rates"]),
+        ),
+        Section(
+            "Input size",
+            (choice["size"],),
+            frames["resolutions"],
+            {"plots/input_sizes.png": "what is left of an image and what a network costs"},
         ),
         Section(
             "Networks on original and on compressed images",
@@ -117,14 +154,30 @@ def _sections(frames: dict[str, pd.DataFrame], choice: dict[str, Any]) -> list[S
     ]
 
 
+def _images(storage: pd.DataFrame, choice: dict[str, Any]) -> dict[str, Any]:
+    """Say what the compressed dataset saved: by the sweep's table, else by the manifest."""
+    way: dict[str, Any] = {name: choice[name] for name in ("codec", "quality", "k")}
+    if choice["rule"] != "fewest_bytes":
+        row = storage.set_index("k").loc[choice["k"]]
+        sentence = tables.storage_sentence(storage, choice["k"])
+        return way | row.to_dict() | {"sentence": sentence}
+    manifest = pd.read_parquet("data/compressed/manifest.parquet")
+    before, after = manifest["bytes_before"].sum(), manifest["bytes_after"].sum()
+    saved = {"compression_ratio": before / after, "storage_saved": 1 - after / before}
+    return way | saved | {"sentence": f"The dataset is {before / after:.2f}× smaller."}
+
+
 @flow(name="report")
 def report() -> None:
     """Read ``data`` and ``models``; write ``reports``, and log it to MLflow."""
     os.environ.setdefault("MPLBACKEND", "agg")
     params = read_params()
     baselines, pruned = _baselines(params), _pruned(params)
-    choice = read_json("data/choice.json")
     frames = _frames(baselines, pruned)
+    choice = read_json("data/choice.json")
+    choice["size"] = read_json("data/resize/choice.json")["reason"]
+    metrics = _images(frames["storage"], choice)
+    choice["sentences"] = [metrics["sentence"]]
     figures = _figures(frames, baselines, pruned, choice["k"])
     with replacing(REPORTS / "tables") as draft:
         for name, frame in frames.items():
@@ -135,13 +188,8 @@ def report() -> None:
     sections = _sections(frames, choice)
     write_text(REPORTS / "index.html", render("SlimDerm run", sections))
     write_text(REPORTS / "report.md", render_markdown("SlimDerm run", sections))
-    row = frames["storage"].set_index("k").loc[choice["k"]]
-    sentence = tables.storage_sentence(frames["storage"], choice["k"])
     registry = read_json("data/registry.json")
-    write_json(
-        REPORTS / "metrics.json",
-        {"k": choice["k"], **row.to_dict(), "sentence": sentence, "registry": registry},
-    )
+    write_json(REPORTS / "metrics.json", metrics | {"registry": registry})
     record_report(params, REPORTS)
     console.print(f"report: {REPORTS}/index.html", highlight=False)
 

@@ -30,7 +30,7 @@ class SweepSettings(Settings):
 
     sampling: str = setting("all", choices=("all", "adaptive"))
     confidence: float = setting(0.95, above=0.5, below=1)
-    min_images: int = setting(64, low=2)
+    min_images: int = setting(128, low=2)
     chunk_size: int = setting(32, low=1)
     seed: int = setting(0, low=0)
 

@@ -13,7 +13,8 @@ COLOURS = ("#1b6ca8", "#d1495b", "#2e933c", "#8d5a97", "#e08e1b", "#5f6b73")
 GREY = "#5f6b73"
 
 
-def _axes(ax: Axes, *, title: str, x: str = "", y: str = "") -> Axes:
+def tidy_axes(ax: Axes, *, title: str, x: str = "", y: str = "") -> Axes:
+    """Give a panel its labels and the house's looks."""
     ax.set_title(title, fontsize=10, loc="left")
     ax.set_xlabel(x, fontsize=9)
     ax.set_ylabel(y, fontsize=9)
@@ -48,7 +49,7 @@ def metrics_against_rank(
     figure = Figure(figsize=(3.2 * columns, 2.5 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax, (metric, label) in zip(panels, labels.items(), strict=False):
-        _metric_panel(_axes(ax, title=label), summary, metric)
+        _metric_panel(tidy_axes(ax, title=label), summary, metric)
         if chosen is not None:
             ax.axvline(chosen, color=GREY, linewidth=0.8, linestyle=":")
     for ax in panels[len(labels) :]:
@@ -97,7 +98,7 @@ def size_against_quality(summary: pd.DataFrame, metrics: Mapping[str, str]) -> F
     panels = np.atleast_1d(figure.subplots(1, len(metrics)))
     stored = summary[summary["stage"] == "after"]
     for ax, (metric, label) in zip(panels, metrics.items(), strict=True):
-        _axes(ax, title=f"Size against {label}", x="kB an image, as stored", y=label)
+        tidy_axes(ax, title=f"Size against {label}", x="kB an image, as stored", y=label)
         svd = stored[stored["arm"] == "svd"].sort_values("k")
         size = svd["bytes_after"] / svd["num_images"] / 1000
         ax.plot(size, svd[f"{metric}_mean"], "o-", color=COLOURS[0], label="SVD, then encoder")
@@ -138,7 +139,7 @@ def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
     panels = np.atleast_1d(figure.subplots(1, len(networks), sharey=True))
     for ax, colour, network in zip(panels, COLOURS, networks, strict=False):
         steps = table[table["network"] == network]
-        _axes(ax, title=network, x="parameters")
+        tidy_axes(ax, title=network, x="parameters")
         of = steps.set_index("notation")
         for _, step in steps.dropna(subset="parent").iterrows():
             ends = of.loc[[step["parent"], step["notation"]]]
@@ -217,7 +218,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     figure = Figure(figsize=(3.1 * columns, 2.5 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for ax, (title, history) in zip(panels, histories.items(), strict=False):
-        _axes(ax, title=title, x="epoch")
+        tidy_axes(ax, title=title, x="epoch")
         for colour, part in zip(COLOURS, ("train", "validation"), strict=False):
             ax.plot(history["epoch"], history[f"{part}_accuracy"], color=colour, label=part)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -253,7 +254,7 @@ def growth(paths: pd.DataFrame, fits: pd.DataFrame, factors: Sequence[float]) ->
     for row, network in enumerate(networks):
         for column, scope in enumerate(scopes):
             chosen = (paths["network"] == network) & (paths["scope"] == scope)
-            ax = _axes(panels[row, column], title=f"{network}, {scope}")
+            ax = tidy_axes(panels[row, column], title=f"{network}, {scope}")
             for colour, factor in zip(COLOURS, factors, strict=False):
                 path = paths[chosen & (paths["factor"] == factor)]
                 millions = path["num_parameters"] / 1e6

@@ -11,12 +11,10 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 class TrainingSettings(Settings):
     """Section ``train`` of ``params.yaml``; the defaults are the paper's.
 
-    ``height`` and ``width`` are the input size in pixels. ``patience`` is the number of epochs
-    without a better validation after which training stops; without it all epochs are trained.
+    ``patience`` is the number of epochs without a better validation after which training stops;
+    without it all epochs are trained. The input size is the resize study's choice.
     """
 
-    height: int = setting(200, low=8)
-    width: int = setting(100, low=8)
     epochs: int = setting(75, low=1)
     learning_rate: float = setting(0.002, above=0)
     batch_size: int = setting(32, low=1)

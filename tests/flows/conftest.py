@@ -22,7 +22,8 @@ compress: {ranks: [10, 20, 40, 60], codec: jpeg, quality: 95}
 sweep: {chunk_size: 16}
 storage: {max_images: 3, qualities: {jpeg: [60, 95], avif: [50, 80], png: [100]}}
 choose: {rule: stabilisation}
-train: {height: 32, width: 24, epochs: 2, seed: 0}
+resize: {size: [32, 24], sizes: [[32, 24], [16, 40]], max_images: 5}
+train: {epochs: 2, seed: 0}
 evaluate: {bootstrap_samples: 100, latency_repeats: 3}
 prune: {schedule: path, path: ["R1: 50%", "R1: 33%"], acceptance: relative,
         relative_tolerance: 0.9, relative_floor: 0.0}

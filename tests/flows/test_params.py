@@ -28,7 +28,7 @@ def test_an_empty_file_gives_the_papers_values(tmp_path):
     ("text", "said"),
     [
         ("trian: {}", "params.yaml:1: trian: unknown section; expected one of networks"),
-        ("train:\n  epoch: 3", "params.yaml:2: train.epoch: unknown key; expected one of height"),
+        ("train:\n  epoch: 3", "params.yaml:2: train.epoch: unknown key; expected one of epochs"),
         ("train:\n  epochs: 0", "params.yaml:2: train.epochs: received 0, expected a number in [1"),
         ("train:\n  epochs: many", "params.yaml:2: train.epochs: received 'many', expected int"),
         ("train:\n  epochs: true", "params.yaml:2: train.epochs: received True, expected int"),

@@ -66,6 +66,8 @@ def test_the_order_follows_from_the_seed_and_the_strata_from_their_sizes():
     names = [strata[i] for i in order]
     assert names == [strata[i] for i in other]
     assert names == [mixed[i] for i in stratified_order(mixed, seed=1)]
+    turned = strata[67:] + strata[:67]  # each stratum's own order is kept
+    assert [(i + 67) % 79 for i in stratified_order(turned, seed=1)] == order
     firsts = {stratified_order(strata, seed=seed)[0] for seed in range(60)}
     assert len(firsts) > 20
 
@@ -113,7 +115,7 @@ def test_steps_below_the_choice_need_not_be_certain():
 def test_one_metric_that_gains_is_enough_and_one_that_may_is_too_much():
     both = ChooseSettings(metrics=("ssim", "nmi"), tolerance=0.05)
     clear = images(40)
-    gaining = images(40, means=(0.0, 0.95, 1.0, 1.0), spread=0.05, seed=1)
+    gaining = images(40, means=(0.0, 0.95, 1.0, 1.0), seed=1)
     look = certainty_of(np.dstack([clear, gaining]), RANKS, both, min_images=40)
     assert state(look, 20, "nmi") == "open"
     assert look.settled
@@ -184,10 +186,10 @@ def test_draws_from_a_population_shrink_the_interval_as_they_use_it_up(populatio
 
 
 def test_looking_after_each_chunk_misses_as_seldom_as_promised():
-    """Of 300 runs of 40 looks at most 10 % may ever miss; single looks of 90 % miss far more."""
+    """Of 150 runs of 20 looks at most 10 % may ever miss; looks of 90 % each miss far more."""
     generator = np.random.default_rng(11)
     missed = alone = 0
-    for _ in range(300):
+    for _ in range(150):
         values = generator.normal(0, 1, (400, 1, 1))
         looks = [
             certainty_of(values[:num], [5], SSIM, confidence=0.9, min_images=20).intervals.iloc[0]
@@ -198,8 +200,8 @@ def test_looking_after_each_chunk_misses_as_seldom_as_promised():
             abs(stats.ttest_1samp(values[:num, 0, 0], 0).statistic) > 1.7
             for num in range(20, 401, 20)
         )
-    assert missed <= 30
-    assert alone > 90
+    assert missed <= 15
+    assert alone > 45
 
 
 def test_a_gain_that_few_images_make_is_not_taken_for_settled():

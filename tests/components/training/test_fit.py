@@ -25,9 +25,7 @@ def examples(count, seed):
 
 
 TRAIN, VALIDATION = examples(96, 0), examples(40, 1)
-SETTINGS = TrainingSettings(
-    height=24, width=20, epochs=6, batch_size=16, augment=False, precision="float32"
-)
+SETTINGS = TrainingSettings(epochs=6, batch_size=16, augment=False, precision="float32")
 
 
 def lenet(**more):
@@ -67,16 +65,14 @@ def test_the_same_seed_trains_the_same_network(trained):
 
 
 def test_training_stops_early_when_asked():
-    settings = TrainingSettings(
-        height=24, width=20, epochs=30, batch_size=16, augment=False, patience=1
-    )
+    settings = TrainingSettings(epochs=30, batch_size=16, augment=False, patience=1)
     history = fit(lenet(), TRAIN, VALIDATION, settings)
     assert len(history.frame) < 30
     assert len(history.frame) == history.best_epoch + 1
 
 
 def test_a_network_without_metadata_trains():
-    settings = TrainingSettings(height=24, width=20, epochs=1, batch_size=16)
+    settings = TrainingSettings(epochs=1, batch_size=16)
     history = fit(lenet(image_only=True), TRAIN, VALIDATION, settings)
     assert len(history.frame) == 1
 

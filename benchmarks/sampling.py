@@ -1,0 +1,115 @@
+"""How many images adaptive sampling measures, and whether it finds the k that all of them give.
+
+::
+
+    python benchmarks/sampling.py TABLE [--metadata CSV] [--seeds 100]
+
+TABLE is the sweep over all images, ``data/sweep/measurements.csv`` or the same as parquet; CSV has
+``image_id`` and ``dx``, the strata. From it the draw is played back, once a seed, for each stage.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from components.quality.choice import ChooseSettings, choose_k
+from components.quality.sampling import certainty_of, stratified_order
+
+Floats = npt.NDArray[np.float64]
+
+
+def chosen_k(values: Floats, ranks: Sequence[int], settings: ChooseSettings) -> int:
+    """Choose k as the product does, from (num_images, num_k, num_metrics)."""
+    means = {
+        f"{m}_mean": column
+        for m, column in zip(settings.metrics, values.mean(axis=0).T, strict=True)
+    }
+    summary = pd.DataFrame({"arm": "svd", "k": ranks, "stage": settings.stage, **means})
+    return choose_k(summary, settings).k
+
+
+def draw(
+    values: Floats, ranks: Sequence[int], settings: ChooseSettings, options: argparse.Namespace
+) -> tuple[int, int, str]:
+    """Measure chunk by chunk until the choice is certain: the k, the images used, the reason."""
+    total = len(values)
+    for used in [*range(options.chunk, total, options.chunk), total]:
+        look = certainty_of(
+            values[:used],
+            ranks,
+            settings,
+            confidence=options.confidence,
+            min_images=options.min_images,
+            population=total,
+        )
+        if look.settled:
+            break
+    return chosen_k(values[:used], ranks, settings), used, look.reason
+
+
+def study(
+    table: pd.DataFrame, strata: pd.Series, stage: str, options: argparse.Namespace
+) -> dict[str, object]:
+    """Play the draw back for one stage."""
+    settings = ChooseSettings(stage=stage)
+    rows = table[(table["arm"] == "svd") & (table["stage"] == stage)]
+    wide = rows.pivot(index="image_id", columns="k", values=list(settings.metrics))
+    ranks = [int(k) for k in sorted(rows["k"].unique())]
+    shape = (len(wide), len(settings.metrics), len(ranks))
+    values = wide.to_numpy(np.float64).reshape(shape).transpose(0, 2, 1)
+    names = strata.reindex(wide.index).fillna("unknown").tolist()
+    everything = chosen_k(values, ranks, settings)
+    same, used = [], []
+    for seed in range(options.seeds):
+        k, count, reason = draw(
+            values[stratified_order(names, seed=seed)], ranks, settings, options
+        )
+        same.append(k == everything)
+        used.append(count)
+        if not same[-1]:
+            print(f"stage {stage}, seed {seed}: {reason}")
+    return {
+        "stage": stage,
+        "k": everything,
+        "same_k": float(np.mean(same)),
+        "used_median": float(np.median(used)),
+        "used_max": max(used),
+        "share_used_median": round(float(np.median(used)) / len(wide), 4),
+        "share_used_max": round(max(used) / len(wide), 4),
+        "images": len(wide),
+    }
+
+
+def main() -> None:
+    """Print a row a stage, then one line of JSON: the worse of the stages, and the stages."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--metadata", type=Path, help="CSV of image_id and dx")
+    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--chunk", type=int, default=32)
+    parser.add_argument("--min-images", type=int, default=128)
+    parser.add_argument("--confidence", type=float, default=0.95)
+    options = parser.parse_args()
+    read = pd.read_parquet if options.table.suffix == ".parquet" else pd.read_csv
+    table = read(options.table)
+    strata = pd.Series(dtype=str)
+    if options.metadata:
+        strata = pd.read_csv(options.metadata).set_index("image_id")["dx"]
+    rows = [study(table, strata, stage, options) for stage in ("before", "after")]
+    print(pd.DataFrame(rows).to_string(index=False))
+    worst = {"same_k": min(row["same_k"] for row in rows)}
+    for name in ("share_used_median", "share_used_max", "images"):
+        worst[name] = max(row[name] for row in rows)
+    print(json.dumps({**worst, "stages": rows}))
+
+
+if __name__ == "__main__":
+    main()
