@@ -4,6 +4,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import cv2
+import scipy.linalg  # noqa: F401  its threads are limited only once it is loaded
 import threadpoolctl
 
 

@@ -159,8 +159,8 @@ def _images(storage: pd.DataFrame, choice: dict[str, Any]) -> dict[str, Any]:
     way: dict[str, Any] = {name: choice[name] for name in ("codec", "quality", "k")}
     if choice["rule"] != "fewest_bytes":
         row = storage.set_index("k").loc[choice["k"]]
-        sentence = tables.storage_sentence(storage, choice["k"])
-        return way | row.to_dict() | {"sentence": sentence}
+        way |= row.to_dict()
+        return way | {"sentence": tables.storage_sentence(storage, choice["k"])}
     manifest = pd.read_parquet("data/compressed/manifest.parquet")
     before, after = manifest["bytes_before"].sum(), manifest["bytes_after"].sum()
     saved = {"compression_ratio": before / after, "storage_saved": 1 - after / before}

@@ -11,7 +11,6 @@ from components.dataset.catalog import read_catalog
 from components.quality.measure import QualitySettings
 from components.quality.resize import choose_size, measure_resized, summarise_sizes
 from components.quality.sampling import stratified_order
-from components.training.architectures import NETWORKS
 from components.training.resolutions import resolution_table
 from flows.engines import Chunk, run_chunks
 from flows.params import Params, read_params
@@ -76,7 +75,7 @@ def resize_study() -> None:
     summary = summarise_sizes(table)
     choice = choose_size(summary, params.resize)
     num_classes = sum(bool(diagnoses) for diagnoses in params.ingest.classes.values())
-    costs = resolution_table(tuple(NETWORKS), params.resize.sizes, num_classes=num_classes)
+    costs = resolution_table(params.networks, params.resize.sizes, num_classes=num_classes)
     with replacing(RESIZE) as draft:
         table.to_parquet(draft / "measurements.parquet", index=False)
         summary.to_csv(draft / "summary.csv", index=False)

@@ -48,11 +48,11 @@ def pack(decomposition: Decomposition, k: int, quality: int) -> bytes:
     parts = [values.tobytes()]
     for own, vectors, longer in zip(
         values.astype(np.float64),
-        decomposition.vectors[:, :, :k],
+        decomposition.vectors,
         decomposition.project(k),
         strict=True,
     ):
-        for factors in (vectors.T * own[:, np.newaxis], longer):  # (k, side)
+        for factors in (vectors[:, :k].T * own[:, np.newaxis], longer):  # (k, side)
             numbers = np.rint(factors / step).astype(np.int32)
             for first in range(0, k, GROUP):
                 stored = imagecodecs.pcodec_encode(

@@ -9,6 +9,7 @@ lies between two k is computed once for both.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
@@ -28,7 +29,7 @@ class Decomposition:
     Attributes
     ----------
     image : uint8 array of shape (H, W, 3)
-    vectors : float64 array of shape (3, R, R)
+    vectors : three float64 arrays of shape (R, R)
         Columns are the singular vectors along the shorter side, R = min(H, W): left ones where
         H <= W, else right ones.
     values : float64 array of shape (3, R)
@@ -36,7 +37,7 @@ class Decomposition:
     """
 
     image: Pixels
-    vectors: Floats
+    vectors: tuple[Floats, ...]
     values: Floats
 
     def reconstruct(self, k: int) -> Pixels:
@@ -71,33 +72,36 @@ class Decomposition:
             If one is less than 1.
         """
         full = [is_full_rank(self.image.shape, k) for k in ranks]
-        channels = _channels(self.image)  # (3, R, L)
-        upper = channels.shape[1]
-        removed = np.zeros(channels.shape, np.float32)
-        small = None if all(full) else self._without_the_largest(channels)
+        levels = _channels(self.image)  # (3, R, L)
+        small = None if all(full) else self._without_the_largest(levels)
+        removed, slim = np.zeros(levels.shape, np.float32), np.empty_like(levels)
+        upper = levels.shape[1]
         for k in sorted(ranks, reverse=True):
-            if small is None or k >= channels.shape[1]:
+            if small is None or k >= levels.shape[1]:
                 yield k, self.image.copy()
                 continue
             for channel, vectors in enumerate(self.vectors):
                 between = vectors[:, k:upper].astype(np.float32)  # (R, upper - k)
                 removed[channel] += between @ (between.T @ small[channel])
             upper = k
-            yield k, _subtract(self.image, removed, transposed=_is_tall(self.image))
+            _subtract(levels, removed, slim)
+            yield k, _image(slim, tall=_is_tall(self.image))
 
-    def _without_the_largest(self, channels: Pixels) -> Singles:
+    def _without_the_largest(self, levels: Pixels) -> Singles:
         """Take the first singular value away, of which the vectors behind it see nothing.
 
         It is mostly the mean, and large: single precision then rounds what is left less.
         """
-        values = channels.astype(np.float64)
-        first = self.vectors[:, :, :1]  # (3, R, 1)
-        return (values - first @ (first.transpose(0, 2, 1) @ values)).astype(np.float32)
+        small = np.empty(levels.shape, np.float32)
+        for channel, vectors in enumerate(self.vectors):
+            first = np.ascontiguousarray(vectors[:, 0])
+            _deflate(levels[channel], first, first @ levels[channel], small[channel])
+        return small
 
     def project(self, k: int) -> Floats:
         """Singular vectors along the longer side times their values: float64 (3, k, L)."""
-        vectors = self.vectors[:, :, :k].transpose(0, 2, 1)
-        return np.asarray(vectors @ _channels(self.image).astype(np.float64), np.float64)
+        pairs = zip(self.vectors, _channels(self.image), strict=True)
+        return np.stack([vectors[:, :k].T @ levels for vectors, levels in pairs])
 
     def explained_variance(self, k: int) -> float:
         """Share in [0, 1] of the energy that the `k` largest singular values hold.
@@ -112,17 +116,27 @@ class Decomposition:
         return float(energy[:, :k].sum() / total) if total else 1.0
 
 
-@njit(cache=True)
-def _subtract(image: Pixels, removed: Singles, transposed: bool) -> Pixels:
-    """Round `removed` (3, R, L) and take it from the image (H, W, 3), within 0..255."""
-    slim = np.empty_like(image)
-    for i in range(image.shape[0]):
-        for j in range(image.shape[1]):
-            for channel in range(3):
-                value = removed[channel, j, i] if transposed else removed[channel, i, j]
-                level = np.float32(image[i, j, channel]) - np.rint(value)
-                slim[i, j, channel] = np.uint8(min(max(level, np.float32(0)), np.float32(255)))
-    return slim
+@njit(cache=True, error_model="numpy")
+def _deflate(levels: Pixels, left: Floats, right: Floats, small: Singles) -> None:
+    """Write ``levels - outer(left, right)`` into `small`; all but `left` (R) are (R, L) or (L)."""
+    for i in range(levels.shape[0]):
+        for j in range(levels.shape[1]):
+            small[i, j] = levels[i, j] - left[i] * right[j]
+
+
+@njit(cache=True, error_model="numpy")
+def _subtract(levels: Pixels, removed: Singles, slim: Pixels) -> None:
+    """Round `removed`, take it from `levels` and write into `slim`, within 0..255; (3, R, L)."""
+    for channel in range(levels.shape[0]):
+        for i in range(levels.shape[1]):
+            for j in range(levels.shape[2]):
+                level = np.float32(levels[channel, i, j]) - np.rint(removed[channel, i, j])
+                slim[channel, i, j] = np.uint8(min(max(level, np.float32(0)), np.float32(255)))
+
+
+def _image(channels: Pixels, *, tall: bool) -> Pixels:
+    """Turn (3, R, L) back into (H, W, 3)."""
+    return np.asarray(cv2.merge([c.T if tall else c for c in channels]), np.uint8)
 
 
 def _is_tall(image: Pixels) -> bool:
@@ -132,7 +146,7 @@ def _is_tall(image: Pixels) -> bool:
 
 def _channels(image: Pixels) -> Pixels:
     """Channels as (3, R, L), the shorter side first."""
-    return image.transpose((2, 1, 0) if _is_tall(image) else (2, 0, 1))
+    return np.ascontiguousarray(image.transpose((2, 1, 0) if _is_tall(image) else (2, 0, 1)))
 
 
 def is_full_rank(shape: tuple[int, ...], k: int) -> bool:
@@ -169,11 +183,26 @@ def decompose(image: Pixels) -> Decomposition:
             f"received an array of {image.dtype} {image.shape}, expected uint8 (H, W, 3)"
         )
     vectors, values = [], []
-    for channel in _channels(image).astype(np.float64):  # (R, L)
-        gram = (channel @ channel.T).T  # symmetric; the transpose is in LAPACK's order
+    for channel in _channels(image):
+        # It is symmetric, and its transpose in LAPACK's order.
         energies, found = scipy.linalg.eigh(
-            gram, overwrite_a=True, check_finite=False, driver="evd"
+            _gram(channel).T, overwrite_a=True, check_finite=False, driver="evd"
         )
         values.append(np.sqrt(np.maximum(energies[::-1], 0)))
         vectors.append(found[:, ::-1])
-    return Decomposition(np.ascontiguousarray(image), np.stack(vectors), np.stack(values))
+    return Decomposition(np.ascontiguousarray(image), tuple(vectors), np.stack(values))
+
+
+def _gram(levels: Pixels) -> Floats:
+    """Give A·Aᵀ of uint8 (R, L), exactly.
+
+    Centred at 128 the sums of up to 1024 products stay below 2²⁴, so single precision holds them.
+    """
+    length = levels.shape[1]
+    if length > 1024:
+        whole = levels.astype(np.float64)
+        return whole @ whole.T
+    centred = levels.astype(np.float32) - np.float32(128)
+    sums = 128 * levels.sum(axis=1, dtype=np.float64)
+    shift = sums[:, np.newaxis] + sums - 128**2 * length
+    return np.asarray((centred @ centred.T) + shift, np.float64)

@@ -235,6 +235,23 @@ def _entropy_of_shares(shares: Floats) -> float:
 
 
 @compiled
+def amplitude_sums(amplitudes: Floats, even: bool) -> tuple[float, float]:
+    """Sum amplitudes and their squares over the whole spectrum less frequency zero.
+
+    As `wave_sums` does of the other image's.
+    """
+    height, width = amplitudes.shape
+    total, squares = 0.0, 0.0
+    for i in range(height):
+        for j in range(width):
+            twice = 1.0 if j == 0 or (even and j == width - 1) else 2.0
+            if i or j:
+                total += twice * amplitudes[i, j]
+                squares += twice * amplitudes[i, j] * amplitudes[i, j]
+    return total, squares
+
+
+@compiled
 def wave_sums(
     original: Waves, amplitudes: Floats, change: Waves, low: npt.NDArray[np.bool_], even: bool
 ) -> tuple[float, float, float, float, float]:

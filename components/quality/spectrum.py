@@ -60,10 +60,9 @@ class Comparison:
 def spectrum(gray: Gray) -> Spectrum:
     """Transform a gray image, uint8 (H, W)."""
     waves = np.asarray(fft.rfft2(gray.astype(np.float64)), np.complex128)
-    nothing, none = np.zeros_like(waves), np.zeros(waves.shape, np.bool_)
     amplitudes = np.abs(waves)
-    sums = kernels.wave_sums(waves, amplitudes, nothing, none, gray.shape[1] % 2 == 0)
-    return Spectrum(gray, waves, amplitudes, sums[2], sums[3])
+    sums = kernels.amplitude_sums(amplitudes, gray.shape[1] % 2 == 0)
+    return Spectrum(gray, waves, amplitudes, *sums)
 
 
 @lru_cache(maxsize=8)

@@ -19,6 +19,7 @@ synthetic: {num_lesions: 60, num_negatives: 12, height: 60, width: 80, seed: 1}
 ingest: {source: data/source, negatives: data/source/negatives}
 split: {seed: 0}
 compress: {ranks: [10, 20, 40, 60], codec: jpeg, quality: 95}
+quality: {changed_threshold: 5}
 sweep: {chunk_size: 16}
 storage: {max_images: 3, qualities: {jpeg: [60, 95], avif: [50, 80], png: [100]}}
 choose: {rule: stabilisation}

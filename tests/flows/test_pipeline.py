@@ -20,6 +20,8 @@ STAGES = {
     "train@lenet5",
     "prune@lenet5",
     "growth",
+    "resize",
+    "storage",
     "register",
     "report",
 }
@@ -41,7 +43,8 @@ def untimed(folder):
     tables = {}
     for path in sorted((folder / "reports" / "tables").glob("*.csv")):
         frame = pd.read_csv(path)
-        tables[path.name] = frame[[c for c in frame if "seconds" not in c and "latency" not in c]]
+        timed = ("seconds", "latency", "code_ms")
+        tables[path.name] = frame[[c for c in frame if not any(word in c for word in timed)]]
     return tables
 
 
