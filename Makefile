@@ -9,7 +9,7 @@ export PYTHONWARNINGS ?= ignore
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo run test test-slow check flow up down data predict promote remote push pull status lock clean
+.PHONY: help setup demo run test test-slow check flow up down data predict promote verify study bench remote push pull status lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -62,6 +62,15 @@ predict: setup ## classify one image: IMAGE=file [AGE=years] [SEX=male|female] [
 
 promote: setup ## make the challenger (or VERSION=n) the champion
 	@python -m flows.promote $(VERSION)
+
+verify: setup ## check the compressed dataset against its manifest
+	@python -m flows.verify
+
+study: setup ## which codec stores IMAGES=folder in the fewest bytes, with and without SVD
+	@python -m flows.storage --images "$(IMAGES)"
+
+bench: setup ## measure the sweep beside the straightforward way on IMAGES=folder, 10 minutes
+	@python benchmarks/sweep.py "$(IMAGES)"
 
 remote: setup ## keep data versions at URL=folder or URL=s3://bucket/prefix
 	@python -m flows.store "$(URL)"

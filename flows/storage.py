@@ -1,6 +1,7 @@
 """Step: which way of storing takes the fewest bytes at which quality, with and without SVD."""
 
 import argparse
+import os
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,19 @@ from prefect import flow
 
 from components.compression import codecs
 from components.compression.svd import decompose
-from components.dataset.catalog import read_catalog
+from components.dataset.catalog import SUFFIXES, read_catalog
 from components.dataset.images import decode_image
-from components.quality.arms import StorageSettings, Tools, measure_arms, summarise_arms
-from components.quality.measure import QualitySettings
-from components.quality.rates import rate_table
+from components.quality.arms import (
+    StorageSettings,
+    Tools,
+    measure_arms,
+    storage_sentences,
+    summarise_arms,
+)
+from components.quality.measure import METRICS, QualitySettings
+from components.quality.rates import RATE_METRICS, rate_table
 from components.quality.sampling import stratified_order
+from components.reporting.studies import rate_distortion
 from flows.engines import Chunk, run_chunks
 from flows.params import Params, read_params
 from flows.runtime import (
@@ -31,8 +39,8 @@ from flows.runtime import (
 )
 
 RAW, STORAGE = Path("data/raw"), Path("data/storage")
+RATE_LABELS = {metric: METRICS[metric].label for metric in RATE_METRICS}
 CODE = ("components/compression", "components/quality", "components/dataset")
-SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def _store(codec: str, quality: int, *item: Any) -> bytes:
@@ -72,7 +80,7 @@ def _sample(params: Params) -> list[tuple[str, Path]]:
 def _folder(images: Path, params: Params) -> list[tuple[str, Path]]:
     files = sorted(file for file in images.rglob("*") if file.suffix.lower() in SUFFIXES)
     if not files:
-        raise FileNotFoundError(f"{images}: no JPEG or PNG file in it or below")
+        raise FileNotFoundError(f"{images}: no image in it or below, of {', '.join(SUFFIXES)}")
     order = stratified_order([""] * len(files), seed=params.storage.seed)
     chosen = sorted(order[: params.storage.max_images])
     return [(files[index].stem, files[index]) for index in chosen]
@@ -125,14 +133,27 @@ def storage() -> None:
     study(_sample(params), params, STORAGE)
 
 
+def _study_folder(images: Path, target: Path, k: int) -> None:
+    """Study any folder of images; say what came out and where it lies."""
+    os.environ.setdefault("MPLBACKEND", "agg")
+    params = read_params()
+    summary = study(_folder(images, params), params, target)
+    way = {"codec": params.compress.codec, "quality": params.compress.quality}
+    for sentence in storage_sentences(summary, **way, k=k if k in set(summary["k"]) else None):
+        console.print(sentence, highlight=False, soft_wrap=True)
+    figure = rate_distortion(summary, RATE_LABELS, k)
+    figure.savefig(target / "rate_distortion.png", dpi=110)
+    console.print(f"Look at {target}: rate_distortion.png, summary.csv, rates.csv", highlight=False)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, help="any folder of images, instead of data/raw")
     parser.add_argument("--target", type=Path, default=Path("reports/storage"))
+    parser.add_argument("--k", type=int, default=350, help="rank of the sentences and the picture")
     arguments = parser.parse_args()
     if arguments.images is None:
         run_step(storage)
     else:
         with command_line():
-            given = read_params()
-            study(_folder(arguments.images, given), given, arguments.target)
+            _study_folder(arguments.images, arguments.target, arguments.k)

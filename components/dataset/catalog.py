@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from components.dataset.images import MAX_MEGAPIXELS, decode_image
+from components.dataset.images import MAX_MEGAPIXELS, MIN_SIDE, decode_image
 from components.dataset.labels import NEGATIVE, PAPER_CLASSES, diagnosis_to_class
 from components.dataset.metadata import (
     check_rows,
@@ -22,7 +22,7 @@ from components.settings import Settings, setting
 
 METADATA = "HAM10000_metadata"
 NEGATIVES_TABLE = "negatives.csv"
-SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".jxl")
 QUARANTINE_COLUMNS = ("image_id", "file", "reason", "detail")
 TEXT = dict.fromkeys(
     ("image_id", "lesion_id", "dx", "dx_type", "sex", "localization", "dataset"), str
@@ -193,10 +193,13 @@ def _check_file(
     except ImageError as error:
         reason, _, detail = str(error).partition(": ")
         return reason, detail, {}
+    height, width, _ = pixels.shape
+    if min(height, width) < MIN_SIDE:
+        wanted = f"expected at least {MIN_SIDE}x{MIN_SIDE}, the window of SSIM"
+        return "too small", f"received {width}x{height} pixels, {wanted}", {}
     digest = hashlib.sha256(data).hexdigest()
     if digest in first_with:
         return "duplicate image", f"same bytes as {first_with[digest]}", {}
-    height, width, _ = pixels.shape
     return None, "", {"sha256": digest, "width": width, "height": height, "num_bytes": len(data)}
 
 

@@ -8,19 +8,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from components.dataset import factors
+from components.dataset import factors, jxl
 from components.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "JXL")
 MAX_MEGAPIXELS = 64.0
+MIN_SIDE = 7  # pixels; SSIM's window, so that every accepted image has every metric
 BIT_DEPTH = 24  # where a PNG file states its bits a channel
 
 
 def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
-    """Decode a JPEG or PNG file to 8-bit RGB.
+    """Decode a JPEG, PNG, WebP, AVIF, JPEG XL or factors file to 8-bit RGB.
 
     The size is read from the header, and refused there, before any pixel is decoded.
 
@@ -34,7 +35,8 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
     Returns
     -------
     uint8 array of shape (H, W, 3)
-        RGB; a grayscale image has three equal channels, transparency is dropped.
+        RGB, turned as its EXIF orientation says. A grayscale image has three equal channels, CMYK
+        is converted, transparency is dropped; of several frames it is the first.
 
     Raises
     ------
@@ -49,6 +51,8 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
         height, width, _, _ = factors.read_header(data)
         _check_size(height, width, max_megapixels)
         return factors.unpack(data)
+    if jxl.is_jxl(data):  # it would be decoded when it is opened
+        _check_size(*jxl.read_size(data), max_megapixels)
     try:
         with _open(data) as image:
             width, height = image.size
@@ -58,14 +62,14 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
             if image.mode not in ("RGB", "L", "P", "RGBA", "LA", "CMYK"):
                 raise ImageError(f"unsupported: received mode {image.mode}, expected 8-bit RGB")
             image.load()
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except UnidentifiedImageError as error:
         raise ImageError(
             "not an image: expected a JPEG, PNG, WebP, AVIF or JPEG XL file"
         ) from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"too large: {error}") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
         if isinstance(error, ImageError):
             raise
         cut = data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data

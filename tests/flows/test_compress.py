@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,8 +14,10 @@ from components.dataset.catalog import ingest, write_dataset
 from components.dataset.images import read_image
 from components.dataset.labels import PAPER_CLASSES
 from components.dataset.synthetic import SyntheticSettings, write_synthetic
+from components.errors import RecordError
 from components.quality.measure import METRICS, QualitySettings, Reference
 from flows.compress import compress
+from flows.verify import check
 
 PARAMS = "record: {workers: 1, cache: cache}\n"
 
@@ -95,6 +98,22 @@ def test_one_image_that_changed_is_rewritten_and_no_other(place, capfd):
     assert (written, found) == (1, total - 1)
     differs = (again != manifest).any(axis=1)
     assert list(again.loc[differs, "image_id"]) == [changed]
+
+
+def test_verify_finds_what_was_altered_later(place, capfd):
+    manifest, *_ = run(capfd)
+    folders = Path("data/compressed"), Path("data/raw")
+    assert check(*folders).empty
+    assert f"{len(manifest)} images agree with their manifest" in capfd.readouterr().out
+    altered = Path("data/compressed") / manifest["file"].iloc[1]
+    altered.unlink()  # a file of its own, not the cache's
+    altered.write_bytes(b"altered")
+    assert list(check(*folders)["file"]) == [manifest["file"].iloc[1]]
+    out = capfd.readouterr().out
+    assert f"{manifest['file'].iloc[1]}: changed (received" in out
+    assert "verify: 1 file differs" in out
+    with pytest.raises(RecordError, match="`make run` writes"):
+        check(Path("nowhere"), Path("data/raw"))
 
 
 @pytest.mark.parametrize("codec", ["png", "webp", "avif", "jxl", "jxl_transcode", "factors"])

@@ -1,8 +1,10 @@
 import hashlib
+import io
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from components.compression import codecs
 from components.compression.svd import decompose
@@ -71,6 +73,17 @@ def test_a_transcoded_jpeg_comes_back_bit_for_bit():
     truncated, _ = compress(JPEG, k=4, codec="jxl_transcode")
     slim = decompose(decode_image(JPEG)).reconstruct(4)
     assert codecs.restore_jpeg(truncated) == codecs.get("jpeg").encode(slim, 80)
+
+
+def test_a_transcoded_jpeg_keeps_its_orientation():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    Image.fromarray(IMAGE).save(stream, "JPEG", exif=exif)
+    stored, _ = compress(stream.getvalue(), k=None, codec="jxl_transcode")
+    upright = decode_image(stream.getvalue())
+    assert upright.shape == (28, 20, 3)
+    assert np.array_equal(decode_image(stored), upright)
 
 
 def test_what_was_never_a_jpeg_is_not_transcoded():

@@ -2,7 +2,9 @@ import io
 import zlib
 
 import cv2
+import imagecodecs
 import numpy as np
+import pillow_jxl  # noqa: F401  it registers JPEG XL with Pillow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,11 +29,60 @@ FILES = {
     "jpeg": encoded(Image.fromarray(PIXELS), "JPEG"),
     "progressive": encoded(Image.fromarray(PIXELS), "JPEG", progressive=True),
     "cmyk": encoded(Image.fromarray(PIXELS).convert("CMYK"), "JPEG"),
+    "webp": encoded(Image.fromarray(PIXELS), "WEBP", lossless=True),
+    "avif": encoded(Image.fromarray(PIXELS), "AVIF", quality=90),
+    "jxl": encoded(Image.fromarray(PIXELS), "JXL", lossless=True),
+}
+TURNS = {  # EXIF orientation to what turns the stored image upright
+    1: lambda image: image,
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.transpose(1, 0, 2),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: image.transpose(1, 0, 2)[::-1, ::-1],
+    8: np.rot90,
 }
 
 
 def test_a_png_comes_back_as_it_was():
     assert np.array_equal(decode_image(encoded(Image.fromarray(PIXELS))), PIXELS)
+
+
+@pytest.mark.parametrize("form", ["webp", "jxl"])
+def test_lossless_formats_come_back_as_they_were(form):
+    assert np.array_equal(decode_image(FILES[form]), PIXELS)
+
+
+def test_avif_agrees_with_an_independent_decoder():
+    assert np.array_equal(decode_image(FILES["avif"]), imagecodecs.avif_decode(FILES["avif"]))
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_the_exif_orientation_is_applied(orientation, form):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = encoded(Image.fromarray(PIXELS), form, exif=exif)
+    plain = decode_image(encoded(Image.fromarray(PIXELS), form))
+    assert np.array_equal(decode_image(stored), TURNS[orientation](plain))
+
+
+def test_of_several_frames_it_is_the_first():
+    frames = [Image.fromarray(PIXELS), Image.fromarray(255 - PIXELS)]
+    stored = encoded(frames[0], "WEBP", lossless=True, save_all=True, append_images=frames[1:])
+    assert np.array_equal(decode_image(stored), PIXELS)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "JXL"])
+def test_one_pixel_is_an_image(form):
+    assert decode_image(encoded(Image.new("RGB", (1, 1), (9, 9, 9)), form)).shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "webp", "avif", "jxl"])
+def test_the_size_is_refused_in_every_format(name):
+    with pytest.raises(ImageError, match=r"received 13x9 pixels, expected at most 0\.0001"):
+        decode_image(FILES[name], max_megapixels=0.0001)
 
 
 def test_a_jpeg_agrees_with_opencv():
@@ -143,7 +194,7 @@ def test_the_limit_itself_is_allowed():
         decode_image(FILES["png"], max_megapixels=(9 * 13 - 1) / 1e6)
 
 
-@pytest.mark.parametrize("side", [9000, 12000, 60000])
+@pytest.mark.parametrize("side", [9000, 10000, 60000])
 def test_a_bomb_is_refused_by_its_header_alone(side):
     data = bytearray(encoded(Image.fromarray(PIXELS)))
     data[16:24] = side.to_bytes(4, "big") * 2
