@@ -138,8 +138,13 @@ def _study_folder(images: Path, target: Path, k: int) -> None:
     os.environ.setdefault("MPLBACKEND", "agg")
     params = read_params()
     summary = study(_folder(images, params), params, target)
-    way = {"codec": params.compress.codec, "quality": params.compress.quality}
-    for sentence in storage_sentences(summary, **way, k=k if k in set(summary["k"]) else None):
+    sentences = storage_sentences(
+        summary,
+        codec=params.compress.codec,
+        quality=params.compress.quality,
+        k=k if k in set(summary["k"]) else None,
+    )
+    for sentence in sentences:
         console.print(sentence, highlight=False, soft_wrap=True)
     figure = rate_distortion(summary, RATE_LABELS, k)
     figure.savefig(target / "rate_distortion.png", dpi=110)
