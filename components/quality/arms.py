@@ -183,11 +183,14 @@ def storage_sentences(
     alone = _arm(summary, codec, quality, None)
     own = alone if k is None else _arm(summary, codec, quality, k)
     total, encoder = own["compression_ratio"], alone["compression_ratio"]
-    sentences = [
-        f"Of the {total:.2f}× saved, {encoder:.2f}× is {codec} quality {quality} and "
-        f"{alone['bytes_after'] / own['bytes_after']:.3f}× is SVD"
-        + (f" at k = {k}." if k is not None else ".")
-    ]
+    svd = alone["bytes_after"] / own["bytes_after"]
+    rank = f" at k = {k}." if k is not None else "."
+    if total >= 1:
+        parts = f"{encoder:.2f}× is {codec} quality {quality} and {svd:.3f}× is SVD{rank}"
+        sentences = [f"Of the {total:.2f}× saved, {parts}"]
+    else:
+        parts = f"{1 / encoder:.2f}× is {codec} quality {quality} and {1 / svd:.3f}× is SVD{rank}"
+        sentences = [f"Nothing is saved, the files grow to {1 / total:.2f}×: {parts}"]
     wanted = own[f"{metric}_mean"]
     for name, rows in summary[summary["k"].isna()].groupby("codec", sort=True):
         if name != codec:

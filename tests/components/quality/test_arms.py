@@ -123,6 +123,10 @@ def test_the_sentences_by_hand():
     ]
     alone = storage_sentences(summary, codec="jpeg", quality=95, k=None)
     assert alone[0] == "Of the 2.00× saved, 2.00× is jpeg quality 95 and 1.000× is SVD."
+    grown = storage_sentences(summary, codec="png", quality=100, k=None)
+    assert grown[0] == (
+        "Nothing is saved, the files grow to 2.00×: 2.00× is png quality 100 and 1.000× is SVD."
+    )
     with pytest.raises(ParameterError, match=r"no arm jpeg quality 95 at k = 100; add it"):
         storage_sentences(summary, codec="jpeg", quality=95, k=100)
 
