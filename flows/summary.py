@@ -55,7 +55,7 @@ def main() -> None:
     lines += [
         "",
         "Look at   reports/index.html          tables and pictures (numbers: reports/tables)",
-        "          data/compressed             the dataset at the chosen k, with its manifest (make verify)",
+        "          data/compressed             the dataset as chosen; make verify checks it",
         "          make up                     the record in MLflow's and Prefect's pages",
         f"          make predict IMAGE={image} AGE=45 SEX=female SITE=back",
         "          make promote                make the challenger the champion",

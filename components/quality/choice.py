@@ -45,18 +45,20 @@ class ChooseSettings(Settings):
 
 
 def check_floors(floors: dict[str, float]) -> None:
-    """Refuse a floor of a metric that there is not.
+    """Refuse a floor that is no number, or of a metric that there is not.
 
     Raises
     ------
     ParameterError
         The message lists the metrics there are.
     """
-    for metric in floors:
+    for metric, floor in floors.items():
         if metric not in METRICS:
             raise ParameterError(
                 f"floors: received {metric!r}, expected some of {', '.join(METRICS)}"
             )
+        if not np.isfinite(floor):
+            raise ParameterError(f"floors: received {metric} {floor}, expected a finite number")
 
 
 @dataclass(frozen=True)
@@ -188,8 +190,16 @@ def choose_arm(summary: pd.DataFrame, floors: dict[str, float]) -> ArmChoice:
     ParameterError
         If a floor's metric is unknown, or nothing meets them all; the message names what came
         nearest.
+    SchemaError
+        If the mean of a metric that has a floor is no number.
     """
     check_floors(floors)
+    for metric in floors:
+        if not np.isfinite(summary[f"{metric}_mean"]).all():
+            raise SchemaError(
+                f"{metric}_mean: received a way to store without a number, expected one for each; "
+                f"look for the image that has none, or leave {metric} out of choose.floors"
+            )
     short = pd.DataFrame(index=summary.index)
     for metric, floor in floors.items():
         sign = 1 if METRICS[metric].better == "higher" else -1

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from components.dataset.images import read_image, resize
-from components.errors import ParameterError
+from components.errors import ParameterError, SchemaError
 from components.quality.choice import check_floors
 from components.quality.measure import METRICS, QualitySettings, Reference
 from components.settings import Settings, setting
@@ -44,6 +44,10 @@ class ResizeSettings(Settings):
                     raise ParameterError(
                         f"{name}: received {list(size)}, expected height and width of at least 8"
                     )
+        if len(set(self.sizes)) < len(self.sizes):
+            raise ParameterError(
+                f"sizes: received {[list(size) for size in self.sizes]}, expected each size once"
+            )
         check_floors(self.floors)
         if self.rule == "floors" and not (self.floors and self.sizes):
             raise ParameterError(
@@ -91,16 +95,17 @@ def summarise_sizes(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.Data
     Returns
     -------
     DataFrame
-        One row a size: height, width, pixels, num_images and ``<metric>_mean``, ``_low``,
-        ``_high``; fewest pixels first. Intervals of one image are NaN.
+        One row a size: height, width, pixels, num_images and ``<metric>_mean``, ``_std`` (sample
+        deviation), ``_low``, ``_high``; fewest pixels first. Of one image all but the mean is NaN.
     """
     groups = table.groupby(["height", "width"])
     summary = groups.agg(num_images=("image_id", "nunique"))
     count = summary["num_images"]
     reach = stats.t.ppf((1 + confidence) / 2, np.maximum(count - 1, 1)) / np.sqrt(count)
     for metric in METRICS:
-        mean, margin = groups[metric].mean(), reach * groups[metric].std()
-        summary[f"{metric}_mean"] = mean
+        mean, spread = groups[metric].mean(), groups[metric].std()
+        margin = reach * spread
+        summary[f"{metric}_mean"], summary[f"{metric}_std"] = mean, spread
         summary[f"{metric}_low"], summary[f"{metric}_high"] = mean - margin, mean + margin
     summary = summary.reset_index()
     summary.insert(2, "pixels", summary["height"] * summary["width"])
@@ -129,34 +134,60 @@ def choose_size(summary: pd.DataFrame, settings: ResizeSettings) -> SizeChoice:
     Returns
     -------
     SizeChoice
+        Of two with as many pixels the one that is better by the first floor's metric.
 
     Raises
     ------
     ParameterError
         If no size meets every floor; the message names the one that comes nearest.
+    SchemaError
+        If the mean of a metric that has a floor is no number.
     """
     if settings.rule == "fixed":
         height, width = settings.size
         return SizeChoice(height, width, "fixed", f"{height}×{width} is set by resize.size.")
-    misses = pd.DataFrame(index=summary.index)
-    for metric, floor in settings.floors.items():
-        sign = 1 if METRICS[metric].better == "higher" else -1
-        misses[metric] = (sign * (floor - summary[f"{metric}_mean"])).clip(lower=0)
-    meets = summary[(misses == 0).all(axis=1)].sort_values("pixels", kind="stable")
-    wanted = ", ".join(f"{metric} {floor:g}" for metric, floor in settings.floors.items())
-    if meets.empty:
-        spread = misses / misses.max().where(misses.max() > 0, 1)
-        row = summary.loc[spread.sum(axis=1).idxmin()]
-        metric = spread.loc[row.name].idxmax()
-        raise ParameterError(
-            f"floors: no size meets {wanted}; {row['height']:.0f}×{row['width']:.0f} comes nearest,"
-            f" with {metric} {row[f'{metric}_mean']:.4g}. Lower that floor, or add larger sizes to "
-            "resize.sizes"
+    gains = pd.DataFrame(
+        {metric: _sign(metric) * summary[f"{metric}_mean"] for metric in settings.floors}
+    )
+    broken = gains.columns[~np.isfinite(gains).all()]
+    if len(broken):
+        raise SchemaError(
+            f"summary: received no number as a mean of {', '.join(broken)}, expected one for each "
+            "size; look for the image that has none, or leave the metric out of resize.floors"
         )
-    best = meets.iloc[0]
+    signed = pd.Series({metric: _sign(metric) * floor for metric, floor in settings.floors.items()})
+    misses = (signed - gains).clip(lower=0)
+    meets = summary[(misses == 0).all(axis=1)]
+    if meets.empty:
+        raise ParameterError(_nearest(summary, misses, settings))
+    best = meets.assign(gain=-gains.iloc[:, 0]).sort_values(["pixels", "gain"]).iloc[0]
     height, width = int(best["height"]), int(best["width"])
     reason = (
-        f"{height}×{width} has the fewest pixels of the {len(meets)} sizes, of {len(summary)}, "
-        f"that meet {wanted}."
+        f"{height}×{width} has the fewest pixels of the sizes that meet {_words(settings)}: "
+        f"{len(meets)} of {len(summary)} do."
     )
     return SizeChoice(height, width, "floors", reason)
+
+
+def _nearest(summary: pd.DataFrame, misses: pd.DataFrame, settings: ResizeSettings) -> str:
+    """Say which size comes nearest, by misses as shares of each metric's largest, and its fault."""
+    shares = misses / misses.max().where(misses.max() > 0, 1)
+    row = summary.loc[shares.sum(axis=1).idxmin()]
+    failed = shares.columns[shares.loc[row.name] > 0]
+    found = ", ".join(f"{metric} {row[f'{metric}_mean']:.4g}" for metric in failed)
+    return (
+        f"floors: no size meets {_words(settings)}; {row['height']:.0f}×{row['width']:.0f} comes "
+        f"nearest, with {found}. Loosen that, or add larger sizes to resize.sizes"
+    )
+
+
+def _sign(metric: str) -> int:
+    return 1 if METRICS[metric].better == "higher" else -1
+
+
+def _words(settings: ResizeSettings) -> str:
+    signs = {"higher": "at least", "lower": "at most"}
+    return ", ".join(
+        f"{metric} {signs[METRICS[metric].better]} {floor:g}"
+        for metric, floor in settings.floors.items()
+    )

@@ -157,5 +157,10 @@ def test_bad_floors_are_errors():
         ChooseSettings(rule="fewest_bytes")
     with pytest.raises(ParameterError, match="floors: received 'beauty'"):
         ChooseSettings(rule="fewest_bytes", floors={"beauty": 1})
+    with pytest.raises(ParameterError, match="floors: received ssim nan"):
+        ChooseSettings(floors={"ssim": float("nan")})
+    blank = ARMS.assign(ssim_mean=[np.nan, 1, 1, 1, 1])
+    with pytest.raises(SchemaError, match="ssim_mean: received a way to store without a number"):
+        choose_arm(blank, {"ssim": 0.9})
     with pytest.raises(ParameterError, match="use choose_arm"):
         choose_k(table(ssim=[0] * 6), ChooseSettings(rule="fewest_bytes", floors={"ssim": 0.9}))

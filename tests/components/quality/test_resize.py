@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from skimage import metrics as oracle
 
-from components.errors import ParameterError
+from components.errors import ParameterError, SchemaError
 from components.quality.measure import METRICS, QualitySettings
 from components.quality.resize import (
     PAPER_SIZES,
@@ -71,8 +71,9 @@ def test_the_summary_by_hand():
     low, high = stats.t.interval(0.9, 2, loc=0.8, scale=stats.sem([0.79, 0.80, 0.81]))
     assert (row["ssim_low"], row["ssim_mean"], row["ssim_high"]) == pytest.approx((low, 0.8, high))
     assert row["num_images"] == 3
+    assert row["ssim_std"] == pytest.approx(0.01)  # of 0.79, 0.80 and 0.81
     one = summarise_sizes(table().query("image_id == 'a'"))
-    assert one["ssim_low"].isna().all()
+    assert one[["ssim_std", "ssim_low"]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,40 @@ def test_the_fewest_pixels_that_meet_every_floor(floors, expected):
     assert f"{expected[0]}×{expected[1]} has the fewest pixels" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("floors", "expected"),
+    [
+        ({"ssim": 0.5, "haralick_distance": 80}, (600, 100)),
+        ({"haralick_distance": 80, "ssim": 0.5}, (200, 300)),
+    ],
+)
+def test_of_as_many_pixels_the_better_by_the_first_floor(floors, expected):
+    rows = [(200, 300, 0.8, 60), (600, 100, 0.9, 70), (300, 300, 0.99, 10)]
+    columns = ["height", "width", "ssim_mean", "haralick_distance_mean"]
+    summary = pd.DataFrame(rows, columns=columns).assign(pixels=[60000, 60000, 90000])
+    for order in (summary, summary[::-1]):
+        found = choose_size(order, ResizeSettings(rule="floors", floors=floors))
+        assert (found.height, found.width) == expected
+
+
+def test_the_reason_says_which_way_a_floor_holds():
+    floors = {"ssim": 0.8, "haralick_distance": 70}
+    found = choose_size(summarise_sizes(table()), ResizeSettings(rule="floors", floors=floors))
+    assert found.reason == (
+        "256×256 has the fewest pixels of the sizes that meet ssim at least 0.8, "
+        "haralick_distance at most 70: 2 of 4 do."
+    )
+
+
+def test_a_mean_that_is_no_number_is_an_error():
+    summary = summarise_sizes(table())
+    summary.loc[0, "ssim_mean"] = float("nan")
+    with pytest.raises(SchemaError, match="no number as a mean of ssim, expected"):
+        choose_size(summary, ResizeSettings(rule="floors", floors={"ssim": 0.99, "psnr": 20}))
+    found = choose_size(summary, ResizeSettings(rule="floors", floors={"psnr": 20}))
+    assert (found.height, found.width) == (200, 100)
+
+
 def test_the_papers_size_is_taken_where_nothing_is_said():
     found = choose_size(summarise_sizes(table()), ResizeSettings())
     assert (found.height, found.width, found.rule) == (200, 100, "fixed")
@@ -101,6 +136,9 @@ def test_floors_that_nothing_meets_name_what_comes_nearest():
     settings = ResizeSettings(rule="floors", floors={"ssim": 0.99})
     with pytest.raises(ParameterError, match=r"300×300 comes nearest, with ssim 0\.95"):
         choose_size(summarise_sizes(table()), settings)
+    settings = ResizeSettings(rule="floors", floors={"psnr": 40, "rmse": 2, "ssim": 0.99})
+    with pytest.raises(ParameterError, match=r"300×300 comes nearest, with psnr 32, ssim 0\.95\."):
+        choose_size(summarise_sizes(table()), settings)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +146,7 @@ def test_floors_that_nothing_meets_name_what_comes_nearest():
     [
         ({"sizes": ((200,),)}, r"sizes: received \[200\]"),
         ({"sizes": ((200, 4),)}, r"sizes: received \[200, 4\]"),
+        ({"sizes": ((200, 100), (200, 100))}, "expected each size once"),
         ({"size": (200, 100, 30)}, r"size: received \[200, 100, 30\]"),
         ({"floors": {"beauty": 1}}, "floors: received 'beauty'"),
         ({"rule": "floors"}, "floors: received none"),
