@@ -12,6 +12,7 @@ from components.dataset.splits import SplitSettings, split
 from components.dataset.synthetic import SyntheticSettings, write_synthetic
 from flows.fitting import Workshop
 from flows.params import Params
+from flows.runtime import write_json
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,7 @@ def made(tmp_path_factory):
     write_dataset(ingest(source, classes=PAPER_CLASSES), source, None, raw)
     catalog = read_catalog(raw)
     split(catalog, SplitSettings()).frame.to_csv(folder / "data/splits.csv", index=False)
+    write_json(folder / "data/resize/choice.json", {"height": 24, "width": 16})
     target, rows = folder / "data/compressed", []
     for image, name in zip(
         catalog.itertuples(), target_names(list(catalog["file"]), codec="jpeg"), strict=True
@@ -50,6 +52,15 @@ def test_the_same_work_has_the_same_key_and_each_variant_its_own(keys):
     assert keys() == keys()
     assert len(set(keys())) == 2
     assert not set(keys()) & set(keys(epochs=3))
+
+
+def test_another_input_size_changes_both_keys(keys, made):
+    before = keys()
+    write_json(made / "data/resize/choice.json", {"height": 32, "width": 16})
+    after = keys()
+    write_json(made / "data/resize/choice.json", {"height": 24, "width": 16})
+    assert not set(before) & set(after)
+    assert keys() == before
 
 
 @pytest.mark.parametrize("table", ["data/raw/catalog.csv", "data/splits.csv"])
