@@ -20,8 +20,9 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from components.dataset.strata import stratified_order
 from components.quality.choice import ChooseSettings, choose_k
-from components.quality.sampling import certainty_of, stratified_order
+from components.quality.sampling import certainty_of
 
 Floats = npt.NDArray[np.float64]
 

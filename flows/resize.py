@@ -8,9 +8,9 @@ import pandas as pd
 from prefect import flow
 
 from components.dataset.catalog import read_catalog
+from components.dataset.strata import stratified_order
 from components.quality.measure import QualitySettings
 from components.quality.resize import choose_size, measure_resized, summarise_sizes
-from components.quality.sampling import stratified_order
 from components.training.resolutions import resolution_table
 from flows.engines import Chunk, run_chunks
 from flows.params import Params, read_params

@@ -14,6 +14,7 @@ from components.compression import codecs
 from components.compression.svd import decompose
 from components.dataset.catalog import SUFFIXES, read_catalog
 from components.dataset.images import decode_image
+from components.dataset.strata import stratified_order
 from components.quality.arms import (
     StorageSettings,
     Tools,
@@ -23,7 +24,6 @@ from components.quality.arms import (
 )
 from components.quality.measure import METRICS, QualitySettings
 from components.quality.rates import RATE_METRICS, rate_table
-from components.quality.sampling import stratified_order
 from components.reporting.studies import rate_distortion
 from flows.engines import Chunk, run_chunks
 from flows.params import Params, read_params

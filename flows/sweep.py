@@ -12,7 +12,8 @@ from components.compression import codecs
 from components.compression.svd import decompose
 from components.dataset.catalog import read_catalog
 from components.dataset.images import decode_image
-from components.quality.sampling import Certainty, certainty, stratified_order
+from components.dataset.strata import stratified_order
+from components.quality.sampling import Certainty, certainty
 from components.quality.sweep import Bench, measure_chunk, summarise
 from flows.engines import Chunk, run_chunks
 from flows.params import Params, read_params

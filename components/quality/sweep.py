@@ -23,7 +23,7 @@ class SweepSettings(Settings):
     """Section ``sweep`` of ``params.yaml``: how many images are measured.
 
     ``sampling`` is ``all``, as in the paper, or ``adaptive``: images are drawn in a stratified
-    order (`components.quality.sampling`) until the choice of k is certain at ``confidence``, and at
+    order (`components.dataset.strata`) until the choice of k is certain at ``confidence``, and at
     least ``min_images``. ``chunk_size`` images are measured, and kept against interruption, at a
     time.
     """
