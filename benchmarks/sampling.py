@@ -4,7 +4,7 @@
 
     python benchmarks/sampling.py TABLE [--metadata CSV] [--seeds 100]
 
-TABLE is the sweep over all images, ``data/sweep/measurements.csv`` or the same as parquet; CSV has
+TABLE is the sweep over all images, ``data/sweep/measurements.parquet`` or the same as CSV; CSV has
 ``image_id`` and ``dx``, the strata. From it the draw is played back, once a seed, for each stage.
 """
 
