@@ -67,9 +67,11 @@ verify: setup ## check the compressed dataset against its manifest
 	@python -m flows.verify
 
 study: setup ## which codec stores IMAGES=folder in the fewest bytes, with and without SVD
+	@test -d "$(IMAGES)" || { echo "study: received IMAGES=$(IMAGES), expected a folder: make study IMAGES=photos"; exit 1; }
 	@python -m flows.storage --images "$(IMAGES)"
 
 bench: setup ## measure the sweep beside the straightforward way on IMAGES=folder, 10 minutes
+	@test -d "$(IMAGES)" || { echo "bench: received IMAGES=$(IMAGES), expected a folder: make bench IMAGES=photos"; exit 1; }
 	@python benchmarks/sweep.py "$(IMAGES)"
 
 remote: setup ## keep data versions at URL=folder or URL=s3://bucket/prefix
