@@ -186,10 +186,8 @@ def scaling(files: list[Path], rounds: int = 3) -> float:
                     rates[workers] = len(batch) / (time.perf_counter() - start)
                 found[task.__name__].append(rates[2] / rates[1])
     medians = {name: float(np.median(values)) for name, values in found.items()}
-    print(
-        f"two processes over one: {medians['work']:.2f}; of a loop of additions, that touches no "
-    )
-    print(f"memory, on the same cores in turn: {medians['spin']:.2f}\n")
+    print(f"two processes over one: {medians['work']:.2f}; of a loop of additions that touches")
+    print(f"no memory, on the same cores in turn: {medians['spin']:.2f}\n")
     return medians["work"]
 
 
