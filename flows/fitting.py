@@ -1,38 +1,34 @@
-"""One training, keyed by its content: what the train and the prune step share.
+"""One training, keyed by its content: what the train step, the prune step and the studies share.
 
-A `Workshop` holds one network's examples of one variant of the dataset. `Workshop.fit` trains the
-network at given widths, or finds that training in the cache; the folder it returns holds the model,
-its history and every measurement but those on the test part, which `Workshop.test` adds when asked.
+A `Workshop` trains one network on the examples of one source. `Workshop.fit` trains the unpruned
+network, `Workshop.refit` whatever network a recipe makes, or each finds that training in the cache;
+the folder it returns holds the model, its history and every measurement but those on the test part,
+which `Workshop.tested` adds when asked.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from components.dataset.catalog import read_catalog
-from components.dataset.images import load_images
-from components.dataset.labels import class_names
-from components.dataset.splits import check_no_leak
-from components.pruning.widths import Widths
+from components.training.architectures import NETWORKS
+from components.training.settings import TrainingSettings
+from flows.examples import Source
 from flows.params import Params
 from flows.runtime import (
     cached,
     code_hash,
     content_key,
-    file_hash,
     load_keras,
     progress_bar,
     read_json,
     write_json,
 )
 
-PARTS = ("train", "validation", "test")
-RESIZE = Path("data/resize")
-FOLDERS = {"original": Path("data/raw"), "compressed": Path("data/compressed")}
+Make = Callable[[Path], Any]  # an empty folder for notes on how it was made, to an untrained model
 
 
 @dataclass(frozen=True)
@@ -59,9 +55,13 @@ class Fitted:
         found = {**self.record, **(self.test or {}), "key": self.key}
         return found | {"metrics": self.metrics}
 
+    def load(self) -> Any:
+        """Load the trained model, not compiled."""
+        return load_keras().models.load_model(self.folder / "model.keras", compile=False)
+
 
 class Workshop:
-    """Trains one network on one variant of the dataset.
+    """Trains one network on the examples of one source.
 
     Parameters
     ----------
@@ -69,105 +69,80 @@ class Workshop:
         All parameters; the sections train and evaluate shape the result and so the key.
     network : str
         Name of the network.
-    variant : str
-        ``"original"`` or ``"compressed"``.
-
-    Raises
-    ------
-    LeakError
-        If a lesion or a byte-identical image stands on two sides of the split.
+    source : Source
+        Where the examples come from.
+    weights : path, optional
+        A file of ImageNet weights, for VGG16 and DenseNet169.
     """
 
-    def __init__(self, params: Params, network: str, variant: str) -> None:
-        self.params, self.network, self.variant = params, network, variant
-        catalog = read_catalog(FOLDERS["original"])
-        splits = pd.read_csv("data/splits.csv", dtype={"image_id": str, "lesion_id": str})
-        check_no_leak(catalog, splits)
-        self.classes = class_names(params.ingest.classes, set(catalog["dx"]))
-        self.frame = catalog.merge(splits[["image_id", "part"]], on="image_id", validate="1:1")
-        if variant == "compressed":
-            manifest = pd.read_parquet(FOLDERS[variant] / "manifest.parquet")
-            stored = manifest[["image_id", "file"]]
-            self.frame = self.frame.drop(columns="file").merge(stored, on="image_id")
-        choice = read_json(RESIZE / "choice.json")
-        self.size: tuple[int, int] = (choice["height"], choice["width"])
-        tables = [FOLDERS["original"] / "catalog.csv", Path("data/splits.csv")]
-        if variant == "compressed":
-            tables.append(FOLDERS[variant] / "manifest.parquet")
+    def __init__(
+        self, params: Params, network: str, source: Source, *, weights: str | None = None
+    ) -> None:
+        self.params, self.network, self.source, self.weights = params, network, source, weights
         self.key = content_key(
-            data=[file_hash(table) for table in tables],  # they hold each image's hash
-            classes=self.classes,
-            size=self.size,
+            **source.content,
+            weights=weights,
             train=asdict(params.train),
             evaluate=asdict(params.evaluate),
             code=code_hash("components/training", "components/dataset"),
         )
 
-    @cached_property
-    def encoder(self) -> Any:
-        """Metadata preprocessing, fitted on the training part alone."""
-        from components.training.metadata import MetadataEncoder
+    def fit(self, title: str) -> Fitted:
+        """Train the unpruned network, or return the training of the same content."""
+        return self.refit({"unpruned": self.network}, lambda draft: self.build(), title)
 
-        return MetadataEncoder.fit(self.frame[self.frame["part"] == "train"])
+    def refit(
+        self,
+        recipe: Mapping[str, Any],
+        make: Make,
+        title: str,
+        *,
+        train: TrainingSettings | None = None,
+    ) -> Fitted:
+        """Train what `make` makes, or return the training of the same content from the cache.
 
-    @cached_property
-    def examples(self) -> dict[str, Any]:
-        """Decoded images, encoded metadata and labels of each part."""
-        from components.training.batches import Examples
-
-        found = {}
-        with progress_bar(f"{self.network}: read {self.variant}", len(self.frame)) as update:
-            done = 0
-            for part in PARTS:
-                rows = self.frame[self.frame["part"] == part].sort_values("image_id")
-                found[part] = Examples(
-                    images=load_images(
-                        FOLDERS[self.variant],
-                        rows["file"].tolist(),
-                        size=self.size,
-                    ),
-                    metadata=self.encoder.transform(rows),
-                    labels=np.array([self.classes.index(name) for name in rows["label"]]),
-                    lesions=rows["lesion_id"].to_numpy(dtype=str),
-                )
-                done += len(rows)
-                update(done)
-        return found
-
-    def fit(self, widths: Widths, title: str) -> Fitted:
-        """Train at `widths`, or return the training of the same content from the cache."""
-        key = content_key(workshop=self.key, network=self.network, widths=asdict(widths))
+        Parameters
+        ----------
+        recipe : mapping
+            JSON-able; says all that `make` depends on.
+        make : callable
+            Makes the model, and may write notes into the folder it is given.
+        title : str
+            Of the progress bar.
+        train : TrainingSettings, optional
+            Instead of the section train.
+        """
+        settings = train or self.params.train
+        key = content_key(workshop=self.key, recipe=dict(recipe), train=asdict(settings))
         folder = cached(
-            self.params.record.cache, key, lambda draft: self._fit(draft, widths, title)
+            self.params.record.cache,
+            key,
+            lambda draft: self._train(draft, make(draft), settings, title),
         )
         return Fitted(key, folder)
 
-    def _build(self, widths: Widths) -> Any:
+    def build(self) -> Any:
+        """Build the unpruned network with fresh weights."""
+        load_keras()
+        from components.training.backbones import build_backbone
         from components.training.networks import build
         from components.training.precision import choose_precision
 
         settings = self.params.train
-        return build(
-            self.network,
-            input_shape=self.size,
-            num_classes=len(self.classes),
-            convolutions=widths.convolutions,
-            dense=widths.dense,
-            image_only=settings.image_only,
-            precision=choose_precision(settings.precision),
-            seed=settings.seed,
-        )
+        shared: dict[str, Any] = {
+            "input_shape": self.source.size,
+            "num_classes": len(self.source.classes),
+            "precision": choose_precision(settings.precision),
+            "seed": settings.seed,
+        }
+        if self.network in NETWORKS:
+            return build(self.network, image_only=settings.image_only, **shared)
+        return build_backbone(self.network, weights=self.weights, **shared)
 
-    def _fit(self, draft: Path, widths: Widths, title: str) -> None:
-        keras = load_keras()
-        from components.training import evaluate
-        from components.training.counts import count_multiply_accumulates
+    def _train(self, draft: Path, model: Any, settings: TrainingSettings, title: str) -> None:
         from components.training.fit import fit
-        from components.training.sampling import equal_classes
 
-        settings = self.params.train
-        examples = self.examples
-        model = self._build(widths)
+        examples = self.source.examples
         with progress_bar(title, settings.epochs) as update:
             history = fit(
                 model,
@@ -178,40 +153,55 @@ class Workshop:
                     epoch, f"validation accuracy {logs['validation_accuracy']:.3f}"
                 ),
             )
-        model.save(draft / "model.keras")
         history.frame.to_csv(draft / "history.csv", index=False)
-        with_optimizer, without_optimizer = evaluate.file_sizes(model)
-        metrics: dict[str, float] = {}
-        for part in ("train", "validation"):
-            judged = examples[part]
-            if part == "train":
-                judged = equal_classes(judged, seed=settings.seed)
-            probabilities = evaluate.predict(model, judged)
-            values = evaluate.classification_metrics(
-                judged.labels, probabilities, melanoma=self.melanoma
-            )
-            metrics |= {f"{part}_{name}": value for name, value in values.items()}
+        trained = {"training_seconds": history.seconds, "best_epoch": history.best_epoch}
+        self._keep(draft, model, trained)
+
+    def _keep(self, draft: Path, model: Any, trained: Mapping[str, Any]) -> None:
+        """Save a model with all that is measured without the test part."""
+        keras = load_keras()
+        from components.pruning.cost import multiply_accumulates
+        from components.training import evaluate
+        from components.training.costs import without_optimizer
+
+        without_optimizer(model).save(draft / "model.keras")
+        with_adam, bare = evaluate.file_sizes(model)
         record = {
             "network": self.network,
-            "variant": self.variant,
-            "widths": asdict(widths),
+            "variant": self.source.name,
+            "widths": widths_of(model),
             "num_parameters": model.count_params(),
-            "multiply_accumulates": count_multiply_accumulates(model),
-            "bytes_with_optimizer": with_optimizer,
-            "bytes": without_optimizer,
-            "training_seconds": history.seconds,
-            "best_epoch": history.best_epoch,
+            "multiply_accumulates": multiply_accumulates(model),
+            "bytes_with_optimizer": with_adam,
+            "bytes": bare,
+            **trained,
             "precision": model.layers[-2].dtype_policy.name,
             "latency_p50_ms": evaluate.latency(model, repeats=self.params.evaluate.latency_repeats),
-            "metrics": metrics,
+            "metrics": self._judge(model),
         }
         write_json(draft / "record.json", record)
         keras.backend.clear_session()
 
+    def _judge(self, model: Any) -> dict[str, float]:
+        from components.training import evaluate
+        from components.training.sampling import equal_classes
+
+        metrics: dict[str, float] = {}
+        for part in ("train", "validation"):
+            judged = self.source.examples[part]
+            if part == "train":
+                judged = equal_classes(judged, seed=self.params.train.seed)
+            values = evaluate.classification_metrics(
+                judged.labels, evaluate.predict(model, judged), melanoma=self.melanoma
+            )
+            metrics |= {f"{part}_{name}": value for name, value in values.items()}
+        return metrics
+
     @property
-    def melanoma(self) -> int:
-        """Index of the melanoma class."""
-        return self.classes.index("melanoma")
+    def melanoma(self) -> int | None:
+        """Index of the melanoma class, where there is one."""
+        classes = self.source.classes
+        return classes.index("melanoma") if "melanoma" in classes else None
 
     def tested(self, fitted: Fitted) -> Fitted:
         """Judge a finished training on the test part, or find that judgement in the cache.
@@ -221,57 +211,56 @@ class Workshop:
         Fitted
             With ``test``: ``metrics`` (``test_accuracy`` and the like), ``intervals`` (metric to
             low and high, lesion-level bootstrap), ``confusion`` (rows true, columns predicted),
-            ``classes``, ``num_images``, ``num_lesions``.
+            ``classes``, ``num_images``, ``num_lesions``, and ``predictions``, the file that holds
+            probabilities, labels and lesions.
         """
         key = content_key(fitted=fitted.key, part="test")
         folder = cached(
-            self.params.record.cache,
-            key,
-            lambda draft: write_json(draft / "test.json", self._test(fitted)),
+            self.params.record.cache, key, lambda draft: self._test(draft, fitted.load())
         )
-        return replace(fitted, test=read_json(folder / "test.json"))
+        test = read_json(folder / "test.json")
+        return replace(fitted, test=test | {"predictions": str(folder / "predictions.npz")})
 
-    def _test(self, fitted: Fitted) -> dict[str, Any]:
-        keras = load_keras()
+    def _test(self, draft: Path, model: Any) -> None:
         from components.training import evaluate
 
-        model = keras.models.load_model(fitted.folder / "model.keras", compile=False)
-        examples = self.examples["test"]
+        examples, settings = self.source.examples["test"], self.params.evaluate
         probabilities = evaluate.predict(model, examples)
-        settings = self.params.evaluate
-        values = evaluate.classification_metrics(
-            examples.labels, probabilities, melanoma=self.melanoma
-        )
+        labels, lesions = examples.labels, examples.lesions
+        values = evaluate.classification_metrics(labels, probabilities, melanoma=self.melanoma)
         intervals = evaluate.bootstrap_intervals(
-            examples.labels,
+            labels,
             probabilities,
-            examples.lesions,
+            lesions,
             melanoma=self.melanoma,
             num_samples=settings.bootstrap_samples,
             confidence=settings.confidence,
             seed=settings.seed,
         )
-        confusion = evaluate.confusion_matrix(examples.labels, probabilities)
-        return {
+        np.savez(
+            draft / "predictions.npz", probabilities=probabilities, labels=labels, lesions=lesions
+        )
+        found = {
             "metrics": {f"test_{name}": value for name, value in values.items()},
             "intervals": {f"test_{name}": list(pair) for name, pair in intervals.items()},
-            "confusion": confusion.tolist(),
-            "classes": list(self.classes),
-            "num_images": len(examples.labels),
-            "num_lesions": len(set(examples.lesions)),
+            "confusion": evaluate.confusion_matrix(labels, probabilities).tolist(),
+            "classes": list(self.source.classes),
+            "num_images": len(labels),
+            "num_lesions": len(set(lesions)),
         }
+        write_json(draft / "test.json", found)
 
     def description(self) -> dict[str, Any]:
         """All that a model needs beside its weights to classify a new image."""
-        choice = read_json("data/choice.json")
-        return {
-            "network": self.network,
-            "classes": list(self.classes),
-            "size": list(self.size),
-            "image_only": self.params.train.image_only,
-            "encoder": self.encoder.to_dict(),
-            "variant": self.variant,
-            "k": choice["k"],
-            "codec": choice["codec"],
-            "quality": choice["quality"],
-        }
+        own = {"network": self.network, "image_only": self.params.train.image_only}
+        return self.source.description | own
+
+
+def widths_of(model: Any) -> dict[str, list[int]]:
+    """Return the filters of each convolution and the units of the dense layers that shrink."""
+    filters = [layer.filters for layer in model.layers if getattr(layer, "filters", None)]
+    dense = [layer for layer in model.layers if layer.name.startswith("dense")]
+    return {
+        "convolutions": filters,
+        "dense": [layer.units for layer in dense if hasattr(layer, "units")],
+    }

@@ -1,13 +1,12 @@
-"""Parameters without building a network, and the multiply-accumulates of a built one.
+"""Parameters without building a network.
 
 Counting by arithmetic takes microseconds where building takes a second and, at 450x600, a
 gigabyte: Figure 2 and the reconciliation table need hundreds of counts.
 """
 
 import itertools
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from components.training.architectures import (
     METADATA_UNITS,
@@ -61,29 +60,6 @@ def count_parameters(
     weights += _dense_weights((joined, network.head, num_classes))
     # Batch normalisation: scale and offset are trained, mean and variance follow the batches.
     return ParameterCount(trainable=weights + 2 * channels, moving=2 * channels)
-
-
-def count_multiply_accumulates(model: Any) -> int:
-    """Count the multiply-accumulates of one image through a model's convolutions and dense layers.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A functional model with fixed image size.
-
-    Returns
-    -------
-    int
-        Multiplications that are each followed by an addition; biases, pools, normalisation and
-        activations are left out, as is usual.
-    """
-    total = 0
-    for layer in model.layers:
-        kernel = getattr(layer, "kernel", None)
-        if kernel is not None:
-            positions = math.prod(layer.output.shape[1:-1])  # 1 for a dense layer
-            total += positions * math.prod(kernel.shape)
-    return total
 
 
 def _dense_weights(units: Sequence[int]) -> int:

@@ -11,7 +11,6 @@ from components.training.architectures import (
     METADATA_UNITS,
     NETWORKS,
     Network,
-    Stage,
     Widths,
     feature_map,
     get,
@@ -65,7 +64,8 @@ def build(
     -------
     keras.Model
         Inputs ``{"image": (N, H, W, 3) in 0..255, "metadata": (N, num_metadata) float32}``, output
-        ``probabilities`` (N, num_classes) float32. Not compiled.
+        ``probabilities`` (N, num_classes) float32. Layers are named by their place, ``conv1``,
+        ``block1_conv1``, ``dense1``, ``tail``, ``head``, ``metadata1``. Not compiled.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def build(
         inputs["metadata"] = keras.Input((num_metadata,), name="metadata")
         described = _metadata_branch(inputs["metadata"], rate, precision)
         features = layers.Concatenate(dtype=precision)([features, described])
-    x = layers.Dense(network.head, activation="relu", dtype=precision)(features)
+    x = layers.Dense(network.head, activation="relu", dtype=precision, name="head")(features)
     # float32 whatever the precision: a softmax in bfloat16 has three digits.
     output = layers.Dense(num_classes, "softmax", dtype="float32", name="probabilities")(x)
     return keras.Model(inputs, output, name=name)
@@ -99,12 +99,13 @@ def _image_branch(network: Network, image: Any, widths: Widths, rate: float, pre
     x = layers.Rescaling(1 / 255, dtype=precision)(image)  # (N, H, W, 3) in [0, 1]
     x = _convolve(network, x, convolutions, rate, precision)
     x = layers.Flatten(dtype=precision)(x)  # (N, height * width * filters)
-    for units in dense:
-        x = layers.Dense(units, activation="relu", dtype=precision)(x)
+    for index, units in enumerate(dense):
+        name = f"dense{index + 1}"
+        x = layers.Dense(units, activation="relu", dtype=precision, name=name)(x)
         if rate and "dense" in network.dropout_at:
             x = layers.Dropout(rate, dtype=precision)(x)
     for units in network.tail:
-        x = layers.Dense(units, activation="relu", dtype=precision)(x)
+        x = layers.Dense(units, activation="relu", dtype=precision, name="tail")(x)
     # Without it Adam's first steps at the paper's 0.002 leave the head's few ReLUs dead, and the
     # deep networks answer 1 / num_classes for ever.
     return _normalise(x, precision)
@@ -115,15 +116,17 @@ def _convolve(
 ) -> Any:
     for index, filters in enumerate(convolutions):
         if index < len(network.stages):
-            x = _stage(network, network.stages[index], x, filters, precision)
+            x = _stage(network, index, x, filters, precision)
         else:
-            x = _residual_block(x, filters, precision)
+            block = f"block{index + 1 - len(network.stages)}"
+            x = _residual_block(x, filters, precision, block)
         if rate and "convolutions" in network.dropout_at:
             x = layers.Dropout(rate, dtype=precision)(x)
     return x
 
 
-def _stage(network: Network, stage: Stage, x: Any, filters: int, precision: str) -> Any:
+def _stage(network: Network, index: int, x: Any, filters: int, precision: str) -> Any:
+    stage = network.stages[index]
     x = layers.Conv2D(
         filters,
         stage.kernel,
@@ -131,20 +134,22 @@ def _stage(network: Network, stage: Stage, x: Any, filters: int, precision: str)
         padding=stage.padding,
         activation="relu",
         dtype=precision,
+        name=f"conv{index + 1}",
     )(x)
     if stage.pool:
         x = layers.MaxPooling2D(2, padding=network.pool_padding, dtype=precision)(x)
     return _normalise(x, precision)
 
 
-def _residual_block(x: Any, filters: int, precision: str) -> Any:
+def _residual_block(x: Any, filters: int, precision: str, name: str) -> Any:
     """Two 3x3 convolutions with a skip, projected by a 1x1 convolution where widths differ."""
     skip = x
     if x.shape[-1] != filters:
-        skip = layers.Conv2D(filters, 1, dtype=precision)(x)
-    x = layers.Conv2D(filters, 3, padding="same", activation="relu", dtype=precision)(x)
+        skip = layers.Conv2D(filters, 1, dtype=precision, name=f"{name}_skip")(x)
+    same = {"padding": "same", "dtype": precision}
+    x = layers.Conv2D(filters, 3, activation="relu", name=f"{name}_conv1", **same)(x)
     x = _normalise(x, precision)
-    x = layers.Conv2D(filters, 3, padding="same", dtype=precision)(x)
+    x = layers.Conv2D(filters, 3, name=f"{name}_conv2", **same)(x)
     x = _normalise(x, precision)
     return layers.ReLU(dtype=precision)(layers.Add(dtype=precision)([x, skip]))
 
@@ -152,7 +157,8 @@ def _residual_block(x: Any, filters: int, precision: str) -> Any:
 def _metadata_branch(metadata: Any, rate: float, precision: str) -> Any:
     x = metadata  # (N, num_metadata)
     for index, units in enumerate(METADATA_UNITS):
-        x = layers.Dense(units, activation="relu", dtype=precision)(x)
+        name = f"metadata{index + 1}"
+        x = layers.Dense(units, activation="relu", dtype=precision, name=name)(x)
         if rate and index in METADATA_DROPOUT_AFTER:
             x = layers.Dropout(rate, dtype=precision)(x)
     return x

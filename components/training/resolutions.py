@@ -23,7 +23,7 @@ def multiply_accumulates(
 ) -> int:
     """Count the multiply-accumulates of one image through an unpruned network.
 
-    As `components.training.counts.count_multiply_accumulates` counts them in a built model.
+    As `components.pruning.cost.multiply_accumulates` counts them in a built model.
 
     Raises
     ------

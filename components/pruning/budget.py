@@ -1,0 +1,134 @@
+"""A target instead of a ratio: prune until the model costs no more than so much."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from components.errors import ParameterError
+from components.pruning.cost import Costs
+from components.pruning.graph import Keep
+from components.pruning.plan import LARGEST, Planner
+from components.pruning.surgery import remove
+
+KINDS = ("parameters", "multiply_accumulates", "bytes", "latency_ms")
+FINE, COARSE = 20, 6  # halvings of the interval: of arithmetic, and of what must be built
+WARM_UP, REPEATS = 3, 15
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a pruned model may cost at most.
+
+    ``kind`` is one of `KINDS`: parameters; multiply-accumulates of one input; bytes of the saved
+    ``.keras`` file without an optimizer; median milliseconds for one input on this machine.
+    """
+
+    kind: str
+    limit: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ParameterError(
+                f"budget: received {self.kind!r}, expected one of {', '.join(KINDS)}"
+            )
+        if isinstance(self.limit, bool) or not 0 < self.limit < float("inf"):
+            raise ParameterError(
+                f"budget: received {self.limit} {self.kind}, expected a positive number"
+            )
+
+
+def meet(planner: Planner, budget: Budget) -> Keep:
+    """Find the smallest ratio whose plan costs no more than the budget.
+
+    Parameters
+    ----------
+    planner : Planner
+        Its plans shrink as the ratio grows.
+    budget : Budget
+        What to meet. Latency is measured on models that are built for it.
+
+    Returns
+    -------
+    bool array of shape (graph.num_bundles,)
+        Everything, when the model meets the budget as it is.
+
+    Raises
+    ------
+    ParameterError
+        When even the smallest model that the floors and walls allow costs more.
+    """
+    cost = _measure(planner, budget.kind)
+    whole = np.ones(planner.graph.num_bundles, bool)
+    if cost(whole) <= budget.limit:
+        return whole
+    best = planner.smallest()
+    least = cost(best)
+    if least > budget.limit:
+        raise ParameterError(
+            f"budget: received {budget.limit:g} {budget.kind}, expected at least {least:g}, which "
+            "the smallest model costs that floors, walls and layers kept out allow"
+        )
+    low, high = Fraction(0), LARGEST
+    for _ in range(COARSE if budget.kind == "latency_ms" else FINE):
+        middle = (low + high) / 2
+        plan = planner.plan(middle)
+        if cost(plan) <= budget.limit:
+            high, best = middle, plan
+        else:
+            low = middle
+    return best
+
+
+def _measure(planner: Planner, kind: str) -> Callable[[Keep], float]:
+    graph = planner.graph
+    costs = Costs(graph)
+    if kind == "parameters":
+        return costs.parameters
+    if kind == "multiply_accumulates":
+        return costs.multiply_accumulates
+    if kind == "latency_ms":
+        return lambda keep: latency(remove(graph, keep))
+    # A weight's bytes are known; names and shapes add as much for a large model as for a small one.
+    smallest = planner.smallest()
+    base = saved_bytes(remove(graph, smallest)) - _bytes(costs, smallest)
+    return lambda keep: base + _bytes(costs, keep)
+
+
+def _bytes(costs: Costs, keep: Keep) -> int:
+    return sum(
+        costs.size(variable, keep) * np.dtype(_storage(variable)).itemsize
+        for variable in costs.variables.values()
+    )
+
+
+def _storage(variable: Any) -> str:
+    return "float16" if variable.dtype == "bfloat16" else str(variable.dtype)
+
+
+def saved_bytes(model: keras.Model) -> int:
+    """Measure the saved ``.keras`` file, without an optimizer's state."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.stat().st_size
+
+
+def latency(model: keras.Model) -> float:
+    """Median milliseconds for one input on this machine."""
+    inputs = [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
+    given: Any = inputs if len(inputs) > 1 else inputs[0]
+    if isinstance(model.input, dict):
+        given = dict(zip((tensor.name for tensor in model.inputs), inputs, strict=True))
+    times = []
+    for _ in range(WARM_UP + REPEATS):
+        started = time.perf_counter()
+        model.predict_on_batch(given)
+        times.append(time.perf_counter() - started)
+    return float(np.median(times[WARM_UP:]) * 1000)

@@ -1,0 +1,171 @@
+"""What data says of a model's channels: gradients and activations, on any backend of Keras."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from components.errors import ParameterError
+from components.pruning.graph import Graph, trace
+from components.pruning.tracer import FIXED, Labels
+from components.pruning.walk import layers_by_path
+
+Floats = npt.NDArray[np.float64]
+
+
+class _Products(keras.optimizers.Optimizer):  # type: ignore[misc]  # keras has no types
+    """An optimizer that moves nothing: it sums, batch by batch, what Taylor's criterion wants.
+
+    So gradients come from whatever backend trains the model, through its own training step.
+    """
+
+    def __init__(self, axes: dict[int, int]) -> None:
+        super().__init__(learning_rate=1.0)
+        self.axes = axes  # id of a kernel to the axis of its filters
+        self.sums: dict[int, Any] = {}
+
+    def build(self, variables: list[Any]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        for variable in variables:
+            if id(variable) in self.axes:
+                width = variable.shape[self.axes[id(variable)]]
+                self.sums[id(variable)] = self.add_variable((width,), "float32", name="products")
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if id(variable) not in self.axes:
+            return
+        axis = self.axes[id(variable)]
+        others = [index for index in range(len(variable.shape)) if index != axis]
+        product = keras.ops.sum(keras.ops.multiply(gradient, variable), axis=others)
+        total = self.sums[id(variable)]
+        self.assign_add(total, keras.ops.cast(keras.ops.square(product), "float32"))
+
+
+def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Labels, Floats]]:
+    """Sum (weight times gradient) over each filter, square it, and sum over batches.
+
+    The model itself is left alone: a copy is used, without dropout and with its batch normalisation
+    as in inference.
+
+    Yields
+    ------
+    labels, values
+        For each layer that makes channels.
+
+    Raises
+    ------
+    ParameterError
+        When there is no batch.
+    """
+    copy = _quiet_copy(graph.model)
+    producers = trace(copy).producers
+    axes = {id(producer.variable): producer.axis for producer in producers.values()}
+    optimizer = _Products(axes)
+    copy.compile(optimizer, loss)
+    number = 0
+    for inputs, targets in batches:
+        copy.train_on_batch(inputs, targets)
+        number += 1
+    _check(number)
+    for path, producer in graph.producers.items():
+        total = optimizer.sums[id(producers[path].variable)]
+        yield producer.labels, np.asarray(keras.ops.convert_to_numpy(total), np.float64) / number
+
+
+def _quiet_copy(model: keras.Model) -> keras.Model:
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    copy.trainable = True
+    for layer in layers_by_path(copy).values():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False  # which lets it use its moving statistics
+        elif hasattr(layer, "rate"):
+            layer.rate = 0.0
+    return copy
+
+
+def read_activations(graph: Graph, batches: Any) -> Iterator[tuple[Labels, Floats, Floats]]:
+    """Measure channels where layers with weights read them.
+
+    Yields
+    ------
+    labels, mean, active
+        For each reading layer: the bundle of each place it reads, the mean absolute value there and
+        the share of values above zero, over all batches and positions.
+
+    Raises
+    ------
+    ParameterError
+        When there is no batch.
+    """
+    reading = {
+        id(slot.layer): slot
+        for slot in graph.slots
+        if (slot.labels != FIXED).any() and slot.axis == _reads(slot.layer, slot.variable)
+    }
+    sums: dict[int, list[Any]] = {}
+
+    def note(layer: Any, inputs: Any) -> None:
+        values = np.asarray(keras.ops.convert_to_numpy(inputs), np.float64)
+        if getattr(layer, "data_format", None) == "channels_first" and values.ndim > 2:
+            values = np.moveaxis(values, 1, -1)
+        flat = values.reshape(-1, values.shape[-1])
+        total = sums.setdefault(id(layer), [0.0, 0.0, 0])
+        total[0] = total[0] + np.abs(flat).sum(0)
+        total[1] = total[1] + (flat > 0).sum(0)
+        total[2] += len(flat)
+
+    number = 0
+    with _listening([slot.layer for slot in reading.values()], note):
+        for batch in batches:
+            graph.model(batch[0], training=False)
+            number += 1
+    _check(number)
+    for key, (absolute, positive, count) in sums.items():
+        labels = reading[key].labels
+        groups = len(absolute) // len(labels)  # grouped convolutions read several places a row
+        yield np.tile(labels, groups), absolute / count, positive / count
+
+
+def _reads(layer: Any, variable: Any) -> int | None:
+    """Return the axis along which a layer's kernel reads channels, None for other weights."""
+    if isinstance(layer, keras.layers.Dense):
+        return 0 if variable is layer.kernel else None
+    if variable is getattr(layer, "depthwise_kernel", None):
+        return len(variable.shape) - 2
+    if variable is not getattr(layer, "kernel", None):
+        return None
+    backwards = "Transpose" in type(layer).__name__
+    return len(variable.shape) - (1 if backwards else 2)
+
+
+@contextmanager
+def _listening(layers: list[Any], note: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Let `note` see what some layers are called with; nested and shared ones, too."""
+
+    def heard(layer: Any) -> Callable[..., Any]:
+        original = layer.call
+
+        def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            note(layer, inputs)
+            return original(inputs, *args, **kwargs)
+
+        return call
+
+    for layer in layers:
+        object.__setattr__(layer, "call", heard(layer))
+    try:
+        yield
+    finally:
+        for layer in layers:
+            object.__delattr__(layer, "call")
+
+
+def _check(number: int) -> None:
+    if not number:
+        raise ParameterError("data: received no batch, expected at least one")

@@ -1,0 +1,103 @@
+"""Show that surgery is right: silence the channels that go, and nothing may change without them.
+
+A channel contributes through the weights that read it. With those at zero, the model computes what
+the smaller one must compute.
+"""
+
+import copy
+from typing import Any
+
+import keras
+import numpy as np
+
+from components.pruning.graph import Graph, Keep, kept
+from components.pruning.surgery import remove
+from components.pruning.walk import layers_by_path
+
+
+def randomise(model: keras.Model, *, seed: int) -> None:
+    """Give a model random weights and random statistics of its normalisations, of sober size."""
+    random = np.random.default_rng(seed)
+    for layer in layers_by_path(model).values():
+        for variable in layer.weights:
+            shape = tuple(variable.shape)
+            name = variable.path.rsplit("/", 1)[-1]
+            if name in ("gamma", "moving_variance", "variance"):
+                value = random.uniform(0.5, 1.5, shape)
+            elif len(shape) < 2:
+                value = random.normal(0, 0.1, shape)
+            else:
+                spread = np.sqrt(2 / max(1, np.prod(shape[:-1])))
+                value = random.normal(0, spread, shape)
+            variable.assign(value)
+
+
+def without_softmax(model: keras.Model) -> keras.Model:
+    """Return a copy whose last layers give their sums, not the probabilities made of them."""
+    config = copy.deepcopy(model.get_config())
+    last = {tensor._keras_history.operation.name for tensor in model.outputs}
+    for entry in config["layers"]:
+        if entry["config"].get("name") in last and "activation" in entry["config"]:
+            entry["config"]["activation"] = "linear"
+    bare = type(model).from_config(config)
+    bare.set_weights(model.get_weights())
+    return bare
+
+
+def silence(graph: Graph, keep: Keep) -> keras.Model:
+    """Return a copy of the model in which nothing reads the channels that are not kept."""
+    silent = type(graph.model).from_config(graph.model.get_config())
+    layers = layers_by_path(silent)
+    for path, layer in layers_by_path(graph.model).items():
+        for variable, target in zip(layer.weights, layers[path].weights, strict=True):
+            value = np.array(keras.ops.convert_to_numpy(variable))
+            for slot in graph.slots_of.get(id(variable), ()):
+                if slot.axis in reading_axes(layer, variable):
+                    gone = [slice(None)] * value.ndim
+                    gone[slot.axis] = ~kept(keep, slot.labels)  # type: ignore[call-overload]
+                    value[tuple(gone)] = 0
+            target.assign(value)
+    return silent
+
+
+def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:
+    """Return the axis along which a weight reads channels, nothing for weights that read none."""
+    rank = len(variable.shape)
+    if variable is getattr(layer, "pointwise_kernel", None):
+        return (rank - 2,)
+    if variable is not getattr(layer, "kernel", None) or rank < 2:
+        return ()
+    kind = type(layer).__name__
+    if kind == "Dense":
+        return (0,)
+    if kind.startswith("Depthwise") or (getattr(layer, "groups", 1) > 1 and variable.shape[-2] == 1):
+        return ()  # makes of every channel its own
+    return (rank - 1,) if "Transpose" in kind else (rank - 2,)
+
+
+def deviation(graph: Graph, keep: Keep, inputs: Any) -> float:
+    """Measure how far the smaller model is from the silenced one.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of a model whose outputs are sums, see `without_softmax`.
+    keep : bool array
+        The bundles that stay.
+    inputs : array, list or dict
+        A batch.
+
+    Returns
+    -------
+    float
+        Largest difference of any output, relative to the outputs' standard deviation.
+    """
+    expected = keras.tree.flatten(silence(graph, keep)(inputs, training=False))
+    received = keras.tree.flatten(remove(graph, keep)(inputs, training=False))
+    worst = 0.0
+    for one, other in zip(expected, received, strict=True):
+        first, second = (np.asarray(keras.ops.convert_to_numpy(x), np.float64) for x in (one, other))
+        worst = max(worst, float(np.abs(first - second).max() / max(first.std(), 1e-12)))
+    return worst
+
+

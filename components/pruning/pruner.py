@@ -1,0 +1,154 @@
+"""Give any functional Keras 3 model, get a smaller plain Keras model that computes what it should.
+
+::
+
+    pruned = prune(model, ratio=0.5, criterion="l1")
+    print(pruned.report)
+    pruned.model.save("small.keras")
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from components.errors import ParameterError
+from components.pruning.budget import Budget, meet
+from components.pruning.cost import Costs
+from components.pruning.graph import Graph, Keep, Wall, trace
+from components.pruning.importance import COMPARABLE, Evidence, importance
+from components.pruning.plan import Limits, Planner, check_ratio, widths
+from components.pruning.surgery import Log, remove, write_log
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a pruning did; `str` gives it as a text for people.
+
+    ``widths`` gives the channels of each layer before and after, ``walls`` the layers that kept
+    channels and why.
+    """
+
+    parameters: tuple[int, int]
+    multiply_accumulates: tuple[int, int] | None
+    widths: dict[str, tuple[int, int]]
+    walls: tuple[Wall, ...]
+
+    def __str__(self) -> str:
+        lines = [_change("parameters", *self.parameters)]
+        if self.multiply_accumulates is not None:
+            lines.append(_change("multiply-accumulates", *self.multiply_accumulates))
+        lines += [
+            f"  {path}: {before} to {after}"
+            for path, (before, after) in self.widths.items()
+            if before != after
+        ]
+        lines += [
+            f"  wall at {wall.path} ({wall.reason}): {wall.num_bundles} channels stay"
+            for wall in self.walls
+        ]
+        return "\n".join(lines)
+
+
+def _change(what: str, before: int, after: int) -> str:
+    return f"{what}: {before:,} to {after:,} ({after / max(before, 1):.1%})"
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A smaller model, the log that makes it again from the larger one, and a report."""
+
+    model: keras.Model
+    log: Log
+    report: Report
+
+
+def prune(
+    model: keras.Model,
+    *,
+    ratio: float | None = None,
+    budget: Budget | None = None,
+    criterion: str = "l1",
+    scope: str = "local",
+    aggregate: str = "mean",
+    limits: Limits | None = None,
+    data: Iterable[tuple[Any, Any]] | None = None,
+    loss: Any = "categorical_crossentropy",
+    seed: int = 0,
+) -> Pruned:
+    """Take channels out of a model, all that belongs to them included.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or sequential, built; it is not changed. Nested models, shared layers, several
+        inputs and outputs are followed. A layer that is not known keeps all that touches it, and
+        the report names it.
+    ratio : float, optional
+        Share of the channels to take away, in (0, 1): of each group of layers, or of all together.
+    budget : Budget, optional
+        Instead of a ratio: what the smaller model may cost.
+    criterion : str
+        A key of `components.pruning.importance.CRITERIA`.
+    scope : str
+        ``local`` or ``global``, as `components.pruning.plan.Planner` has it.
+    aggregate : str
+        ``mean``, ``sum`` or ``max`` over channels that go together.
+    limits : Limits, optional
+        Layers kept out, floors, widths' multiple.
+    data : iterable of (inputs, targets), optional
+        Batches for the criteria ``taylor``, ``activation`` and ``apoz``.
+    loss : str or callable
+        For ``taylor``: a loss of Keras.
+    seed : int
+        For ``random``.
+
+    Returns
+    -------
+    Pruned
+
+    Raises
+    ------
+    ParameterError
+        For a model whose graph cannot be read, a ratio outside (0, 1), both a ratio and a budget or
+        neither, a budget that cannot be met, an unknown name, or missing data.
+    """
+    if (ratio is None) == (budget is None):
+        raise ParameterError(
+            f"ratio, budget: received {ratio} and {budget}, expected one of the two"
+        )
+    if ratio is not None:
+        check_ratio(ratio)
+    graph = trace(model)
+    evidence = Evidence(graph, data, loss, seed)
+    planner = Planner(
+        graph,
+        importance(evidence, criterion, aggregate=aggregate),
+        scope=scope,
+        comparable=criterion in COMPARABLE,
+        limits=limits,
+    )
+    if budget is not None:
+        keep = meet(planner, budget)
+    else:
+        assert ratio is not None
+        keep = planner.plan(ratio)
+    return Pruned(remove(graph, keep), write_log(graph, keep), report(graph, keep))
+
+
+def report(graph: Graph, keep: Keep) -> Report:
+    """Describe what a choice of bundles does to a model."""
+    costs = Costs(graph)
+    whole = np.ones(graph.num_bundles, bool)
+    before, after = widths(graph, whole), widths(graph, keep)
+    known = all(work.positions is not None for work in graph.works)
+    return Report(
+        parameters=(costs.parameters(whole), costs.parameters(keep)),
+        multiply_accumulates=(
+            (costs.multiply_accumulates(whole), costs.multiply_accumulates(keep)) if known else None
+        ),
+        widths={path: (before[path], after[path]) for path in before},
+        walls=graph.walls,
+    )

@@ -1,0 +1,279 @@
+"""What each layer of Keras does to channels: one rule for each class, and none for its subclasses.
+
+A rule takes the tracer, the call and the axes of each input, and returns the axes of the output.
+What has no rule here is a wall: nothing that touches it is pruned.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from keras import activations, layers
+
+from components.pruning.rules_shape import OPERATION_RULES, SHAPE_RULES
+from components.pruning.tracer import (
+    Axes,
+    Labels,
+    Tracer,
+    Work,
+    channel_axis,
+    only,
+    placed,
+    unknown,
+)
+from components.pruning.walk import Call
+
+Rule = Callable[[Tracer, Call, Sequence[Axes]], Axes]
+
+# Activations that treat every value by itself. A softmax does not: it sums over the channels.
+ELEMENTWISE = {
+    getattr(activations, name)
+    for name in (
+        "relu", "relu6", "silu", "gelu", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign",
+        "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink",
+        "leaky_relu", "linear", "exponential", "mish", "celu", "log_sigmoid", "squareplus",
+        "threshold", "sparse_plus", "sparse_sigmoid",
+    )
+}  # fmt: skip
+
+
+def activated(tracer: Tracer, call: Call, labels: Labels | None) -> Labels | None:
+    """Pass labels through a layer's own activation; one that mixes channels is a wall."""
+    activation = getattr(call.operation, "activation", None)
+    if activation is None or activation in ELEMENTWISE or type(activation) in IDENTITIES:
+        return labels
+    name = getattr(activation, "__name__", type(activation).__name__)
+    tracer.wall(call.path, f"activation {name} may mix channels", labels)
+    return None
+
+
+def same(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Every value by itself."""
+    return inputs[0]
+
+
+def activation(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Every value by itself, if the activation is such a one."""
+    return tuple(activated(tracer, call, labels) for labels in inputs[0])
+
+
+def dense(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Reads the last axis, makes units."""
+    layer, axes = call.operation, inputs[0]
+    if layer.quantization_mode is not None or layer.lora_enabled:
+        return unknown(tracer, call, inputs, "quantised or with LoRA")
+    tracer.hold(call.path, layer, layer.kernel, 0, axes[-1])
+    units = tracer.produce(call.path, layer, layer.kernel, 1)
+    tracer.hold(call.path, layer, layer.bias, 0, units)
+    tracer.size(call.path, "units", units)
+    _work(tracer, call, layer.kernel, call.inputs[0].shape[1:-1])
+    return (*axes[:-1], activated(tracer, call, units))
+
+
+def embedding(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Reads indices, makes channels."""
+    layer = call.operation
+    if layer.quantization_mode is not None or layer.lora_enabled:
+        return unknown(tracer, call, inputs, "quantised or with LoRA")
+    labels = tracer.produce(call.path, layer, layer.embeddings, 1)
+    tracer.size(call.path, "output_dim", labels)
+    return (*inputs[0], labels)
+
+
+def convolution(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Reads the channels, makes filters; within groups where there are any."""
+    layer, axes = call.operation, inputs[0]
+    axis = channel_axis(layer, len(axes))
+    incoming = only(tracer, call, axes, axis)
+    if getattr(layer, "lora_enabled", False):
+        return unknown(tracer, call, inputs, "with LoRA")
+    groups, width = layer.groups, layer.kernel.shape[-2]
+    if groups > 1 and width == 1:
+        outgoing = _own_channel_each(tracer, call, incoming)
+    else:
+        if incoming is not None and groups > 1:
+            by_group = incoming.reshape(groups, width)
+            for row in by_group[1:]:
+                tracer.unite(by_group[0], row)
+            incoming = by_group[0]
+        tracer.hold(call.path, layer, layer.kernel, -2 % len(layer.kernel.shape), incoming)
+        last = len(layer.kernel.shape) - 1
+        outgoing = tracer.produce(call.path, layer, layer.kernel, last, copies=groups)
+        tracer.hold(call.path, layer, layer.bias, 0, outgoing)
+        tracer.size(call.path, "filters", outgoing)
+    _work(tracer, call, layer.kernel, _spatial(call.outputs[0].shape, axis))
+    return placed(axes, axis, activated(tracer, call, outgoing))
+
+
+def _own_channel_each(tracer: Tracer, call: Call, incoming: Labels | None) -> Labels | None:
+    """As many groups as channels: what each filter makes goes with the channel that it reads."""
+    layer = call.operation
+    if incoming is None:
+        return None
+    outgoing = np.repeat(incoming, layer.filters // layer.groups)
+    last = len(layer.kernel.shape) - 1
+    tracer.hold(call.path, layer, layer.kernel, last, outgoing)
+    tracer.hold(call.path, layer, layer.bias, 0, outgoing)
+    tracer.size(call.path, "filters", outgoing)
+    tracer.size(call.path, "groups", incoming)
+    return outgoing
+
+
+def transposed(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """As a convolution; its kernel holds the filters before the channels it reads."""
+    layer, axes = call.operation, inputs[0]
+    axis, rank = channel_axis(layer, len(axes)), len(layer.kernel.shape)
+    tracer.hold(call.path, layer, layer.kernel, rank - 1, only(tracer, call, axes, axis))
+    filters = tracer.produce(call.path, layer, layer.kernel, rank - 2)
+    tracer.hold(call.path, layer, layer.bias, 0, filters)
+    tracer.size(call.path, "filters", filters)
+    _work(tracer, call, layer.kernel, _spatial(call.inputs[0].shape, axis))
+    return placed(axes, axis, activated(tracer, call, filters))
+
+
+def depthwise(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Every channel by itself, as often as the depth multiplier says."""
+    layer, axes = call.operation, inputs[0]
+    axis, rank = channel_axis(layer, len(axes)), len(layer.kernel.shape)
+    incoming = only(tracer, call, axes, axis)
+    tracer.hold(call.path, layer, layer.kernel, rank - 2, incoming)
+    outgoing = None if incoming is None else np.repeat(incoming, layer.depth_multiplier)
+    tracer.hold(call.path, layer, layer.bias, 0, outgoing)
+    _work(tracer, call, layer.kernel, _spatial(call.outputs[0].shape, axis))
+    return placed(axes, axis, activated(tracer, call, outgoing))
+
+
+def separable(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """A depthwise convolution, then one of 1x1."""
+    layer, axes = call.operation, inputs[0]
+    axis, rank = channel_axis(layer, len(axes)), len(layer.depthwise_kernel.shape)
+    incoming = only(tracer, call, axes, axis)
+    tracer.hold(call.path, layer, layer.depthwise_kernel, rank - 2, incoming)
+    between = None if incoming is None else np.repeat(incoming, layer.depth_multiplier)
+    tracer.hold(call.path, layer, layer.pointwise_kernel, rank - 2, between)
+    filters = tracer.produce(call.path, layer, layer.pointwise_kernel, rank - 1)
+    tracer.hold(call.path, layer, layer.bias, 0, filters)
+    tracer.size(call.path, "filters", filters)
+    for kernel in (layer.depthwise_kernel, layer.pointwise_kernel):
+        _work(tracer, call, kernel, _spatial(call.outputs[0].shape, axis))
+    return placed(axes, axis, activated(tracer, call, filters))
+
+
+def batch_normalization(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Scale, offset, mean and variance for each channel."""
+    layer, axes = call.operation, inputs[0]
+    axis = layer.axis % len(axes)
+    labels = only(tracer, call, axes, axis)
+    for name in ("gamma", "beta", "moving_mean", "moving_variance"):
+        tracer.hold(call.path, layer, getattr(layer, name, None), 0, labels)
+    return placed(axes, axis, labels)
+
+
+def prelu(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """A slope for each place that is not shared."""
+    layer = call.operation
+    for axis, labels in enumerate(inputs[0]):
+        if labels is not None and layer.alpha.shape[axis - 1] == len(labels):
+            tracer.hold(call.path, layer, layer.alpha, axis - 1, labels)
+    return inputs[0]
+
+
+def layer_normalization(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Sums over its axes: a wall for channels there, no obstacle for others."""
+    axes, axis = inputs[0], call.operation.axis
+    summed = {index % len(axes) for index in ([axis] if isinstance(axis, int) else axis)}
+    walled = [labels for index, labels in enumerate(axes) if index in summed]
+    tracer.wall(call.path, "LayerNormalization sums over the channels", *walled)
+    return tuple(None if index in summed else labels for index, labels in enumerate(axes))
+
+
+def softmax(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Sums over its axes."""
+    return layer_normalization(tracer, call, inputs)
+
+
+def rescaling(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """A scale and an offset, one for all or one for each place of the last axis."""
+    return _per_channel(tracer, call, inputs, ("scale", "offset"))
+
+
+def normalization(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """A mean and a variance, given or learned from data."""
+    layer, axes = call.operation, inputs[0]
+    if layer.input_mean is not None:
+        return _per_channel(tracer, call, inputs, ("mean", "variance"))
+    if all(labels is None for labels in axes):
+        return axes
+    if tuple(layer.axis) not in ((len(axes) - 1,), (-1,)) or any(
+        labels is not None for labels in axes[:-1]
+    ):
+        return unknown(tracer, call, inputs, "normalises along another axis")
+    for name in ("adapt_mean", "adapt_variance"):
+        tracer.hold(call.path, layer, getattr(layer, name), 0, axes[-1])
+    return axes
+
+
+def _per_channel(
+    tracer: Tracer, call: Call, inputs: Sequence[Axes], keys: tuple[str, ...]
+) -> Axes:
+    axes, config = inputs[0], call.operation.get_config()
+    for key in keys:
+        given = np.asarray(config[key])
+        if given.size == 1:
+            continue
+        if axes[-1] is None or given.shape[-1:] != axes[-1].shape or given.size != len(axes[-1]):
+            if any(labels is not None for labels in axes):
+                return unknown(tracer, call, inputs, f"{key} of shape {given.shape}")
+            continue
+        tracer.listed(call.path, key, axes[-1])
+    return axes
+
+
+def _spatial(shape: Sequence[int | None], axis: int) -> list[int | None]:
+    return [size for index, size in enumerate(shape) if index not in (0, axis)]
+
+
+def _work(tracer: Tracer, call: Call, variable: Any, sizes: Sequence[int | None]) -> None:
+    known = [size for size in sizes if size is not None]
+    positions = math.prod(known) if len(known) == len(sizes) else None
+    tracer.works.append(Work(call.path, variable, positions))
+
+
+IDENTITIES: set[type] = {
+    layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Dropout, layers.SpatialDropout1D,
+    layers.SpatialDropout2D, layers.SpatialDropout3D, layers.GaussianNoise, layers.GaussianDropout,
+    layers.AlphaDropout, layers.ActivityRegularization, layers.Identity,
+}  # fmt: skip
+
+RULES: dict[type, Rule] = {
+    **dict.fromkeys(IDENTITIES, same),
+    layers.Activation: activation,
+    layers.Dense: dense,
+    layers.Embedding: embedding,
+    layers.Conv1D: convolution,
+    layers.Conv2D: convolution,
+    layers.Conv3D: convolution,
+    layers.Conv1DTranspose: transposed,
+    layers.Conv2DTranspose: transposed,
+    layers.Conv3DTranspose: transposed,
+    layers.DepthwiseConv1D: depthwise,
+    layers.DepthwiseConv2D: depthwise,
+    layers.SeparableConv1D: separable,
+    layers.SeparableConv2D: separable,
+    layers.BatchNormalization: batch_normalization,
+    layers.PReLU: prelu,
+    layers.LayerNormalization: layer_normalization,
+    layers.Softmax: softmax,
+    layers.Rescaling: rescaling,
+    layers.Normalization: normalization,
+    **SHAPE_RULES,
+}
+
+
+def rule_for(operation: Any) -> Rule:
+    """Find the rule of a layer or operation by its very class; `unknown` where there is none."""
+    kind = type(operation)
+    if kind.__module__.startswith("keras.src.ops."):
+        return OPERATION_RULES.get(kind.__name__, unknown)
+    return RULES.get(kind, unknown)

@@ -1,0 +1,219 @@
+"""Take channels out of a model: the result is a plain Keras model of standard layers.
+
+The smaller model is built from the larger one's own config, with fewer filters and units, and given
+the weights that are left. The log of what went is JSON, and does the same again.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from components.errors import ParameterError
+from components.pruning.graph import Graph, Keep, kept, trace
+from components.pruning.rules import RULES
+from components.pruning.walk import layers_by_path
+
+Log = dict[str, Any]
+FORMAT = 1
+
+
+def remove(graph: Graph, keep: Keep) -> keras.Model:
+    """Build the model without the bundles that are not kept.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of the model, which is not changed.
+    keep : bool array of shape (graph.num_bundles,)
+        Whether each bundle stays.
+
+    Returns
+    -------
+    keras.Model
+        Of the same kind, with the same names; not compiled.
+
+    Raises
+    ------
+    ParameterError
+        When a bundle that must stay is to go, or a layer would have no channel left.
+    """
+    _check(graph, keep)
+    config = graph.model.get_config()
+    entries = _entries(config)
+    for size in graph.sizes:
+        assert size.labels is not None
+        _set(entries[size.path], size.key, size.index, int(kept(keep, size.labels).sum()))
+    for entry in graph.values:
+        assert entry.labels is not None
+        given = np.asarray(entries[entry.path][entry.key])
+        left = given.reshape(-1)[kept(keep, entry.labels)]
+        entries[entry.path][entry.key] = left.reshape(*given.shape[:-1], -1).tolist()
+    # Inside this scope Keras puts off drawing random weights, and then makes each weight once, of
+    # what is left of the old one.
+    with keras.StatelessScope():
+        smaller = type(graph.model).from_config(config, custom_objects=_custom_objects(graph))
+        _fill(graph, keep, smaller)
+    return smaller
+
+
+def _check(graph: Graph, keep: Keep) -> None:
+    if keep.shape != graph.free.shape or keep.dtype != np.bool_:
+        raise ParameterError(
+            f"keep: received {keep.dtype} {keep.shape}, expected bool {graph.free.shape}"
+        )
+    for path, producer in graph.producers.items():
+        gone = ~keep[producer.labels]
+        if (gone & ~graph.free[producer.labels]).any():
+            raise ParameterError(
+                f"{path}: received a pruning that takes channels which must stay; the report names "
+                "the walls"
+            )
+        if gone.all():
+            raise ParameterError(f"{path}: received a pruning that leaves no channel of it")
+
+
+def _entries(config: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
+    """Map each layer's path to its config, and forget the shapes layers were built with."""
+    found = {}
+    for entry in config["layers"]:
+        entry.pop("build_config", None)
+        inner = entry["config"]
+        path = prefix + inner.get("name", entry.get("name", ""))
+        if isinstance(inner.get("layers"), list):
+            inner.pop("build_input_shape", None)
+            found |= _entries(inner, f"{path}/")
+        else:
+            found[path] = inner
+    return found
+
+
+def _set(config: dict[str, Any], key: str, index: int | None, value: int) -> None:
+    if index is None:
+        config[key] = value
+    else:
+        sizes = list(config[key])
+        sizes[index] = value
+        config[key] = sizes
+
+
+def _custom_objects(graph: Graph) -> dict[str, type]:
+    """Return the classes of layers that are not Keras's own; they are walls, but they are there."""
+    kinds = {type(layer) for layer in layers_by_path(graph.model).values()}
+    return {kind.__name__: kind for kind in kinds - RULES.keys()}
+
+
+def _fill(graph: Graph, keep: Keep, smaller: keras.Model) -> None:
+    old, new = layers_by_path(graph.model), layers_by_path(smaller)
+    for path, layer in old.items():
+        for variable, target in zip(layer.weights, new[path].weights, strict=True):
+            target._initializer = _Left(graph, keep, variable)
+
+
+class _Left:
+    """Initialises a weight with what is left of another."""
+
+    def __init__(self, graph: Graph, keep: Keep, variable: Any) -> None:
+        self.arguments = (graph, keep, variable)
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        return keras.ops.convert_to_tensor(sliced(*self.arguments), dtype=dtype)
+
+
+def sliced(graph: Graph, keep: Keep, variable: Any) -> npt.NDArray[Any]:
+    """Return what is left of one weight, in memory of its own."""
+    value = whole = read(variable)
+    for slot in sorted(graph.slots_of.get(id(variable), ()), key=lambda slot: slot.axis):
+        stays = kept(keep, slot.labels)
+        if not stays.all():
+            value = np.take(value, np.flatnonzero(stays), axis=slot.axis)
+    return value.copy() if value is whole else value
+
+
+def read(variable: Any) -> npt.NDArray[Any]:
+    """Return a weight's values without a copy, where the backend can; not to be written to."""
+    try:
+        return np.from_dlpack(keras.ops.convert_to_tensor(variable))
+    except (TypeError, RuntimeError, BufferError, AttributeError):
+        return np.asarray(keras.ops.convert_to_numpy(variable))
+
+
+def write_log(graph: Graph, keep: Keep) -> Log:
+    """Note what is taken out of a model, as JSON.
+
+    Returns
+    -------
+    dict
+        ``format``, ``model`` (its name), ``widths`` (layer to its number of channels before) and
+        ``removed`` (layer to the places of its channels that go, counted from 0).
+    """
+    removed = {
+        path: np.flatnonzero(~keep[producer.labels]).tolist()
+        for path, producer in graph.producers.items()
+    }
+    return {
+        "format": FORMAT,
+        "model": graph.model.name,
+        "widths": {path: len(producer.labels) for path, producer in graph.producers.items()},
+        "removed": {path: places for path, places in removed.items() if places},
+    }
+
+
+def replay(model: keras.Model, log: Mapping[str, Any]) -> keras.Model:
+    """Take out of a model what a log says, with the weights that the model has.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The one that the log was written for.
+    log : mapping
+        As `write_log` gives it, perhaps read from a file.
+
+    Returns
+    -------
+    keras.Model
+        Bit for bit the pruned model, if the weights are those from before.
+
+    Raises
+    ------
+    ParameterError
+        When the log is of another format or was written for another model.
+    """
+    graph = trace(model)
+    return remove(graph, read_log(graph, log))
+
+
+def read_log(graph: Graph, log: Mapping[str, Any]) -> Keep:
+    """Turn a log into the bundles that stay.
+
+    Raises
+    ------
+    ParameterError
+        When the log is of another format or was written for another model.
+    """
+    if log.get("format") != FORMAT:
+        raise ParameterError(f"log: received format {log.get('format')!r}, expected {FORMAT}")
+    widths = {path: len(producer.labels) for path, producer in graph.producers.items()}
+    if log["widths"] != widths:
+        wrong = [
+            f"{path} {log['widths'].get(path, 'absent')}, here {widths.get(path, 'absent')}"
+            for path in {**widths, **log["widths"]}
+            if log["widths"].get(path) != widths.get(path)
+        ]
+        raise ParameterError(
+            f"log: received one of {log['model']!r} with {'; '.join(wrong[:3])}, expected one "
+            "written for this model"
+        )
+    keep = np.ones(graph.num_bundles, bool)
+    for path, places in log["removed"].items():
+        keep[graph.producers[path].labels[places]] = False
+    if write_log(graph, keep)["removed"] != log["removed"]:
+        raise ParameterError(
+            "log: received one that parts channels which go together here, expected one written "
+            "for this model"
+        )
+    return keep
+
+

@@ -1,0 +1,100 @@
+"""A functional Keras 3 model as a list of calls: the one place that reads Keras's private graph."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from components.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a layer or operation on symbolic tensors.
+
+    ``path`` is the layer's name, behind those of the models that it is nested in, joined by ``/``.
+    """
+
+    operation: Any
+    path: str
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    arguments: Any
+
+
+def check_model(model: Any) -> None:
+    """Refuse what has no graph of layers to read.
+
+    Raises
+    ------
+    ParameterError
+        For what is no Keras model, a subclassed model, or one that was never built.
+    """
+    if not isinstance(model, keras.Model):
+        raise ParameterError(
+            f"model: received {type(model).__name__}, expected a keras.Model of the functional or "
+            "sequential kind"
+        )
+    if isinstance(model, keras.Sequential) and not model.built:
+        raise ParameterError(
+            f"model: received {model.name!r}, which was never built, expected one that knows its "
+            "input; call it once or give it a keras.Input first"
+        )
+    if not is_functional(model):
+        raise ParameterError(
+            f"model: received {model.name!r}, a subclassed {type(model).__name__} whose call is "
+            "Python code, expected a functional or sequential model; write it as "
+            "keras.Model(inputs, outputs)"
+        )
+
+
+def is_functional(operation: Any) -> bool:
+    """Tell whether an operation is a model whose graph can be read, and no more than that."""
+    inner = graph_of(operation)
+    return inner is not None and type(operation).call in (
+        type(inner).call,
+        keras.Sequential.call,
+    )
+
+
+def graph_of(model: Any) -> Any | None:
+    """Return the functional graph inside a model, None where there is none."""
+    if isinstance(model, keras.Sequential):
+        return model._functional
+    return model if hasattr(model, "_nodes_by_depth") else None
+
+
+def calls(model: Any, prefix: str = "") -> Iterator[Call]:
+    """Yield a model's calls, inputs first; nested models are one call each."""
+    graph = graph_of(model)
+    if graph is None:
+        return
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            yield Call(
+                operation=node.operation,
+                path=prefix + node.operation.name,
+                inputs=tuple(node.input_tensors),
+                outputs=tuple(node.output_tensors),
+                arguments=node.arguments,
+            )
+
+
+def ends(model: Any) -> tuple[list[Any], list[Any]]:
+    """Return the symbolic inputs and outputs of a model's graph, in its order."""
+    graph = graph_of(model)
+    assert graph is not None
+    return list(graph._inputs), list(graph._outputs)
+
+
+def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
+    """Map the path of every layer to the layer; nested models are entered, not listed."""
+    found: dict[str, Any] = {}
+    for layer in model.layers:
+        path = prefix + layer.name
+        if is_functional(layer):
+            found |= layers_by_path(layer, f"{path}/")
+        else:
+            found[path] = layer
+    return found

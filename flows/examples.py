@@ -1,0 +1,199 @@
+"""Where a training's examples come from: one variant of the dataset, or CIFAR-100's files."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from components.compression.write import compress_image
+from components.dataset.catalog import read_catalog
+from components.dataset.cifar import SIDE, read_cifar100
+from components.dataset.images import decode_image, load_images, resize
+from components.dataset.labels import class_names
+from components.dataset.splits import check_no_leak
+from components.errors import ParameterError
+from flows.params import Params
+from flows.runtime import file_hash, progress_bar, read_json
+
+PARTS = ("train", "validation", "test")
+RAW = Path("data/raw")
+FOLDERS = {"original": RAW, "compressed": Path("data/compressed")}
+# The control arm: the same encoder, no SVD. Encoded when it is read, since only studies want it.
+REENCODED = "reencoded"
+VARIANTS = (*FOLDERS, REENCODED)
+CIFAR_VALIDATION = 0.1
+
+
+class Source(Protocol):
+    """What a training needs to know of its examples.
+
+    ``content`` is JSON-able and changes with every image, label and part; ``description`` is what
+    a model needs, beside its weights, to classify a new image.
+    """
+
+    classes: tuple[str, ...]
+    size: tuple[int, int]
+    name: str
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the key of a training sees."""
+        ...
+
+    @property
+    def examples(self) -> dict[str, Any]:
+        """`Examples` of each of `PARTS`."""
+        ...
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Preprocessing, as JSON."""
+        ...
+
+
+class LesionSource:
+    """One variant of the dataset in this workspace.
+
+    Parameters
+    ----------
+    params : Params
+        The section ingest gives the classes.
+    variant : str
+        ``original``, ``compressed``, or ``reencoded``: as compressed, but without SVD.
+
+    Raises
+    ------
+    ParameterError
+        For another variant.
+    LeakError
+        If a lesion or a byte-identical image stands on two sides of the split.
+    """
+
+    def __init__(self, params: Params, variant: str) -> None:
+        if variant not in VARIANTS:
+            raise ParameterError(
+                f"variant: received {variant!r}, expected one of {', '.join(VARIANTS)}"
+            )
+        self.name = variant
+        catalog = read_catalog(RAW)
+        splits = pd.read_csv("data/splits.csv", dtype={"image_id": str, "lesion_id": str})
+        check_no_leak(catalog, splits)
+        self.classes = tuple(class_names(params.ingest.classes, set(catalog["dx"])))
+        self.frame = catalog.merge(splits[["image_id", "part"]], on="image_id", validate="1:1")
+        if variant == "compressed":
+            manifest = pd.read_parquet(FOLDERS[variant] / "manifest.parquet")
+            stored = manifest[["image_id", "file"]]
+            self.frame = self.frame.drop(columns="file").merge(stored, on="image_id")
+        choice = read_json("data/resize/choice.json")
+        self.size = (int(choice["height"]), int(choice["width"]))
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Hashes of the tables that hold each image's hash, and the way to encode."""
+        tables = [RAW / "catalog.csv", Path("data/splits.csv")]
+        found: dict[str, Any] = {"classes": self.classes, "size": self.size}
+        if self.name == "compressed":
+            tables.append(FOLDERS[self.name] / "manifest.parquet")
+        if self.name == REENCODED:
+            found["encoded"] = self._encoding()
+        return found | {"data": [file_hash(table) for table in tables]}
+
+    def _encoding(self) -> dict[str, Any]:
+        choice = read_json("data/choice.json")
+        return {"codec": choice["codec"], "quality": choice["quality"], "k": None}
+
+    @cached_property
+    def encoder(self) -> Any:
+        """Metadata preprocessing, fitted on the training part alone."""
+        from components.training.metadata import MetadataEncoder
+
+        return MetadataEncoder.fit(self.frame[self.frame["part"] == "train"])
+
+    @cached_property
+    def examples(self) -> dict[str, Any]:
+        """Decoded images, encoded metadata and labels of each part."""
+        from components.training.batches import Examples
+
+        found, done = {}, 0
+        with progress_bar(f"read {self.name} images", len(self.frame)) as update:
+            for part in PARTS:
+                rows = self.frame[self.frame["part"] == part].sort_values("image_id")
+                found[part] = Examples(
+                    images=self._images(rows["file"].tolist()),
+                    metadata=self.encoder.transform(rows),
+                    labels=np.array([self.classes.index(name) for name in rows["label"]]),
+                    lesions=rows["lesion_id"].to_numpy(dtype=str),
+                )
+                done += len(rows)
+                update(done)
+        return found
+
+    def _images(self, files: list[str]) -> np.ndarray:
+        if self.name != REENCODED:
+            return load_images(FOLDERS[self.name], files, size=self.size)
+        way, images = self._encoding(), []
+        for file in files:
+            stored, _ = compress_image((RAW / file).read_bytes(), **way)
+            images.append(resize(decode_image(stored), size=self.size))
+        return np.stack(images)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """All that a model needs beside its weights to classify a new image."""
+        choice = read_json("data/choice.json")
+        return {
+            "classes": list(self.classes),
+            "size": list(self.size),
+            "encoder": self.encoder.to_dict(),
+            "variant": self.name,
+            "k": choice["k"],
+            "codec": choice["codec"],
+            "quality": choice["quality"],
+        }
+
+
+class CifarSource:
+    """CIFAR-100 from its official files: a tenth of the training part, by seed, for validation."""
+
+    name = "cifar100"
+    size = (SIDE, SIDE)
+
+    def __init__(self, folder: Path | str, *, seed: int = 0) -> None:
+        self.folder, self.seed = Path(folder), seed
+        self.parts = {part: read_cifar100(folder, part) for part in ("train", "test")}
+        self.classes = self.parts["train"].names
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Hashes of the two files, and the seed of the split."""
+        hashes = [file_hash(self.folder / part) for part in self.parts]
+        return {"cifar100": hashes, "seed": self.seed}
+
+    @cached_property
+    def examples(self) -> dict[str, Any]:
+        """Images and labels of each part; each image counts as a lesion of its own."""
+        train, test = self.parts["train"], self.parts["test"]
+        order = np.random.default_rng(self.seed).permutation(len(train.labels))
+        spare = round(CIFAR_VALIDATION * len(order))
+        return {
+            "train": self._examples(train, np.sort(order[spare:])),
+            "validation": self._examples(train, np.sort(order[:spare])),
+            "test": self._examples(test, np.arange(len(test.labels))),
+        }
+
+    def _examples(self, part: Any, chosen: np.ndarray) -> Any:
+        from components.training.batches import Examples
+
+        return Examples(
+            images=part.images[chosen],
+            metadata=np.zeros((len(chosen), 0), np.float32),
+            labels=part.labels[chosen],
+            lesions=chosen.astype(str),
+        )
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Classes and size; there is no metadata."""
+        return {"classes": list(self.classes), "size": list(self.size), "variant": self.name}
