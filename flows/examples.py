@@ -7,12 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from components.compression.write import compress_image
 from components.dataset.catalog import read_catalog
 from components.dataset.cifar import SIDE, read_cifar100
-from components.dataset.images import decode_image, load_images, resize
+from components.dataset.images import load_images
 from components.dataset.labels import class_names
 from components.dataset.splits import check_no_leak
+from components.dataset.strata import stratified_order
 from components.errors import ParameterError
 from flows.params import Params
 from flows.runtime import file_hash, progress_bar, read_json
@@ -20,9 +20,6 @@ from flows.runtime import file_hash, progress_bar, read_json
 PARTS = ("train", "validation", "test")
 RAW = Path("data/raw")
 FOLDERS = {"original": RAW, "compressed": Path("data/compressed")}
-# The control arm: the same encoder, no SVD. Encoded when it is read, since only studies want it.
-REENCODED = "reencoded"
-VARIANTS = (*FOLDERS, REENCODED)
 CIFAR_VALIDATION = 0.1
 
 
@@ -61,7 +58,9 @@ class LesionSource:
     params : Params
         The section ingest gives the classes.
     variant : str
-        ``original``, ``compressed``, or ``reencoded``: as compressed, but without SVD.
+        ``original`` or ``compressed``.
+    max_train : int, optional
+        Train on no more images, drawn class by class in proportion.
 
     Raises
     ------
@@ -71,10 +70,10 @@ class LesionSource:
         If a lesion or a byte-identical image stands on two sides of the split.
     """
 
-    def __init__(self, params: Params, variant: str) -> None:
-        if variant not in VARIANTS:
+    def __init__(self, params: Params, variant: str, *, max_train: int | None = None) -> None:
+        if variant not in FOLDERS:
             raise ParameterError(
-                f"variant: received {variant!r}, expected one of {', '.join(VARIANTS)}"
+                f"variant: received {variant!r}, expected one of {', '.join(FOLDERS)}"
             )
         self.name = variant
         catalog = read_catalog(RAW)
@@ -86,8 +85,17 @@ class LesionSource:
             manifest = pd.read_parquet(FOLDERS[variant] / "manifest.parquet")
             stored = manifest[["image_id", "file"]]
             self.frame = self.frame.drop(columns="file").merge(stored, on="image_id")
+        self.max_train = max_train
+        if max_train is not None:
+            self.frame = self._fewer(max_train, params.split.seed)
         choice = read_json("data/resize/choice.json")
         self.size = (int(choice["height"]), int(choice["width"]))
+
+    def _fewer(self, max_train: int, seed: int) -> pd.DataFrame:
+        train = self.frame[self.frame["part"] == "train"].sort_values("image_id")
+        order = stratified_order(train["label"].tolist(), seed=seed)
+        rest = self.frame[self.frame["part"] != "train"]
+        return pd.concat([train.iloc[order[:max_train]], rest], ignore_index=True)
 
     @property
     def content(self) -> dict[str, Any]:
@@ -96,13 +104,9 @@ class LesionSource:
         found: dict[str, Any] = {"classes": self.classes, "size": self.size}
         if self.name == "compressed":
             tables.append(FOLDERS[self.name] / "manifest.parquet")
-        if self.name == REENCODED:
-            found["encoded"] = self._encoding()
+        if self.max_train is not None:
+            found["max_train"] = self.max_train
         return found | {"data": [file_hash(table) for table in tables]}
-
-    def _encoding(self) -> dict[str, Any]:
-        choice = read_json("data/choice.json")
-        return {"codec": choice["codec"], "quality": choice["quality"], "k": None}
 
     @cached_property
     def encoder(self) -> Any:
@@ -121,7 +125,7 @@ class LesionSource:
             for part in PARTS:
                 rows = self.frame[self.frame["part"] == part].sort_values("image_id")
                 found[part] = Examples(
-                    images=self._images(rows["file"].tolist()),
+                    images=self.load(rows["file"].tolist()),
                     metadata=self.encoder.transform(rows),
                     labels=np.array([self.classes.index(name) for name in rows["label"]]),
                     lesions=rows["lesion_id"].to_numpy(dtype=str),
@@ -130,14 +134,9 @@ class LesionSource:
                 update(done)
         return found
 
-    def _images(self, files: list[str]) -> np.ndarray:
-        if self.name != REENCODED:
-            return load_images(FOLDERS[self.name], files, size=self.size)
-        way, images = self._encoding(), []
-        for file in files:
-            stored, _ = compress_image((RAW / file).read_bytes(), **way)
-            images.append(resize(decode_image(stored), size=self.size))
-        return np.stack(images)
+    def load(self, files: list[str]) -> np.ndarray:
+        """Read images at the input size: (N, height, width, 3) uint8."""
+        return load_images(FOLDERS[self.name], files, size=self.size)
 
     @property
     def description(self) -> dict[str, Any]:

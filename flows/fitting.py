@@ -121,6 +121,11 @@ class Workshop:
         )
         return Fitted(key, folder)
 
+    @property
+    def image_only(self) -> bool:
+        """Whether the network sees no metadata."""
+        return self.params.train.image_only or self.network not in NETWORKS
+
     def build(self) -> Any:
         """Build the unpruned network with fresh weights."""
         load_keras()
@@ -252,7 +257,7 @@ class Workshop:
 
     def description(self) -> dict[str, Any]:
         """All that a model needs beside its weights to classify a new image."""
-        own = {"network": self.network, "image_only": self.params.train.image_only}
+        own = {"network": self.network, "image_only": self.image_only}
         return self.source.description | own
 
 

@@ -19,6 +19,7 @@ from components.dataset.splits import SplitSettings
 from components.dataset.synthetic import SyntheticSettings
 from components.errors import ParameterError
 from components.pruning.settings import PruneSettings
+from components.pruning.study import StudySettings
 from components.quality.arms import StorageSettings
 from components.quality.choice import ChooseSettings
 from components.quality.measure import QualitySettings
@@ -83,6 +84,22 @@ class Params:
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     prune: PruneSettings = field(default_factory=PruneSettings)
     record: RecordSettings = field(default_factory=RecordSettings)
+    studies: dict[str, StudySettings] = field(default_factory=dict)
+
+    def study(self, name: str) -> StudySettings:
+        """Return one study's settings.
+
+        Raises
+        ------
+        ParameterError
+            When there is none of that name.
+        """
+        if name not in self.studies:
+            raise ParameterError(
+                f"study: received {name!r}, expected one of {', '.join(self.studies) or 'none'}, "
+                "the entries of the section studies"
+            )
+        return self.studies[name]
 
 
 def _coerce(value: Any, hint: Any) -> Any:
@@ -201,7 +218,11 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     arguments = {
         name: _section(entry.default_factory, document.get(name), name, place)  # type: ignore[arg-type]
         for name, entry in sections.items()
-        if entry.default_factory is not MISSING
+        if entry.default_factory is not MISSING and name != "studies"
+    }
+    studies = {
+        name: _section(StudySettings, values, f"studies.{name}", place)
+        for name, values in (document.get("studies") or {}).items()
     }
     networks = document.get("networks", list(NETWORKS))
     if not isinstance(networks, list) or not networks or set(networks) - set(NETWORKS):
@@ -209,4 +230,4 @@ def read_params(path: Path | str = "params.yaml") -> Params:
             f"{place('networks')}: received {networks!r}, expected a list of some of "
             f"{', '.join(NETWORKS)}"
         )
-    return Params(networks=tuple(networks), **arguments)
+    return Params(networks=tuple(networks), studies=studies, **arguments)

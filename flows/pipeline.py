@@ -15,6 +15,7 @@ from flows.report import report
 from flows.resize import resize_study
 from flows.split import split_lesions
 from flows.storage import storage
+from flows.study import study
 from flows.sweep import sweep_ranks
 from flows.synthesize import synthesize
 from flows.train import train
@@ -30,6 +31,7 @@ STEPS = {
     "compress": compress,
     "train": train,
     "prune": prune,
+    "study": study,
     "growth": growth,
     "register": register,
     "report": report,

@@ -11,10 +11,17 @@ from prefect import flow
 
 from components.pruning.acceptance import Verdict
 from components.pruning.acceptance import get as get_acceptance
-from components.pruning.schedules import Step, algorithm2, explicit_path
-from components.pruning.widths import Widths
-from components.training.architectures import get
-from flows.fitting import Fitted, Workshop
+from components.pruning.schedules import (
+    Step,
+    algorithm2,
+    explicit_path,
+    iterative,
+    layerwise,
+    one_shot,
+)
+from flows.cutting import Cutting, fine_tuning, fixed_layers
+from flows.examples import LesionSource
+from flows.fitting import Workshop
 from flows.params import Params, read_params
 from flows.runs import record_folder, record_network
 from flows.runtime import console, read_json, replacing, run_step, write_json
@@ -22,21 +29,28 @@ from flows.tracking import Tracker
 
 
 class Pruning:
-    """One network's pruning: what the schedule calls to train, and what is kept of each step."""
+    """One network's pruning: its schedule, and what is kept of each step."""
 
     def __init__(self, params: Params, network: str) -> None:
         self.params, self.network = params, network
-        self.workshop = Workshop(params, network, "compressed")
+        self.workshop = Workshop(params, network, LesionSource(params, "compressed"))
         self.baseline = read_json(f"models/{network}/baseline/original/record.json")
         settings = params.prune
-        # The rule `validation` leaves the test part alone until the choice is made; `paper` needs
-        # it at every step, and a path of table 6 exists to report it.
-        self.test_each = settings.acceptance == "paper" or settings.schedule == "path"
-
-    def train(self, widths: Widths, notation: str, parent: Step | None) -> Fitted:
-        """Train at `widths` on compressed images; from scratch, so the parent is of no account."""
-        fitted = self.workshop.fit(widths, f"{self.network}: prune {notation}")
-        return self.workshop.tested(fitted) if self.test_each else fitted
+        fixed = fixed_layers(network, image_only=params.train.image_only)
+        self.cutting = Cutting(
+            self.workshop,
+            settings.recipe(fixed, params.train.seed),
+            fine_tuning(
+                params.train,
+                settings.init,
+                settings.fine_tune_epochs,
+                settings.fine_tune_learning_rate,
+            ),
+            data_batches=settings.data_batches,
+            # The rule `validation` leaves the test part alone until the choice is made; `paper`
+            # needs it at every step, and a path of table 6 exists to report it.
+            test_each=settings.acceptance == "paper" or settings.schedule == "path",
+        )
 
     def accept(self, metrics: Mapping[str, float]) -> Verdict:
         """Judge a step's metrics by the rule of ``prune.acceptance``."""
@@ -46,14 +60,22 @@ class Pruning:
 
     def steps(self) -> Iterator[Step]:
         """Yield the schedule's steps."""
-        settings, network = self.params.prune, get(self.network)
-        start = Widths(network.convolutions, network.dense)
+        settings = self.params.prune
+        work, accept = self.cutting, self.accept
         if settings.schedule == "path":
-            return explicit_path(start, self.train, self.accept, settings.path)
+            return explicit_path(work, accept, settings.path)
+        if settings.schedule == "one_shot":
+            target = settings.target()
+            ratio = None if target else settings.ratio
+            return one_shot(work, accept, ratio=ratio, budget=target)
+        if settings.schedule == "iterative":
+            number, spacing = settings.num_steps, settings.spacing
+            return iterative(work, accept, ratio=settings.ratio, num_steps=number, spacing=spacing)
+        if settings.schedule == "layerwise":
+            return layerwise(work, accept, ratio=settings.ratio)
         return algorithm2(
-            start,
-            self.train,
-            self.accept,
+            work,
+            accept,
             factors=settings.factors,
             max_failures=settings.max_failures,
             refused_start=settings.refused_start,
@@ -61,7 +83,7 @@ class Pruning:
 
     def keep(self, step: Step, folder: Path) -> dict[str, Any]:
         """Copy a step's training into `folder`, with the verdict in its record."""
-        fitted = step.evaluation
+        fitted = step.evaluation.fitted
         record = fitted.full_record | {
             "notation": step.notation,
             "parent": step.parent,
@@ -109,7 +131,7 @@ def prune(network: str) -> None:
             record = pruning.keep(step, draft)
             record_folder(tracker, parent, step.notation, draft / record["folder"], description)
             records.append(record)
-            fitted_of[step.notation] = step.evaluation
+            fitted_of[step.notation] = step.evaluation.fitted
             _say(record)
         smallest = smallest_accepted(records)
         if smallest is not None:

@@ -4,22 +4,37 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from components.checkpoints import cached, content_key, replacing
 from components.errors import SlimDermError
 
 console = Console()
+
+__all__ = [
+    "cached",
+    "code_hash",
+    "command_line",
+    "console",
+    "content_key",
+    "file_hash",
+    "load_keras",
+    "progress_bar",
+    "quiet_stderr",
+    "read_json",
+    "replacing",
+    "run_step",
+    "write_json",
+    "write_text",
+]
 
 
 @contextmanager
@@ -87,27 +102,6 @@ def run_step(step: Any, *arguments: str) -> None:
         step.fn(*arguments)
 
 
-@contextmanager
-def replacing(target: Path | str) -> Iterator[Path]:
-    """Yield an empty folder beside `target` that takes its place when the block succeeds.
-
-    Drafts that killed processes left beside it are removed.
-    """
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(f".{target.name}.*.draft"):
-        if not psutil.pid_exists(int(left.name.split(".")[-2])):
-            shutil.rmtree(left, ignore_errors=True)
-    draft = Path(tempfile.mkdtemp(f".{os.getpid()}.draft", f".{target.name}.", dir=target.parent))
-    draft.chmod(0o755)
-    try:
-        yield draft
-        shutil.rmtree(target, ignore_errors=True)
-        draft.replace(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
 def write_text(path: Path | str, text: str) -> None:
     """Write a file by a rename, never in place: an output may share its bytes with DVC's cache."""
     path = Path(path)
@@ -127,12 +121,6 @@ def read_json(path: Path | str) -> Any:
     return json.loads(Path(path).read_text())
 
 
-def content_key(**parts: Any) -> str:
-    """Hash named JSON-able parts to 32 hexadecimal digits; the order of names is of no account."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
 def file_hash(path: Path | str) -> str:
     """SHA-256 of a file's bytes."""
     with Path(path).open("rb") as stream:
@@ -144,16 +132,3 @@ def code_hash(*packages: str) -> str:
     root = Path(__file__).resolve().parent.parent
     sources = sorted(path for package in packages for path in (root / package).rglob("*.py"))
     return content_key(**{str(path.relative_to(root)): file_hash(path) for path in sources})
-
-
-def cached(cache: Path | str, key: str, produce: Callable[[Path], None]) -> Path:
-    """Return the cache folder of `key`, made by `produce` if it is not there yet.
-
-    The folder appears whole or not at all: `produce` fills a draft that is renamed at the end, so a
-    killed process leaves nothing that a later one would take for finished.
-    """
-    folder = Path(cache) / key[:2] / key
-    if not folder.exists():
-        with replacing(folder) as draft:
-            produce(draft)
-    return folder

@@ -5,9 +5,8 @@ import sys
 
 from prefect import flow
 
-from components.pruning.widths import Widths
-from components.training.architectures import get
-from flows.fitting import FOLDERS, Workshop
+from flows.examples import FOLDERS, LesionSource
+from flows.fitting import Workshop
 from flows.params import read_params
 from flows.runs import record_folder, record_network
 from flows.runtime import console, replacing, run_step, write_json
@@ -19,12 +18,13 @@ def train(network: str) -> None:
     """Write ``models/<network>/baseline``, a folder for each variant of the dataset."""
     params = read_params()
     tracker = Tracker(params.record)
-    widths = Widths(get(network).convolutions, get(network).dense)
-    workshops = {variant: Workshop(params, network, variant) for variant in FOLDERS}
+    workshops = {
+        variant: Workshop(params, network, LesionSource(params, variant)) for variant in FOLDERS
+    }
     parent = record_network(tracker, network, workshops["compressed"].key)
     with replacing(f"models/{network}/baseline") as draft:
         for variant, workshop in workshops.items():
-            fitted = workshop.tested(workshop.fit(widths, f"{network}: train on {variant} images"))
+            fitted = workshop.tested(workshop.fit(f"{network}: train on {variant} images"))
             shutil.copytree(fitted.folder, draft / variant)
             write_json(draft / variant / "record.json", fitted.full_record)
             record_folder(tracker, parent, variant, draft / variant, workshop.description())

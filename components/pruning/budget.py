@@ -3,7 +3,6 @@
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,33 +14,11 @@ from components.errors import ParameterError
 from components.pruning.cost import Costs
 from components.pruning.graph import Keep
 from components.pruning.plan import LARGEST, Planner
+from components.pruning.recipe import Budget
 from components.pruning.surgery import remove
 
-KINDS = ("parameters", "multiply_accumulates", "bytes", "latency_ms")
 FINE, COARSE = 20, 6  # halvings of the interval: of arithmetic, and of what must be built
 WARM_UP, REPEATS = 3, 15
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a pruned model may cost at most.
-
-    ``kind`` is one of `KINDS`: parameters; multiply-accumulates of one input; bytes of the saved
-    ``.keras`` file without an optimizer; median milliseconds for one input on this machine.
-    """
-
-    kind: str
-    limit: float
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ParameterError(
-                f"budget: received {self.kind!r}, expected one of {', '.join(KINDS)}"
-            )
-        if isinstance(self.limit, bool) or not 0 < self.limit < float("inf"):
-            raise ParameterError(
-                f"budget: received {self.limit} {self.kind}, expected a positive number"
-            )
 
 
 def meet(planner: Planner, budget: Budget) -> Keep:

@@ -55,7 +55,7 @@ class Costs:
     def parameters(self, keep: Keep) -> int:
         """Count parameters, normalisation's moving statistics among them."""
         shrunk = (self.variables[key] for key in self.graph.slots_of)
-        return self.fixed + sum(self.size(variable, keep) for variable in shrunk)
+        return int(self.fixed + sum(self.size(variable, keep) for variable in shrunk))
 
     def multiply_accumulates(self, keep: Keep) -> int:
         """Count multiply-accumulates of one input.

@@ -23,26 +23,31 @@ class _Products(keras.optimizers.Optimizer):  # type: ignore[misc]  # keras has 
     """
 
     def __init__(self, axes: dict[int, int]) -> None:
-        super().__init__(learning_rate=1.0)
+        super().__init__(learning_rate=1.0, name="products")
         self.axes = axes  # id of a kernel to the axis of its filters
         self.sums: dict[int, Any] = {}
+        self.places: list[tuple[int, Any] | None] = []
 
     def build(self, variables: list[Any]) -> None:
         if self.built:
             return
         super().build(variables)
         for variable in variables:
-            if id(variable) in self.axes:
-                width = variable.shape[self.axes[id(variable)]]
-                self.sums[id(variable)] = self.add_variable((width,), "float32", name="products")
+            axis = self.axes.get(id(variable))
+            if axis is None:
+                self.places.append(None)
+                continue
+            total = self.add_variable((variable.shape[axis],), dtype="float32", name="products")
+            self.sums[id(variable)] = total
+            self.places.append((axis, total))
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        if id(variable) not in self.axes:
+        place = self.places[self._get_variable_index(variable)]
+        if place is None:
             return
-        axis = self.axes[id(variable)]
+        axis, total = place
         others = [index for index in range(len(variable.shape)) if index != axis]
         product = keras.ops.sum(keras.ops.multiply(gradient, variable), axis=others)
-        total = self.sums[id(variable)]
         self.assign_add(total, keras.ops.cast(keras.ops.square(product), "float32"))
 
 
@@ -136,12 +141,13 @@ def _reads(layer: Any, variable: Any) -> int | None:
     """Return the axis along which a layer's kernel reads channels, None for other weights."""
     if isinstance(layer, keras.layers.Dense):
         return 0 if variable is layer.kernel else None
+    rank = len(variable.shape)
     if variable is getattr(layer, "depthwise_kernel", None):
-        return len(variable.shape) - 2
+        return rank - 2
     if variable is not getattr(layer, "kernel", None):
         return None
     backwards = "Transpose" in type(layer).__name__
-    return len(variable.shape) - (1 if backwards else 2)
+    return rank - (1 if backwards else 2)
 
 
 @contextmanager

@@ -145,9 +145,7 @@ def _follow(
     return [axes_of[id(tensor)] for tensor in last]
 
 
-def _enter(
-    tracer: Tracer, call: Call, given: list[Axes], nested: dict[int, _Nested]
-) -> list[Axes]:
+def _enter(tracer: Tracer, call: Call, given: list[Axes], nested: dict[int, _Nested]) -> list[Axes]:
     """Follow a nested model the first time; unite its inputs with new ones after that."""
     model = call.operation
     ordered = _in_order(model, call, given)
@@ -201,7 +199,9 @@ def _settle(tracer: Tracer, model: Any) -> Graph:
         free=free,
         slots=tuple(settled(slot) for slot in tracer.slots.values()),
         sizes=tuple(settled(size) for size in tracer.sizes.values() if size.labels is not None),
-        values=tuple(settled(entry) for entry in tracer.values.values() if entry.labels is not None),
+        values=tuple(
+            settled(entry) for entry in tracer.values.values() if entry.labels is not None
+        ),
         producers=producers,
         works=tuple(tracer.works),
         walls=tuple(
@@ -210,6 +210,10 @@ def _settle(tracer: Tracer, model: Any) -> Graph:
         ),
         groups=_group(producers, number, free),
     )
+
+
+def _any(entry: Size) -> bool:
+    return entry.labels is not None
 
 
 def _components(number: int, pairs: list[tuple[Labels, Labels]]) -> tuple[int, Labels]:

@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from components.errors import ParameterError
 from components.pruning.graph import Graph
+from components.pruning.recipe import AGGREGATES, NEED_DATA
 from components.pruning.surgery import read
 from components.pruning.tracer import FIXED, Labels, Producer
 
 Floats = npt.NDArray[np.float64]
 Batches = Iterable[tuple[Any, Any]]  # inputs and one-hot targets
 ROWS = 512  # of a kernel at a time: a copy of this size stays in the cache
-AGGREGATES = ("mean", "sum", "max")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def random(evidence: Evidence) -> Values:
 
 
 def uninformed(evidence: Evidence) -> Values:
-    """The first channels, whatever is in them: the paper's choice, which looks at nothing."""
+    """Prefer the first channels, whatever is in them: the paper's choice looks at nothing."""
     for group in evidence.graph.groups:
         yield group.bundles, np.linspace(1, 0, len(group.bundles), endpoint=False)
 
@@ -147,9 +147,6 @@ CRITERIA: dict[str, Criterion] = {
     "random": random,
     "uninformed": uninformed,
 }
-NEED_DATA = frozenset({"taylor", "activation", "apoz"})
-# Of one scale in every layer; others are divided by their group's mean before layers are compared.
-COMPARABLE = frozenset({"lamp", "apoz", "random", "uninformed"})
 
 
 def get(name: str) -> Criterion:
@@ -204,7 +201,7 @@ def importance(evidence: Evidence, criterion: str, *, aggregate: str = "mean") -
         largest = np.full(number, -np.inf)
         np.maximum.at(largest, labels, values)
         return np.where(np.isfinite(largest), largest, 0.0)
-    sums = np.bincount(labels, values, minlength=number)
+    sums: Floats = np.bincount(labels, values, minlength=number).astype(np.float64)
     if aggregate == "sum":
         return sums
     return sums / np.maximum(np.bincount(labels, minlength=number), 1)
@@ -224,7 +221,7 @@ def _dataless() -> set[str]:
 
 
 def _matrix(producer: Producer) -> npt.NDArray[Any]:
-    """Filters as rows, (F, D)."""
+    """Lay filters out as rows, (F, D)."""
     kernel = read(producer.variable)
     return np.moveaxis(kernel, producer.axis, 0).reshape(kernel.shape[producer.axis], -1)
 

@@ -1,8 +1,7 @@
 """Which bundles go: so many of each group, or all that score below one threshold."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from fractions import Fraction
 
@@ -12,53 +11,9 @@ import numpy.typing as npt
 from components.errors import ParameterError
 from components.pruning.graph import Graph, Group, Keep
 from components.pruning.importance import Floats
+from components.pruning.recipe import SCOPES, Limits
 
-SCOPES = ("local", "global")
 LARGEST = Fraction(999_999, 1_000_000)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a plan may not do.
-
-    Attributes
-    ----------
-    keep : sequence of str
-        Layers that stay whole, by path; ``*`` and ``?`` stand for any characters.
-    floors : mapping
-        Layer, as in ``keep``, to the channels it must be left; 1 for all others.
-    multiple : int
-        Widths are rounded to a multiple of it, to the nearest; no width is rounded up beyond what
-        the layer has, and none below one multiple.
-    only : sequence of str, optional
-        Layers that may shrink, as in ``keep``; all where not given.
-    """
-
-    keep: Sequence[str] = ()
-    floors: Mapping[str, int] = field(default_factory=dict)
-    multiple: int = 1
-    only: Sequence[str] | None = None
-
-    def __post_init__(self) -> None:
-        if isinstance(self.multiple, bool) or self.multiple < 1:
-            raise ParameterError(f"multiple: received {self.multiple}, expected at least 1")
-        for name, floor in self.floors.items():
-            if floor < 1:
-                raise ParameterError(f"floors: received {floor} for {name}, expected at least 1")
-
-
-def check_ratio(ratio: float) -> None:
-    """Refuse a ratio outside (0, 1), NaN included.
-
-    Raises
-    ------
-    ParameterError
-        For such a ratio.
-    """
-    if isinstance(ratio, bool) or not 0 < ratio < 1:
-        raise ParameterError(
-            f"ratio: received {ratio}, expected the share to take away, above 0 and below 1"
-        )
 
 
 class Planner:
@@ -78,6 +33,8 @@ class Planner:
         their group's mean first.
     limits : Limits
         What may not go.
+    original : mapping, optional
+        Group to the bundles it had once: a ratio then counts from these, not from what is there.
 
     Raises
     ------
@@ -93,11 +50,16 @@ class Planner:
         scope: str = "local",
         comparable: bool = False,
         limits: Limits | None = None,
+        original: Mapping[str, int] | None = None,
     ) -> None:
         if scope not in SCOPES:
             raise ParameterError(f"scope: received {scope!r}, expected one of {', '.join(SCOPES)}")
         self.graph, self.scores, self.scope = graph, scores, scope
         self.limits = limits or Limits()
+        self.original = {
+            group.name: (original or {}).get(group.name, len(group.bundles))
+            for group in graph.groups
+        }
         self.floors = self._floors()
         self.free = graph.free & ~self._whole()
         self.ranks = self._ranks(comparable)
@@ -149,14 +111,17 @@ class Planner:
         share = 1 - Fraction(str(ratio)) if isinstance(ratio, float) else 1 - ratio
         if self.scope == "global":
             candidates = np.flatnonzero(self.free)
-            number = len(candidates) - math.floor(len(candidates) * share)
+            gone = sum(
+                self.original[group.name] - len(group.bundles) for group in self.graph.groups
+            )
+            number = len(candidates) - math.floor((len(candidates) + gone) * share)
             order = candidates[np.argsort(self.ranks[candidates], kind="stable")]
-            keep[order[:number]] = False
+            keep[order[: max(0, number)]] = False
         for group in self.graph.groups:
             if self.scope == "global":
                 wanted = int(keep[group.bundles].sum())
             else:
-                wanted = math.floor(len(group.bundles) * share)
+                wanted = math.floor(self.original[group.name] * share)
             self._settle(keep, group, self._rounded(wanted, len(group.bundles)))
         return keep
 
@@ -177,15 +142,26 @@ class Planner:
         keep[order[:number]] = False
         for path in group.layers:
             labels = self.graph.producers[path].labels
-            own = np.isin(order[:number], labels)
+            gone = order[:number][~keep[order[:number]]]
+            gone = gone[np.isin(gone, labels)]
             missing = min(self.floors[path], len(labels)) - int(keep[labels].sum())
             if missing > 0:
                 copies = len(labels) // len(np.unique(labels))
-                keep[order[:number][own][::-1][: -(-missing // copies)]] = True
+                keep[gone[::-1][: -(-missing // copies)]] = True
 
     def smallest(self) -> Keep:
         """Return what is left when all goes that may."""
         return self.plan(LARGEST)
+
+
+def shrinkable(graph: Graph, limits: Limits) -> dict[str, int]:
+    """Return the bundles of each group that may lose some, by the group's first layer."""
+    planner = Planner(graph, np.zeros(graph.num_bundles), limits=limits)
+    return {
+        group.name: len(group.bundles)
+        for group in graph.groups
+        if planner.free[group.bundles].any()
+    }
 
 
 def widths(graph: Graph, keep: npt.NDArray[np.bool_]) -> dict[str, int]:

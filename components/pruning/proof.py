@@ -62,7 +62,8 @@ def silence(graph: Graph, keep: Keep) -> keras.Model:
 
 def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:
     """Return the axis along which a weight reads channels, nothing for weights that read none."""
-    rank = len(variable.shape)
+    shape = tuple(variable.shape)
+    rank = len(shape)
     if variable is getattr(layer, "pointwise_kernel", None):
         return (rank - 2,)
     if variable is not getattr(layer, "kernel", None) or rank < 2:
@@ -70,7 +71,7 @@ def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:
     kind = type(layer).__name__
     if kind == "Dense":
         return (0,)
-    if kind.startswith("Depthwise") or (getattr(layer, "groups", 1) > 1 and variable.shape[-2] == 1):
+    if kind.startswith("Depthwise") or (getattr(layer, "groups", 1) > 1 and shape[-2] == 1):
         return ()  # makes of every channel its own
     return (rank - 1,) if "Transpose" in kind else (rank - 2,)
 
@@ -96,8 +97,8 @@ def deviation(graph: Graph, keep: Keep, inputs: Any) -> float:
     received = keras.tree.flatten(remove(graph, keep)(inputs, training=False))
     worst = 0.0
     for one, other in zip(expected, received, strict=True):
-        first, second = (np.asarray(keras.ops.convert_to_numpy(x), np.float64) for x in (one, other))
+        first, second = (
+            np.asarray(keras.ops.convert_to_numpy(x), np.float64) for x in (one, other)
+        )
         worst = max(worst, float(np.abs(first - second).max() / max(first.std(), 1e-12)))
     return worst
-
-

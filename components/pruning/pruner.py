@@ -7,19 +7,21 @@
     pruned.model.save("small.keras")
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import keras
 import numpy as np
 
 from components.errors import ParameterError
-from components.pruning.budget import Budget, meet
+from components.pruning.budget import meet
 from components.pruning.cost import Costs
 from components.pruning.graph import Graph, Keep, Wall, trace
-from components.pruning.importance import COMPARABLE, Evidence, importance
-from components.pruning.plan import Limits, Planner, check_ratio, widths
+from components.pruning.importance import Evidence, importance
+from components.pruning.plan import Planner, widths
+from components.pruning.recipe import COMPARABLE, Budget, Limits, check_ratio
 from components.pruning.surgery import Log, remove, write_log
 
 
@@ -68,12 +70,13 @@ class Pruned:
 def prune(
     model: keras.Model,
     *,
-    ratio: float | None = None,
+    ratio: float | Fraction | None = None,
     budget: Budget | None = None,
     criterion: str = "l1",
     scope: str = "local",
     aggregate: str = "mean",
     limits: Limits | None = None,
+    original: Mapping[str, int] | None = None,
     data: Iterable[tuple[Any, Any]] | None = None,
     loss: Any = "categorical_crossentropy",
     seed: int = 0,
@@ -98,6 +101,8 @@ def prune(
         ``mean``, ``sum`` or ``max`` over channels that go together.
     limits : Limits, optional
         Layers kept out, floors, widths' multiple.
+    original : mapping, optional
+        What ratios count from, as `components.pruning.plan.Planner` has it.
     data : iterable of (inputs, targets), optional
         Batches for the criteria ``taylor``, ``activation`` and ``apoz``.
     loss : str or callable
@@ -129,6 +134,7 @@ def prune(
         scope=scope,
         comparable=criterion in COMPARABLE,
         limits=limits,
+        original=original,
     )
     if budget is not None:
         keep = meet(planner, budget)

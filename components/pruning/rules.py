@@ -214,9 +214,7 @@ def normalization(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     return axes
 
 
-def _per_channel(
-    tracer: Tracer, call: Call, inputs: Sequence[Axes], keys: tuple[str, ...]
-) -> Axes:
+def _per_channel(tracer: Tracer, call: Call, inputs: Sequence[Axes], keys: tuple[str, ...]) -> Axes:
     axes, config = inputs[0], call.operation.get_config()
     for key in keys:
         given = np.asarray(config[key])

@@ -32,7 +32,8 @@ def merge(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     target = call.outputs[0].shape
     joined: list[Labels | None] = [None] * rank
     for axis in range(rank):
-        found, spread = [], []
+        found: list[Labels | None] = []
+        spread: list[Labels | None] = []
         for axes, shape in zip(inputs, shapes, strict=True):
             own = axis - (rank - len(shape))
             # A lower rank gets its new axes behind the batch, as Keras's merging layers have it.

@@ -1,33 +1,32 @@
-"""Which network to train next: the paper's Algorithm 2, or paths laid down beforehand.
+"""Which cut comes next: schedules that yield one trained and judged network after the other.
 
-Both are generators of `Step`: the caller trains, records and may stop between any two. They draw no
-chance and keep nothing aside, so a caller whose ``train`` remembers its results can start over and
-is led through the same steps.
+Training is a callable that is passed in, so a schedule knows no framework: it can be resumed where
+that callable finds its work again, and be followed step by step.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from components.errors import ParameterError
 from components.pruning.acceptance import Verdict
-from components.pruning.settings import FACTORS
-from components.pruning.widths import (
-    UNPRUNED,
-    Widths,
-    check_factor,
-    notation,
-    parse_path,
-    prune,
-)
+from components.pruning.recipe import Budget, Cut, check_ratio
+from components.pruning.settings import FACTORS, SPACINGS
+from components.pruning.widths import UNPRUNED, check_factor, kept_of, notation, parse_path
 
 
 class Evaluation(Protocol):
-    """What ``train`` returns: anything that has metrics, and whatever else its maker needs."""
+    """What training gives back; more may be on it than a schedule needs."""
 
     @property
     def metrics(self) -> Mapping[str, float]:
         """Shares such as ``validation_accuracy``."""
+        ...
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Channels of each group of layers that may shrink."""
         ...
 
 
@@ -35,35 +34,30 @@ class Evaluation(Protocol):
 class Step:
     """One network trained and judged.
 
-    ``percents`` is the factor of each iteration from the unpruned network to this one, ``parent``
-    the notation of the network it was pruned from, ``num_failures`` the refusals in a row up to and
-    including this step, ``stopped`` why the schedule ends here, empty while it goes on.
+    ``cut`` led to it from ``parent``, given by its notation; both are None for the unpruned one.
+    ``percents`` is the factor of each cut since the unpruned network where cuts are percentages.
+    ``num_failures`` counts the refusals in a row up to and including this step, ``stopped`` says
+    why the schedule ends here and is empty while it goes on.
     """
 
     index: int
     notation: str
-    percents: tuple[float, ...]
+    cut: Cut | None
     parent: str | None
-    widths: Widths
     evaluation: Any
     verdict: Verdict
+    percents: tuple[float, ...] = ()
     num_failures: int = 0
     stopped: str = ""
 
-    @property
-    def percent(self) -> float | None:
-        """The factor of this step's own iteration; None for the unpruned network."""
-        return self.percents[-1] if self.percents else None
 
-
-# Widths to train, their notation, and the step they were pruned from (None for the unpruned).
-Train = Callable[[Widths, str, Step | None], Evaluation]
+# A cut, the step to cut from, and the notation of the result; the first call has neither.
+Work = Callable[[Cut | None, Step | None, str], Evaluation]
 Accept = Callable[[Mapping[str, float]], Verdict]
 
 
 def algorithm2(
-    start: Widths,
-    train: Train,
+    work: Work,
     accept: Accept,
     *,
     factors: Sequence[float] = FACTORS,
@@ -77,10 +71,8 @@ def algorithm2(
 
     Parameters
     ----------
-    start : Widths
-        Of the unpruned network.
-    train : callable
-        Trains widths and returns an `Evaluation`.
+    work : callable
+        Cuts and trains, and returns an `Evaluation`.
     accept : callable
         Judges the evaluation's metrics.
     factors : sequence of float
@@ -107,24 +99,25 @@ def algorithm2(
     num_failures, index = 0, 0
     base: Step | None = None
     percents: tuple[float, ...] = ()
-    widths, name = start, UNPRUNED
+    cut: Cut | None = None
     while True:
-        evaluation = train(widths, name, base)
+        name = notation(percents)
+        evaluation = work(cut, base, name)
         verdict = accept(evaluation.metrics)
         num_failures = 0 if verdict.accepted else num_failures + 1
         if base is not None and not verdict.accepted:
             remaining.pop(0)
-        origin = widths if verdict.accepted or base is None else base.widths
+        origin = evaluation if verdict.accepted or base is None else base.evaluation
         stopped = _why_stop(verdict, base, refused_start, num_failures, max_failures)
-        stopped = stopped or _why_exhausted(origin, remaining)
+        stopped = stopped or _why_exhausted(origin.sizes, remaining)
         step = Step(
             index=index,
             notation=name,
-            percents=percents,
+            cut=cut,
             parent=base.notation if base else None,
-            widths=widths,
             evaluation=evaluation,
             verdict=verdict,
+            percents=percents,
             num_failures=num_failures,
             stopped=stopped,
         )
@@ -134,7 +127,7 @@ def algorithm2(
         base = step if verdict.accepted or base is None else base
         index += 1
         percents = (*base.percents, remaining[0])
-        widths, name = prune(base.widths, remaining[0]), notation(percents)
+        cut = Cut(percent=remaining[0])
 
 
 def _why_stop(
@@ -151,24 +144,27 @@ def _why_stop(
     return ""
 
 
-def _why_exhausted(origin: Widths, remaining: Sequence[float]) -> str:
+def _why_exhausted(sizes: Mapping[str, int], remaining: Sequence[float]) -> str:
     if not remaining:
         return "every factor is used up"
-    if prune(origin, remaining[0]) == origin:
+    if not shrinks(sizes, remaining[0]):
         return "nothing can shrink any more"
     return ""
 
 
+def shrinks(sizes: Mapping[str, int], percent: float) -> bool:
+    """Tell whether a cut by a percentage takes anything away."""
+    return any(kept_of(size, percent) < size for size in sizes.values())
+
+
 def explicit_path(
-    start: Widths, train: Train, accept: Accept, paths: Iterable[str | Sequence[float]]
+    work: Work, accept: Accept, paths: Iterable[str | Sequence[float]]
 ) -> Iterator[Step]:
     """Train every network on given paths, whatever the verdicts, each shared beginning once.
 
     Parameters
     ----------
-    start : Widths
-        Of the unpruned network, which is the first step.
-    train, accept : callable
+    work, accept : callable
         As for `algorithm2`.
     paths : iterable
         In R-notation, or as the percentages of successive iterations.
@@ -176,52 +172,212 @@ def explicit_path(
     Yields
     ------
     Step
-        Parents come before what is pruned from them.
+        The unpruned network first, parents before what is pruned from them.
 
     Raises
     ------
     ParameterError
-        Before anything is trained, when a path is no notation or has an iteration that shrinks
-        nothing.
+        Before anything is trained, when a path is no notation; when an iteration shrinks nothing.
     """
-    planned = _plan(start, paths)
+    planned = _plan(paths)
     done: dict[tuple[float, ...], Step] = {}
-    for index, (percents, widths) in enumerate(planned.items()):
+    for index, percents in enumerate(planned):
         parent = done[percents[:-1]] if percents else None
         name = notation(percents)
-        evaluation = train(widths, name, parent)
-        verdict = accept(evaluation.metrics)
-        num_failures = 0
-        if not verdict.accepted:
-            num_failures = 1 + (parent.num_failures if parent else 0)
-        done[percents] = Step(
-            index=index,
-            notation=name,
-            percents=percents,
-            parent=parent.notation if parent else None,
-            widths=widths,
-            evaluation=evaluation,
-            verdict=verdict,
-            num_failures=num_failures,
-            stopped="the paths are complete" if index == len(planned) - 1 else "",
-        )
+        if parent is not None and not shrinks(parent.evaluation.sizes, percents[-1]):
+            raise ParameterError(
+                f"path: received {name!r}, whose iteration {len(percents)} shrinks nothing from "
+                f"{dict(parent.evaluation.sizes)}; shorten the path"
+            )
+        cut = Cut(percent=percents[-1]) if percents else None
+        evaluation = work(cut, parent, name)
+        last = index == len(planned) - 1
+        step = _next(index, name, cut, parent, evaluation, accept=accept, last=last)
+        done[percents] = Step(**{**vars(step), "percents": percents})
         yield done[percents]
 
 
-def _plan(start: Widths, paths: Iterable[str | Sequence[float]]) -> dict[tuple[float, ...], Widths]:
-    """Every beginning of every path once, with its widths."""
-    planned: dict[tuple[float, ...], Widths] = {(): start}
-    whole: list[tuple[float, ...]] = []
+def _plan(paths: Iterable[str | Sequence[float]]) -> list[tuple[float, ...]]:
+    """Every beginning of every path once."""
+    planned: dict[tuple[float, ...], None] = {(): None}
     for path in paths:
-        whole += parse_path(path) if isinstance(path, str) else [tuple(path)]
-    for percents in whole:
-        for length in range(1, len(percents) + 1):
-            begun = percents[:length]
-            before = planned[begun[:-1]]
-            planned[begun] = prune(before, begun[-1])
-            if planned[begun] == before:
-                raise ParameterError(
-                    f"path: received {notation(percents)!r}, whose iteration {length} shrinks "
-                    f"nothing from {before}; shorten the path"
-                )
-    return planned
+        for percents in parse_path(path) if isinstance(path, str) else [tuple(path)]:
+            for length in range(1, len(percents) + 1):
+                check_factor(percents[length - 1])
+                planned[percents[:length]] = None
+    return list(planned)
+
+
+def one_shot(
+    work: Work, accept: Accept, *, ratio: float | None = None, budget: Budget | None = None
+) -> Iterator[Step]:
+    """Cut once, to the whole ratio or to a budget, and train once (the second seed).
+
+    Yields
+    ------
+    Step
+        The unpruned network, then the pruned one.
+
+    Raises
+    ------
+    ParameterError
+        For a ratio outside (0, 1), or not just one of ratio and budget.
+    """
+    if ratio is not None:
+        check_ratio(ratio)
+    cut = Cut(total=ratio, budget=budget)
+    name = f"one-shot {_percent(ratio)}" if budget is None else f"{budget.kind} {budget.limit:g}"
+    return chain(work, accept, [(name, cut)])
+
+
+def iterative(
+    work: Work, accept: Accept, *, ratio: float, num_steps: int, spacing: str = "constant"
+) -> Iterator[Step]:
+    """Cut a little, train, and cut again, until the ratio is reached (the second seed).
+
+    Parameters
+    ----------
+    work, accept : callable
+        As for `algorithm2`.
+    ratio : float
+        Of the unpruned network, in (0, 1).
+    num_steps : int
+        How many cuts.
+    spacing : str
+        As for `totals`.
+
+    Yields
+    ------
+    Step
+        The unpruned network, then one for each cut.
+
+    Raises
+    ------
+    ParameterError
+        When a parameter is out of range.
+    """
+    cuts = [
+        (f"iterative {_percent(ratio)}, {index} of {num_steps}", Cut(total=total))
+        for index, total in enumerate(totals(ratio, num_steps, spacing), 1)
+    ]
+    return chain(work, accept, cuts)
+
+
+def totals(ratio: float, num_steps: int, spacing: str) -> list[float]:
+    """Return the share that is gone after each of several cuts; the last is the ratio.
+
+    ``constant`` takes the same share of the unpruned network each time, ``geometric`` the same
+    share of what is there, ``cubic`` much first and little at the end (Zhu and Gupta 2017, eq. 1,
+    arXiv 1710.01878).
+
+    Raises
+    ------
+    ParameterError
+        When a parameter is out of range.
+    """
+    check_ratio(ratio)
+    if num_steps < 1 or spacing not in SPACINGS:
+        raise ParameterError(
+            f"iterative: received {num_steps} steps spaced {spacing!r}, expected at least 1, "
+            f"spaced {', '.join(SPACINGS)}"
+        )
+    shares = [step / num_steps for step in range(1, num_steps)]
+    law: Callable[[float], float] = {
+        "constant": lambda share: ratio * share,
+        "geometric": lambda share: 1 - (1 - ratio) ** share,
+        "cubic": lambda share: ratio * (1 - (1 - share) ** 3),
+    }[spacing]
+    return [*(law(share) for share in shares), ratio]
+
+
+def layerwise(
+    work: Work, accept: Accept, *, ratio: float, num_parts: int | None = None
+) -> Iterator[Step]:
+    """Cut one layer after the other, and train after each (the second seed).
+
+    Parameters
+    ----------
+    work, accept : callable
+        As for `algorithm2`.
+    ratio : float
+        Of each layer, in (0, 1).
+    num_parts : int, optional
+        Layers are cut in so many parts, first to last; one by one where not given.
+
+    Yields
+    ------
+    Step
+        The unpruned network, then one for each layer.
+
+    Raises
+    ------
+    ParameterError
+        For a ratio outside (0, 1).
+    """
+    check_ratio(ratio)
+    first = next(chain(work, accept, [("", Cut(total=ratio))]))
+    layers = list(first.evaluation.sizes)
+    yield first if layers else Step(**{**vars(first), "stopped": "no layer may shrink"})
+    number = min(num_parts or len(layers), len(layers))
+    bounds = [index * len(layers) // max(number, 1) for index in range(number + 1)]
+    cuts = [
+        (
+            f"layers {begin + 1} to {end} of {len(layers)} {_percent(ratio)}",
+            Cut(total=ratio, layers=tuple(layers[begin:end])),
+        )
+        for begin, end in itertools.pairwise(bounds)
+    ]
+    yield from chain(work, accept, cuts, first)
+
+
+def chain(
+    work: Work, accept: Accept, cuts: Sequence[tuple[str, Cut]], step: Step | None = None
+) -> Iterator[Step]:
+    """Cut each network from the one before, whatever the verdicts.
+
+    Parameters
+    ----------
+    work, accept : callable
+        As for `algorithm2`.
+    cuts : sequence of (notation, cut)
+        In order.
+    step : Step, optional
+        Where to start; the unpruned network, which is then yielded first, where not given.
+    """
+    if step is None:
+        evaluation = work(None, None, UNPRUNED)
+        step = _next(0, UNPRUNED, None, None, evaluation, accept=accept, last=not cuts)
+        yield step
+    for index, (name, cut) in enumerate(cuts, 1):
+        evaluation = work(cut, step, name)
+        last = index == len(cuts)
+        step = _next(index, name, cut, step, evaluation, accept=accept, last=last)
+        yield step
+
+
+def _next(
+    index: int,
+    name: str,
+    cut: Cut | None,
+    parent: Step | None,
+    evaluation: Any,
+    *,
+    accept: Accept,
+    last: bool,
+) -> Step:
+    verdict = accept(evaluation.metrics)
+    failures = 0 if verdict.accepted else 1 + (parent.num_failures if parent else 0)
+    return Step(
+        index=index,
+        notation=name,
+        cut=cut,
+        parent=parent.notation if parent else None,
+        evaluation=evaluation,
+        verdict=verdict,
+        num_failures=failures,
+        stopped="the cuts are complete" if last else "",
+    )
+
+
+def _percent(ratio: float | None) -> str:
+    return f"{100 * (ratio or 0):g}%"

@@ -77,7 +77,7 @@ def _check(graph: Graph, keep: Keep) -> None:
 
 def _entries(config: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
     """Map each layer's path to its config, and forget the shapes layers were built with."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for entry in config["layers"]:
         entry.pop("build_config", None)
         inner = entry["config"]
@@ -215,5 +215,3 @@ def read_log(graph: Graph, log: Mapping[str, Any]) -> Keep:
             "for this model"
         )
     return keep
-
-

@@ -84,7 +84,9 @@ class Tracer:
         self.num_labels += number
         return np.arange(self.num_labels - number, self.num_labels)
 
-    def produce(self, path: str, layer: Any, variable: Any, axis: int, *, copies: int = 1) -> Labels:
+    def produce(
+        self, path: str, layer: Any, variable: Any, axis: int, *, copies: int = 1
+    ) -> Labels:
         """Return the labels of a layer's own channels, the same each time it is called.
 
         With ``copies`` the channels repeat so many times along the axis, as in grouped convolution.
@@ -96,9 +98,7 @@ class Tracer:
             self.hold(path, layer, variable, axis, labels)
         return self.producers[path].labels
 
-    def hold(
-        self, path: str, layer: Any, variable: Any, axis: int, labels: Labels | None
-    ) -> None:
+    def hold(self, path: str, layer: Any, variable: Any, axis: int, labels: Labels | None) -> None:
         """Note that one axis of a weight belongs to channels; a layer called twice unites them."""
         if variable is None:
             return

@@ -79,15 +79,19 @@ def prune(widths: Widths, percent: float, *, num_convolutions: int | None = None
     check_factor(percent)
     if num_convolutions is not None and num_convolutions < 0:
         raise ParameterError(f"num_convolutions: received {num_convolutions}, expected at least 0")
-    # A fraction, since the floor of a float product loses a filter: 100 * (1 - 0.83) is 16.99….
-    kept = 1 - Fraction(str(percent)) / 100
     split = len(widths.convolutions) if num_convolutions is None else num_convolutions
     shrunk, left = widths.convolutions[:split], widths.convolutions[split:]
-    return Widths(_shrink(shrunk, kept) + left, _shrink(widths.dense, kept))
+    return Widths(_shrink(shrunk, percent) + left, _shrink(widths.dense, percent))
 
 
-def _shrink(widths: Sequence[int], kept: Fraction) -> tuple[int, ...]:
-    return tuple(max(1, math.floor(width * kept)) for width in widths)
+def _shrink(widths: Sequence[int], percent: float) -> tuple[int, ...]:
+    return tuple(kept_of(width, percent) for width in widths)
+
+
+def kept_of(width: int, percent: float) -> int:
+    """Return floor(width * (1 - P)), at least 1 (paper, section 4.1); P in per cent."""
+    # A fraction, since the floor of a float product loses a filter: 100 * (1 - 0.83) is 16.99….
+    return max(1, math.floor(width * (1 - Fraction(str(percent)) / 100)))
 
 
 def notation(percents: Sequence[float]) -> str:

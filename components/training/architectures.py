@@ -56,6 +56,11 @@ class Network:
         """Filters of each convolution, then of each residual block."""
         return tuple(stage.filters for stage in self.stages) + self.blocks
 
+    def fixed(self, *, image_only: bool) -> tuple[str, ...]:
+        """Layers that the paper does not prune, by name; ``*`` stands for any characters."""
+        tail = ("tail",) if self.tail else ()
+        return (*tail, "head") if image_only else (*tail, "head", "metadata*")
+
 
 def _pooled(*filters_and_kernels: tuple[int, int]) -> tuple[Stage, ...]:
     return tuple(Stage(filters, kernel) for filters, kernel in filters_and_kernels)

@@ -1,4 +1,4 @@
-"""VGG16 and DenseNet169 on images alone (the second seed): Keras's own, with a head for our classes.
+"""VGG16 and DenseNet169 on images alone (the second seed): Keras's own, with our classes.
 
 The classifier that ImageNet's thousand classes need is replaced by global average pooling and one
 dense layer, so that any image size will do. Images come as 0..255 and are scaled inside the network
@@ -126,9 +126,7 @@ def _build(
     return keras.Model({"image": image}, output(trunk.output), name=name)
 
 
-def _load(
-    backbone: Backbone, trunk: keras.Model, shape: tuple[int, int, int], path: Path
-) -> None:
+def _load(backbone: Backbone, trunk: keras.Model, shape: tuple[int, int, int], path: Path) -> None:
     """Copy published weights; the first convolution takes up what its images were spared."""
     if not path.is_file():
         raise ParameterError(f"weights: received {path}, expected a file that exists")

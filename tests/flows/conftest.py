@@ -28,6 +28,7 @@ train: {epochs: 2, seed: 0}
 evaluate: {bootstrap_samples: 100, latency_repeats: 3}
 prune: {schedule: path, path: ["R1: 50%", "R1: 33%"], acceptance: relative,
         relative_tolerance: 0.9, relative_floor: 0.0}
+studies: {}
 record: {tracking_uri: "sqlite:///mlflow.db"}
 """
 

@@ -10,6 +10,7 @@ from components.dataset.catalog import ingest, read_catalog, write_dataset
 from components.dataset.labels import PAPER_CLASSES
 from components.dataset.splits import SplitSettings, split
 from components.dataset.synthetic import SyntheticSettings, write_synthetic
+from flows.examples import LesionSource
 from flows.fitting import Workshop
 from flows.params import Params
 from flows.runtime import write_json
@@ -43,7 +44,10 @@ def keys(made, monkeypatch):
     def find(**train):
         params = Params()
         params = replace(params, train=replace(params.train, **train))
-        return [Workshop(params, "lenet5", variant).key for variant in ("original", "compressed")]
+        return [
+            Workshop(params, "lenet5", LesionSource(params, variant)).key
+            for variant in ("original", "compressed")
+        ]
 
     return find
 

@@ -5,27 +5,41 @@ import pytest
 
 from components.errors import ParameterError
 from components.pruning.acceptance import Verdict
-from components.pruning.schedules import Step, algorithm2, explicit_path
+from components.pruning.recipe import Budget, Cut
+from components.pruning.schedules import (
+    algorithm2,
+    explicit_path,
+    iterative,
+    layerwise,
+    one_shot,
+    totals,
+)
 from components.pruning.settings import PruneSettings
-from components.pruning.widths import THIRD, Widths, prune
-
-START = Widths((6, 16), (84, 120))
+from components.pruning.widths import THIRD, kept_of
 
 
 @dataclass
 class Trained:
     metrics: Mapping[str, float]
+    sizes: Mapping[str, int]
 
 
 class Trainer:
-    """Trains nothing: the smallest first width, which a bar then accepts or not."""
+    """Trains nothing: the first group's size, which a bar then accepts or not."""
 
-    def __init__(self) -> None:
-        self.calls: list[tuple[Widths, str, str | None]] = []
+    def __init__(self, **sizes: int) -> None:
+        self.sizes = sizes or {"conv1": 6, "conv2": 16, "dense1": 84, "dense2": 120}
+        self.calls: list[tuple[Cut | None, str | None, str]] = []
 
-    def __call__(self, widths: Widths, notation: str, parent: Step | None) -> Trained:
-        self.calls.append((widths, notation, parent.notation if parent else None))
-        return Trained({"width": float(widths.convolutions[0])})
+    def __call__(self, cut, parent, notation) -> Trained:
+        self.calls.append((cut, parent.notation if parent else None, notation))
+        sizes = dict(parent.evaluation.sizes if parent else self.sizes)
+        for name in (cut.layers or sizes) if cut else ():
+            if cut.percent is not None:
+                sizes[name] = kept_of(sizes[name], cut.percent)
+            elif cut.total is not None:
+                sizes[name] = int(self.sizes[name] * (1 - cut.total) + 1e-9)
+        return Trained({"width": float(next(iter(sizes.values())))}, sizes)
 
 
 def at_least(width: float):
@@ -37,7 +51,7 @@ def names(steps) -> list[tuple[str, str | None, bool, int]]:
 
 
 def test_failure_returns_to_the_last_accepted_and_takes_the_next_factor() -> None:
-    steps = list(algorithm2(Widths((64,), (64,)), Trainer(), at_least(15)))
+    steps = list(algorithm2(Trainer(a=64), at_least(15)))
     assert names(steps) == [
         ("R0", None, True, 0),
         ("R1: 50%", "R0", True, 0),  # 32
@@ -45,12 +59,12 @@ def test_failure_returns_to_the_last_accepted_and_takes_the_next_factor() -> Non
         ("R3: 50%", "R2: 50%", False, 1),  # 8
         ("R2,R3: 50%,33%", "R2: 50%", False, 2),  # 10
     ]
-    assert [step.widths.convolutions[0] for step in steps] == [64, 32, 16, 8, 10]
+    assert [step.evaluation.sizes["a"] for step in steps] == [64, 32, 16, 8, 10]
     assert [step.stopped for step in steps] == ["", "", "", "", "2 refusals in a row"]
 
 
 def test_success_resets_the_failures_and_keeps_the_factor() -> None:
-    steps = list(algorithm2(Widths((64,), (64,)), Trainer(), at_least(40)))
+    steps = list(algorithm2(Trainer(a=64), at_least(40)))
     assert names(steps) == [
         ("R0", None, True, 0),
         ("R1: 50%", "R0", False, 1),  # 32
@@ -61,32 +75,32 @@ def test_success_resets_the_failures_and_keeps_the_factor() -> None:
 
 
 def test_it_stops_when_the_factors_are_used_up() -> None:
-    steps = list(algorithm2(Widths((64,), (64,)), Trainer(), at_least(60), max_failures=9))
+    steps = list(algorithm2(Trainer(a=64), at_least(60), max_failures=9))
     assert [step.notation for step in steps[1:]] == ["R1: 50%", "R1: 33%", "R1: 16.5%", "R1: 8.25%"]
     assert steps[-1].stopped == "every factor is used up"
     assert steps[-1].num_failures == 4
 
 
 def test_it_stops_when_nothing_can_shrink() -> None:
-    steps = list(algorithm2(Widths((4,), (2,)), Trainer(), at_least(0)))
-    assert [step.widths.convolutions[0] for step in steps] == [4, 2, 1]
+    steps = list(algorithm2(Trainer(a=4, b=2), at_least(0)))
+    assert [step.evaluation.sizes["a"] for step in steps] == [4, 2, 1]
     assert steps[-1].stopped == "nothing can shrink any more"
 
 
 def test_a_refused_start_ends_it_and_says_why() -> None:
-    steps = list(algorithm2(START, Trainer(), at_least(99)))
+    steps = list(algorithm2(Trainer(), at_least(99)))
     assert names(steps) == [("R0", None, False, 1)]
     assert "unpruned network is refused" in steps[0].stopped
 
 
 def test_a_refused_start_may_be_pruned_all_the_same_as_a_first_failure() -> None:
-    refuse = list(algorithm2(START, Trainer(), at_least(99), refused_start="prune"))
+    refuse = list(algorithm2(Trainer(), at_least(99), refused_start="prune"))
     assert names(refuse) == [("R0", None, False, 1), ("R1: 50%", "R0", False, 2)]
 
     def smaller_is_better(metrics: Mapping[str, float]) -> Verdict:
         return Verdict(metrics["width"] == 3, "")
 
-    steps = list(algorithm2(START, Trainer(), smaller_is_better, refused_start="prune"))
+    steps = list(algorithm2(Trainer(), smaller_is_better, refused_start="prune"))
     assert names(steps) == [
         ("R0", None, False, 1),
         ("R1: 50%", "R0", True, 0),
@@ -95,22 +109,21 @@ def test_a_refused_start_may_be_pruned_all_the_same_as_a_first_failure() -> None
     ]
 
 
-def test_each_step_knows_its_widths_factor_and_parent() -> None:
+def test_each_step_knows_its_cut_and_parent() -> None:
     trainer = Trainer()
-    steps = list(algorithm2(START, trainer, at_least(3)))
+    steps = list(algorithm2(trainer, at_least(3)))
     assert [step.index for step in steps] == list(range(len(steps)))
-    assert steps[0].percent is None
-    assert steps[1].percent == 50
-    assert trainer.calls == [(s.widths, s.notation, s.parent) for s in steps]
+    assert steps[0].cut is None
+    assert steps[1].cut == Cut(percent=50)
+    assert trainer.calls == [(s.cut, s.parent, s.notation) for s in steps]
     for step in steps[1:]:
         parent = next(other for other in steps if other.notation == step.parent)
-        assert step.widths == prune(parent.widths, step.percent)
-        assert step.percents == (*parent.percents, step.percent)
+        assert step.percents == (*parent.percents, step.cut.percent)
 
 
 def test_steps_come_one_by_one() -> None:
     trainer = Trainer()
-    steps = algorithm2(START, trainer, at_least(0))
+    steps = algorithm2(trainer, at_least(0))
     next(steps)
     assert len(trainer.calls) == 1
 
@@ -118,37 +131,84 @@ def test_steps_come_one_by_one() -> None:
 def test_bad_factors_are_refused_before_anything_is_trained() -> None:
     trainer = Trainer()
     with pytest.raises(ParameterError, match="pruning factor: received 100"):
-        list(algorithm2(START, trainer, at_least(0), factors=(50, 100)))
+        list(algorithm2(trainer, at_least(0), factors=(50, 100)))
+    with pytest.raises(ParameterError, match="pruning factor: received 1"):
+        list(explicit_path(trainer, at_least(0), [(1,)]))
     assert not trainer.calls
 
 
 def test_explicit_paths_give_every_row_of_table_6() -> None:
     rows = ["R1: 50%", "R1: 33%", "R2: 33%"]
-    lenet = list(explicit_path(START, Trainer(), at_least(0), rows))
+    lenet = list(explicit_path(Trainer(), at_least(0), rows))
     assert [s.notation for s in lenet] == ["R0", *rows]
     assert [s.parent for s in lenet] == [None, "R0", "R0", "R1: 33%"]
-    alexnet = Widths((64, 192, 384, 384, 256), (1024, 1024))
-    halved = list(explicit_path(alexnet, Trainer(), at_least(0), ["R1..R5: 50%"]))
+    alexnet = {"a": 64, "b": 192, "c": 384, "d": 384, "e": 256, "f": 1024, "g": 1024}
+    halved = list(explicit_path(Trainer(**alexnet), at_least(0), ["R1..R5: 50%"]))
     assert [s.notation for s in halved] == ["R0", *(f"R{i}: 50%" for i in range(1, 6))]
-    assert halved[-1].widths == Widths((2, 6, 12, 12, 8), (32, 32))
-    mixed = list(explicit_path(alexnet, Trainer(), at_least(0), ["R1,R2: 50%,33%", "R1: 33%"]))
+    assert list(halved[-1].evaluation.sizes.values()) == [2, 6, 12, 12, 8, 32, 32]
+    mixed = list(explicit_path(Trainer(), at_least(0), ["R1,R2: 50%,33%", "R1: 33%"]))
     assert [s.notation for s in mixed] == ["R0", "R1: 50%", "R1,R2: 50%,33%", "R1: 33%"]
 
 
 def test_shared_beginnings_are_trained_once_and_verdicts_do_not_matter() -> None:
     trainer = Trainer()
     paths = ["R2: 50%", "R1,R2: 50%,33%", (50, THIRD), "R0", "R1: 50%"]
-    steps = list(explicit_path(START, trainer, at_least(99), paths))
-    assert [call[1] for call in trainer.calls] == ["R0", "R1: 50%", "R2: 50%", "R1,R2: 50%,33%"]
+    steps = list(explicit_path(trainer, at_least(99), paths))
+    assert [call[2] for call in trainer.calls] == ["R0", "R1: 50%", "R2: 50%", "R1,R2: 50%,33%"]
     assert [step.num_failures for step in steps] == [1, 2, 3, 3]
-    assert steps[-1].stopped == "the paths are complete"
+    assert steps[-1].stopped == "the cuts are complete"
 
 
-def test_a_path_that_shrinks_nothing_is_refused_before_anything_is_trained() -> None:
-    trainer = Trainer()
+def test_a_path_that_shrinks_nothing_is_refused_where_it_does() -> None:
+    trainer = Trainer(a=4, b=2)
     with pytest.raises(ParameterError, match=r"'R3: 50%', whose iteration 3 shrinks nothing"):
-        list(explicit_path(Widths((4,), (2,)), trainer, at_least(0), ["R3: 50%"]))
-    assert not trainer.calls
+        list(explicit_path(trainer, at_least(0), ["R3: 50%"]))
+    assert len(trainer.calls) == 3
+
+
+def test_one_shot_cuts_once_to_a_ratio_or_to_a_budget() -> None:
+    steps = list(one_shot(Trainer(), at_least(99), ratio=0.8))
+    assert names(steps) == [("R0", None, False, 1), ("one-shot 80%", "R0", False, 2)]
+    assert steps[-1].cut == Cut(total=0.8)
+    budget = Budget("parameters", 1000)
+    steps = list(one_shot(Trainer(), at_least(0), budget=budget))
+    assert (steps[-1].notation, steps[-1].cut) == ("parameters 1000", Cut(budget=budget))
+    for bad in ({}, {"ratio": 1.0}, {"ratio": 0.5, "budget": budget}):
+        with pytest.raises(ParameterError):
+            list(one_shot(Trainer(), at_least(0), **bad))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "expected"),
+    [
+        ("constant", [0.28, 0.56, 0.84]),
+        ("geometric", [1 - 0.16 ** (1 / 3), 1 - 0.16 ** (2 / 3), 0.84]),
+        ("cubic", [0.84 * 19 / 27, 0.84 * 26 / 27, 0.84]),
+    ],
+)
+def test_iterations_are_spaced_by_hand(spacing, expected) -> None:
+    assert totals(0.84, 3, spacing) == pytest.approx(expected)
+    steps = list(iterative(Trainer(), at_least(0), ratio=0.84, num_steps=3, spacing=spacing))
+    assert [step.cut.total for step in steps[1:]] == pytest.approx(expected)
+    assert [step.parent for step in steps[2:]] == [step.notation for step in steps[1:-1]]
+    with pytest.raises(ParameterError, match="iterative: received 0 steps"):
+        totals(0.5, 0, spacing)
+
+
+def test_layers_are_cut_one_after_the_other_or_in_parts() -> None:
+    steps = list(layerwise(Trainer(), at_least(0), ratio=0.5))
+    assert [step.cut.layers for step in steps[1:]] == [
+        ("conv1",), ("conv2",), ("dense1",), ("dense2",)
+    ]  # fmt: skip
+    assert dict(steps[-1].evaluation.sizes) == {
+        "conv1": 3, "conv2": 8, "dense1": 42, "dense2": 60
+    }  # fmt: skip
+    parts = list(layerwise(Trainer(), at_least(0), ratio=0.5, num_parts=3))
+    assert [step.cut.layers for step in parts[1:]] == [
+        ("conv1",), ("conv2",), ("dense1", "dense2")
+    ]  # fmt: skip
+    assert parts[-1].evaluation.sizes == steps[-1].evaluation.sizes
+    assert [step.stopped for step in parts] == ["", "", "", "the cuts are complete"]
 
 
 def test_settings_default_to_the_paper_and_refuse_what_cannot_be() -> None:
@@ -156,6 +216,11 @@ def test_settings_default_to_the_paper_and_refuse_what_cannot_be() -> None:
     assert settings.factors == (50, THIRD, 16.5, 8.25)
     assert settings.bars_for("lenet5").validation == 0.75
     assert settings.bars_for("alexnet").validation == 0.80
+    recipe = settings.recipe(("tail",), 3)
+    assert (recipe.criterion, recipe.init, recipe.limits.keep) == (
+        "uninformed", "scratch", ("tail",)
+    )  # fmt: skip
+    assert PruneSettings(schedule="one_shot", budget={"bytes": 9.0}).target() == Budget("bytes", 9)
     for bad in (
         {"factors": (50, 100)},
         {"factors": (1,)},
@@ -167,6 +232,14 @@ def test_settings_default_to_the_paper_and_refuse_what_cannot_be() -> None:
         {"max_failures": 0},
         {"refused_start": "maybe"},
         {"training_bar": 90},
+        {"criterion": "l7"},
+        {"scope": "both"},
+        {"ratio": 1.0},
+        {"budget": {"bytes": 9.0}},
+        {"schedule": "one_shot", "budget": {"bytes": 9.0, "parameters": 9.0}},
+        {"schedule": "one_shot", "budget": {"weight": 9.0}},
+        {"floors": {"conv1": 0}},
+        {"multiple": 0},
     ):
         with pytest.raises(ParameterError):
             PruneSettings(**bad)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from components.errors import ParameterError
+from components.pruning.cost import multiply_accumulates
 from components.training.architectures import feature_map
-from components.training.counts import count_multiply_accumulates, count_parameters
+from components.training.counts import count_parameters
 from components.training.networks import NETWORKS, build, get
 
 BRANCH = (3 * 4 + 4) + (4 * 6 + 6) + (6 * 2 + 2) + (2 * 1 + 1)
@@ -68,7 +69,7 @@ def test_the_full_network_built_by_keras_has_the_hand_count(name: str) -> None:
 def test_multiply_accumulates_of_lenet_by_hand_and_of_all_positive(name: str) -> None:
     thin = tuple(2 for _ in get(name).convolutions)
     model = build(name, num_classes=3, input_shape=(64, 48), convolutions=thin, dense=(4, 5))
-    macs = count_multiply_accumulates(model)
+    macs = multiply_accumulates(model)
     if name == "lenet5":
         branch = 3 * 4 + 4 * 6 + 6 * 2 + 2 * 1
         convolutions = 60 * 44 * 5 * 5 * 3 * 2 + 26 * 18 * 5 * 5 * 2 * 2

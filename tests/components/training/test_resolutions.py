@@ -1,8 +1,8 @@
 import pytest
 
 from components.errors import ParameterError
+from components.pruning.cost import multiply_accumulates as count_built
 from components.training.architectures import NETWORKS
-from components.training.counts import count_multiply_accumulates
 from components.training.networks import build
 from components.training.resolutions import multiply_accumulates, resolution_table
 
@@ -11,7 +11,7 @@ from components.training.resolutions import multiply_accumulates, resolution_tab
 @pytest.mark.parametrize("size", [(64, 48), (71, 93)])
 def test_arithmetic_agrees_with_what_keras_built(name, size):
     model = build(name, num_classes=3, input_shape=(*size, 3))
-    expected = count_multiply_accumulates(model)
+    expected = count_built(model)
     assert multiply_accumulates(name, size, num_classes=3) == expected
 
 

@@ -1,0 +1,117 @@
+"""One cut: a network's channels, or a mask over its weights, taken away by a recipe."""
+
+import json
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from components.errors import ParameterError
+from components.pruning.cost import Costs
+from components.pruning.graph import trace
+from components.pruning.masks import apply_masks, kernels, magnitude_masks, sparsity
+from components.pruning.plan import Planner, shrinkable
+from components.pruning.pruner import prune
+from components.pruning.recipe import Cut, Limits, Recipe
+from components.pruning.surgery import read
+
+LOG = "surgery.json"
+
+
+def carve(
+    model: keras.Model,
+    cut: Cut,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    original: Mapping[str, int] | None = None,
+    data: Iterable[tuple[Any, Any]] | None = None,
+) -> keras.Model:
+    """Make the network that a step trains.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The parent; it is not changed.
+    cut : Cut
+        How much goes.
+    recipe : Recipe
+        How it is chosen, and what weights are left.
+    folder : Path
+        Gets ``surgery.json``: the log that replays the cut on the parent, or what was masked.
+    original : mapping, optional
+        `sizes` of the unpruned network, for a cut that says ``total``.
+    data : iterable of (inputs, targets), optional
+        For criteria that look at data.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. Its masks, if it has any, hold while it is trained.
+    """
+    if recipe.masks:
+        return _mask(model, cut, recipe, folder)
+    limits = recipe.limits
+    if cut.layers is not None:
+        limits = Limits(limits.keep, limits.floors, limits.multiple, cut.layers)
+    share = cut.total if cut.percent is None else Fraction(str(cut.percent)) / 100
+    pruned = prune(
+        model,
+        ratio=share,
+        budget=cut.budget,
+        criterion=recipe.criterion,
+        scope=recipe.scope,
+        aggregate=recipe.aggregate,
+        limits=limits,
+        original=original if cut.total is not None else None,
+        data=data,
+        seed=recipe.seed,
+    )
+    (folder / LOG).write_text(json.dumps(pruned.log))
+    return fresh(pruned.model, recipe.seed) if recipe.init == "scratch" else pruned.model
+
+
+def fresh(model: keras.Model, seed: int) -> keras.Model:
+    """Return the same network with new random weights."""
+    keras.utils.set_random_seed(seed)
+    return type(model).from_config(model.get_config())
+
+
+def sizes(model: keras.Model, limits: Limits) -> dict[str, int]:
+    """Return the bundles of each group that may lose some, by the group's first layer."""
+    return shrinkable(trace(model), limits)
+
+
+def parameters_left(model: keras.Model, ratio: float, limits: Limits) -> int:
+    """Count the parameters that are left when every group loses a ratio of its channels."""
+    graph = trace(model)
+    planner = Planner(graph, np.zeros(graph.num_bundles), limits=limits)
+    return Costs(graph).parameters(planner.plan(ratio))
+
+
+def _mask(model: keras.Model, cut: Cut, recipe: Recipe, folder: Path) -> keras.Model:
+    if cut.budget is not None or recipe.limits.floors or recipe.limits.multiple > 1:
+        raise ParameterError(
+            "masks: received a budget, floors or a multiple, expected a share alone; a mask "
+            "shrinks nothing"
+        )
+    share = cut.total
+    if share is None:
+        assert cut.percent is not None
+        share = 1 - (1 - sparsity(model)) * (1 - cut.percent / 100)
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    masks = magnitude_masks(
+        copy, share, scope=recipe.scope, keep=recipe.limits.keep, only=cut.layers
+    )
+    if recipe.init == "scratch":
+        copy = fresh(copy, recipe.seed)
+    else:  # what was masked before stays so in the layers that this cut leaves alone
+        masks = {name: read(kernel) != 0 for name, kernel in kernels(copy).items()} | masks
+    apply_masks(copy, masks)
+    removed = {name: int((~mask).sum()) for name, mask in masks.items()}
+    (folder / LOG).write_text(json.dumps({"masked": removed, "sparsity": sparsity(copy)}))
+    return copy

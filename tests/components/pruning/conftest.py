@@ -1,0 +1,44 @@
+"""Small models that the tests of the pruner share."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from components.pruning.proof import randomise
+
+
+@pytest.fixture
+def halved():
+    """Choose half of every group's free bundles to go, at random."""
+
+    def choose(graph, *, seed=0):
+        random = np.random.default_rng(seed)
+        keep = np.ones(graph.num_bundles, bool)
+        for group in graph.groups:
+            free = group.bundles[group.free]
+            if len(free) > 1:
+                keep[random.permutation(free)[: len(free) // 2]] = False
+        return keep
+
+    return choose
+
+
+@pytest.fixture
+def small():
+    """Two convolutions, one of them coupled with a skip, and two dense layers."""
+
+    def make(seed=0):
+        image = keras.Input((8, 8, 3), name="image")
+        x = layers.Conv2D(8, 3, padding="same", activation="relu", name="a")(image)
+        y = layers.Conv2D(8, 3, padding="same", name="b")(x)
+        y = layers.BatchNormalization(name="norm")(y)
+        x = layers.ReLU()(layers.Add()([x, y]))
+        x = layers.Conv2D(6, 3, strides=2, activation="relu", name="c")(x)
+        x = layers.Flatten()(x)
+        x = layers.Dense(10, activation="relu", name="d")(x)
+        model = keras.Model(image, layers.Dense(3, name="out")(x))
+        randomise(model, seed=seed)
+        return model
+
+    return make

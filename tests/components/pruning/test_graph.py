@@ -1,0 +1,166 @@
+"""Which channels go together, by hand; and what is never guessed."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from components.errors import ParameterError
+from components.pruning.graph import trace
+
+
+def groups(model):
+    return {
+        tuple(sorted(group.layers)): (len(group.bundles), int(group.free.sum()))
+        for group in trace(model).groups
+    }
+
+
+def test_layers_that_are_added_go_together(small):
+    assert groups(small()) == {
+        ("a", "b"): (8, 8),
+        ("c",): (6, 6),
+        ("d",): (10, 10),
+        ("out",): (3, 0),
+    }
+
+
+def test_flatten_gives_every_position_to_its_channel(small):
+    graph = trace(small())
+    kernel = graph.producers["d"].variable
+    slot = next(s for s in graph.slots if s.variable is kernel and s.axis == 0)
+    channels = graph.producers["c"].labels
+    np.testing.assert_array_equal(slot.labels, np.tile(channels, 9))  # (3, 3, 6) in row order
+
+
+def test_concatenation_then_addition_couples_place_by_place():
+    image = keras.Input((4, 4, 3))
+    a, b = layers.Conv2D(2, 1, name="a")(image), layers.Conv2D(3, 1, name="b")(image)
+    c = layers.Conv2D(5, 1, name="c")(image)
+    x = layers.Add()([layers.Concatenate()([a, b]), c])
+    model = keras.Model(image, layers.Conv2D(1, 1, name="out")(x))
+    graph = trace(model)
+    found = {path: producer.labels.tolist() for path, producer in graph.producers.items()}
+    assert found["a"] + found["b"] == found["c"]
+    assert sorted(sorted(group.layers) for group in graph.groups) == [["a", "b", "c"], ["out"]]
+
+
+def test_channels_added_to_the_image_stay():
+    image = keras.Input((4, 4, 3))
+    x = layers.Add()([layers.Conv2D(3, 1, name="a")(image), image])
+    model = keras.Model(image, layers.Conv2D(1, 1, name="out")(x))
+    assert groups(model)[("a",)] == (3, 0)
+
+
+def test_grouped_convolutions_shrink_by_the_same_places_of_every_group():
+    image = keras.Input((4, 4, 3))
+    x = layers.Conv2D(8, 1, name="a")(image)
+    x = layers.Conv2D(12, 1, groups=4, name="b")(x)
+    model = keras.Model(image, layers.Conv2D(1, 1, name="out")(x))
+    found = {path: producer.labels.tolist() for path, producer in trace(model).producers.items()}
+    assert found["a"] == found["a"][:2] * 4
+    assert found["b"] == found["b"][:3] * 4
+    assert len({*found["a"], *found["b"]}) == 5
+
+
+def test_channels_that_were_moved_are_followed_until_two_axes_meet():
+    inputs = keras.Input((4, 6))
+    moved = layers.Permute((2, 1))(layers.Conv1D(5, 1, name="a")(inputs))  # (5 channels, 4 places)
+    flat = keras.Model(inputs, layers.Dense(2, name="out")(layers.Flatten()(moved)))
+    assert groups(flat) == {("a",): (5, 5), ("out",): (2, 0)}
+    both = layers.Flatten(name="flat")(layers.Dense(7, name="b")(moved))
+    model = keras.Model(inputs, layers.Dense(2, name="out")(both))
+    assert groups(model) == {("a",): (5, 0), ("b",): (7, 0), ("out",): (2, 0)}
+    assert [wall.path for wall in trace(model).walls] == ["flat"]
+
+
+@keras.saving.register_keras_serializable("tests")
+class Strange(layers.Layer):
+    """A custom layer: sums over the channels."""
+
+    def call(self, inputs):
+        return inputs - keras.ops.mean(inputs, axis=-1, keepdims=True)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Heavier(layers.Conv2D):
+    """A subclass whose call nobody has read."""
+
+
+WALLS = {
+    "custom": Strange,
+    "subclass": lambda: Heavier(4, 1),
+    "layer norm": layers.LayerNormalization,
+    "group norm": lambda: layers.GroupNormalization(2),
+    "unit norm": layers.UnitNormalization,
+    "softmax layer": layers.Softmax,
+    "softmax activation": lambda: layers.Activation("softmax"),
+    "lambda": lambda: layers.Lambda(lambda x: x[..., ::-1], output_shape=(4, 4, 6)),
+    "splitting reshape": lambda: layers.Reshape((4, 4, 2, 3)),
+    "moved normalisation": lambda: layers.BatchNormalization(axis=1),
+}
+
+
+@pytest.mark.parametrize("kind", WALLS)
+def test_what_is_not_known_is_a_wall_and_has_a_name(kind):
+    image = keras.Input((4, 4, 3))
+    x = layers.Conv2D(6, 1, name="before")(image)
+    x = layers.Conv2D(6, 1, name="near")(x)
+    wall = WALLS[kind]()
+    x = wall(x)
+    x = layers.Conv3D(4, 1)(x) if len(x.shape) == 5 else layers.Conv2D(4, 1, name="after")(x)
+    model = keras.Model(image, layers.Dense(2, name="out")(layers.Flatten()(x)))
+    graph = trace(model)
+    free = {group.name: bool(group.free.any()) for group in graph.groups}
+    assert free["before"]
+    assert not free["near"]
+    assert [found.path for found in graph.walls] == [wall.name]
+    assert graph.walls[0].num_bundles == 6
+    if "after" in free:
+        assert free["after"]
+
+
+def test_a_dense_layer_with_softmax_in_the_middle_is_a_wall():
+    inputs = keras.Input((4,))
+    x = layers.Dense(5, activation="softmax", name="gate")(inputs)
+    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
+    assert [wall.path for wall in trace(model).walls] == ["gate"]
+
+
+def test_a_shared_layer_couples_what_it_reads():
+    image = keras.Input((4, 4, 3))
+    a, b = layers.Conv2D(4, 1, name="a")(image), layers.Conv2D(4, 1, name="b")(image)
+    shared = layers.Conv2D(2, 1, name="shared")
+    x = layers.Concatenate()([shared(a), shared(b)])
+    model = keras.Model(image, layers.Conv2D(1, 1, name="out")(x))
+    assert groups(model) == {("a", "b"): (4, 4), ("shared",): (2, 2), ("out",): (1, 0)}
+
+
+def test_a_nested_model_called_twice_couples_its_inputs():
+    inner_input = keras.Input((4,))
+    inner = keras.Model(inner_input, layers.Dense(3, name="deep")(inner_input), name="inner")
+    inputs = keras.Input((5,))
+    a, b = layers.Dense(4, name="a")(inputs), layers.Dense(4, name="b")(inputs)
+    x = layers.Add()([inner(a), inner(b)])
+    model = keras.Model(inputs, layers.Dense(2, name="out")(x))
+    assert groups(model) == {("a", "b"): (4, 4), ("inner/deep",): (3, 3), ("out",): (2, 0)}
+
+
+class Subclassed(keras.Model):
+    """Python code in its call."""
+
+    def call(self, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (Subclassed, "subclassed"),
+        (lambda: keras.Sequential([layers.Dense(3)]), "never built"),
+        (lambda: "model.keras", "received str"),
+    ],
+)
+def test_models_without_a_graph_are_refused(model, words):
+    with pytest.raises(ParameterError, match=words):
+        trace(model())

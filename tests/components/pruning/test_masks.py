@@ -1,0 +1,86 @@
+"""Masks zero weights, hold them there, and shrink nothing."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from components.errors import ParameterError
+from components.pruning.carve import carve, fresh, sizes
+from components.pruning.masks import apply_masks, kernels, magnitude_masks, sparsity
+from components.pruning.recipe import Budget, Cut, Limits, Recipe
+from components.pruning.surgery import replay
+
+
+def test_one_threshold_over_all_kernels_by_numpy(small):
+    model = small()
+    values = np.concatenate([np.abs(k.numpy()).ravel() for k in kernels(model).values()])
+    threshold = np.sort(values)[round(0.6 * len(values)) - 1]
+    for name, mask in magnitude_masks(model, 0.6).items():
+        np.testing.assert_array_equal(mask, np.abs(kernels(model)[name].numpy()) > threshold)
+
+
+def test_the_ratio_of_each_kernel(small):
+    model = small()
+    for mask in magnitude_masks(model, 0.25, scope="local").values():
+        assert (~mask).sum() == round(0.25 * mask.size)
+
+
+def test_masks_hold_while_the_model_is_trained_and_nothing_shrinks(small, tmp_path):
+    model = small()
+    number = model.count_params()
+    masks = magnitude_masks(model, 0.7)
+    apply_masks(model, masks)
+    assert sparsity(model) == pytest.approx(0.7, abs=1e-3)
+    model.compile("adam", "mse")
+    model.fit(np.ones((8, 8, 8, 3)), np.ones((8, 3)), epochs=3, batch_size=4, verbose=0)
+    assert sparsity(model) == pytest.approx(0.7, abs=1e-3)
+    assert model.count_params() == number
+    model.save(tmp_path / "masked.keras")
+    loaded = keras.models.load_model(tmp_path / "masked.keras")
+    assert sparsity(loaded) == sparsity(model)
+    assert all(kernel.constraint is None for kernel in kernels(loaded).values())
+
+
+def test_layers_are_masked_one_after_the_other(small, tmp_path):
+    recipe = Recipe(masks=True, init="inherit", scope="local")
+    first = carve(small(), Cut(total=0.5, layers=("c",)), recipe, tmp_path)
+    second = carve(first, Cut(total=0.5, layers=("d",)), recipe, tmp_path)
+    zeros = {name: float((k.numpy() == 0).mean()) for name, k in kernels(second).items()}
+    assert zeros == pytest.approx(
+        {"a/kernel": 0, "b/kernel": 0, "c/kernel": 0.5, "d/kernel": 0.5, "out/kernel": 0}
+    )
+    assert second.get_layer("c").kernel.constraint is not None
+
+
+def test_names_ratios_and_budgets_that_make_no_sense_are_refused(small, tmp_path):
+    with pytest.raises(ParameterError, match="'conv9'"):
+        magnitude_masks(small(), 0.5, keep=["conv9"])
+    with pytest.raises(ParameterError, match="ratio: received 1"):
+        magnitude_masks(small(), 1)
+    with pytest.raises(ParameterError, match="scope"):
+        magnitude_masks(small(), 0.5, scope="here")
+    with pytest.raises(ParameterError, match="shrinks nothing"):
+        carve(small(), Cut(budget=Budget("bytes", 9)), Recipe(masks=True), tmp_path)
+    with pytest.raises(ParameterError, match="just one of them"):
+        Cut(percent=50, total=0.5)
+    with pytest.raises(ParameterError, match="init: received 'old'"):
+        Recipe(init="old")
+
+
+def test_what_is_left_keeps_its_weights_or_starts_anew(small, tmp_path):
+    model, cut = small(), Cut(percent=50)
+    inherited = carve(model, cut, Recipe("l1", init="inherit"), tmp_path)
+    log = json.loads((tmp_path / "surgery.json").read_text())
+    for one, other in zip(replay(model, log).get_weights(), inherited.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    scratch = carve(model, cut, Recipe("l1", init="scratch", seed=3), tmp_path)
+    assert [w.shape for w in scratch.get_weights()] == [w.shape for w in inherited.get_weights()]
+    assert not np.allclose(scratch.get_layer("c").kernel, inherited.get_layer("c").kernel)
+    again = fresh(inherited, 3)
+    np.testing.assert_array_equal(again.get_layer("c").kernel, scratch.get_layer("c").kernel)
+
+
+def test_sizes_are_those_of_the_groups_that_may_shrink(small):
+    assert sorted(sizes(small(), Limits(keep=["d"])).values()) == [6, 8]

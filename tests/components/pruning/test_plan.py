@@ -1,0 +1,218 @@
+"""How many channels go, and which; and the targets that a plan can meet."""
+
+import math
+from fractions import Fraction
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keras import layers
+
+from components.errors import ParameterError
+from components.pruning import budget as budget_module
+from components.pruning.budget import latency, saved_bytes
+from components.pruning.cost import Costs, multiply_accumulates
+from components.pruning.graph import trace
+from components.pruning.plan import Planner, shrinkable, widths
+from components.pruning.pruner import prune
+from components.pruning.recipe import Budget, Limits
+from components.pruning.surgery import remove
+
+
+def planner(model, **kwargs):
+    graph = trace(model)
+    scores = kwargs.pop("scores", np.arange(graph.num_bundles, dtype=float))
+    return Planner(graph, scores, **kwargs)
+
+
+def left(plan_of, ratio):
+    return widths(plan_of.graph, plan_of.plan(ratio))
+
+
+@pytest.mark.parametrize("percent", [50, 33.33, 16.5, 8.25])
+def test_a_ratio_leaves_the_papers_number_of_every_layer(small, percent):
+    share = Fraction(str(percent)) / 100
+    expected = {
+        name: math.floor(width * (1 - share))
+        for name, width in {"a": 8, "b": 8, "c": 6, "d": 10}.items()
+    }
+    assert left(planner(small()), share) == expected | {"out": 3}
+
+
+def test_the_least_important_go(small):
+    plan_of = planner(small())
+    keep = plan_of.plan(0.5)
+    for name in "acd":
+        labels = plan_of.graph.producers[name].labels
+        assert keep[labels].tolist() == [False] * (len(labels) // 2) + [True] * (len(labels) // 2)
+
+
+def test_one_threshold_over_all_layers(small):
+    model = small()
+    graph = trace(model)
+    scores = np.zeros(graph.num_bundles)
+    scores[graph.producers["c"].labels] = [1, 2, 3, 4, 5, 6]
+    scores[graph.producers["d"].labels] = 10
+    scores[graph.producers["a"].labels] = 20
+    scores[graph.producers["out"].labels] = 0  # may not go
+    plan_of = Planner(graph, scores, scope="global", comparable=True)
+    assert left(plan_of, 4 / 24) == {"a": 8, "b": 8, "c": 2, "d": 10, "out": 3}
+    # Were scales not comparable, each would be divided by its group's mean.
+    plan_of = Planner(graph, scores, scope="global")
+    keep = plan_of.plan(3 / 24)
+    assert keep[graph.producers["c"].labels].tolist() == [False] * 3 + [True] * 3
+
+
+def test_ratios_can_count_from_what_was_there_once(small):
+    model = small()
+    once = prune(model, ratio=0.5, criterion="uninformed").model
+    graph = trace(once)
+    original = {group.name: len(group.bundles) for group in trace(model).groups}
+    plan_of = Planner(graph, np.zeros(graph.num_bundles), original=original)
+    assert left(plan_of, 0.75) == {"a": 2, "b": 2, "c": 1, "d": 2, "out": 3}
+    assert left(plan_of, 0.25) == {"a": 4, "b": 4, "c": 3, "d": 5, "out": 3}
+
+
+def test_floors_multiples_and_layers_that_are_left_out(small):
+    model = small()
+    assert left(planner(model, limits=Limits(multiple=4)), 0.5)["d"] == 4
+    assert left(planner(model, limits=Limits(multiple=4)), 0.4)["d"] == 8
+    assert left(planner(model, limits=Limits(multiple=4)), 0.9)["c"] == 4
+    assert left(planner(model, limits=Limits(multiple=16)), 0.9)["d"] == 10
+    assert left(planner(model, limits=Limits(floors={"b": 7, "d": 4})), 0.9) == {
+        "a": 7, "b": 7, "c": 1, "d": 4, "out": 3
+    }  # fmt: skip
+    assert left(planner(model, limits=Limits(keep=["[ab]"])), 0.5)["a"] == 8
+    assert left(planner(model, limits=Limits(only=["b"])), 0.5) == {
+        "a": 4, "b": 4, "c": 6, "d": 10, "out": 3
+    }  # fmt: skip
+    found = shrinkable(trace(model), Limits(keep=["c"]))
+    assert sorted(found.values()) == [8, 10]
+
+
+def test_every_layer_keeps_a_channel_even_where_only_some_are_coupled():
+    image = keras.Input((4, 4, 3))
+    a, b = layers.Conv2D(2, 1, name="a")(image), layers.Conv2D(6, 1, name="b")(image)
+    c = layers.Conv2D(8, 1, name="c")(image)
+    x = layers.Add()([layers.Concatenate()([a, b]), c])
+    model = keras.Model(image, layers.Conv2D(1, 1, name="out")(x))
+    graph = trace(model)
+    scores = np.ones(graph.num_bundles)
+    scores[graph.producers["a"].labels] = 0
+    found = left(Planner(graph, scores), 0.5)
+    assert found == {"a": 1, "b": 4, "c": 5, "out": 1}
+
+
+@given(st.floats(0.01, 0.99), st.floats(0.01, 0.99), st.sampled_from(["local", "global"]))
+def test_a_larger_ratio_takes_no_less(plan_model, first, second, scope):
+    graph, scores = plan_model
+    plan_of = Planner(graph, scores, scope=scope)
+    low, high = sorted((first, second))
+    assert (plan_of.plan(high) <= plan_of.plan(low)).all()
+
+
+@pytest.fixture(scope="module")
+def plan_model():
+    image = keras.Input((6, 6, 3))
+    x = layers.Conv2D(7, 3, name="a")(image)
+    x = layers.Conv2D(5, 3, name="b")(x)
+    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(x)))
+    graph = trace(model)
+    return graph, np.random.default_rng(0).random(graph.num_bundles)
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+@pytest.mark.parametrize(("kind", "limit"), [("parameters", 900), ("multiply_accumulates", 9000)])
+def test_a_budget_is_met_and_not_by_far(small, scope, kind, limit):
+    model = small()
+    pruned = prune(model, budget=Budget(kind, limit), scope=scope, criterion="l2")
+    cost = {
+        "parameters": pruned.model.count_params(),
+        "multiply_accumulates": multiply_accumulates(pruned.model),
+    }[kind]
+    assert 0.6 * limit < cost <= limit
+
+
+def test_a_budget_in_bytes_is_that_of_the_file(small):
+    model = small()
+    limit = (saved_bytes(model) + saved_bytes(prune(model, ratio=0.8).model)) / 2
+    pruned = prune(model, budget=Budget("bytes", limit))
+    assert 0.9 * limit < saved_bytes(pruned.model) <= limit
+
+
+def test_a_budget_in_milliseconds_is_measured_on_what_is_built(small, monkeypatch):
+    built = []
+
+    def clock(model):
+        built.append(model.count_params())
+        return model.count_params() / 1000
+
+    monkeypatch.setattr(budget_module, "latency", clock)
+    pruned = prune(small(), budget=Budget("latency_ms", 0.9))
+    assert pruned.model.count_params() <= 900
+    assert len(built) == 2 + budget_module.COARSE
+    assert latency(small()) > 0
+
+
+def test_a_budget_that_is_met_already_takes_nothing(small):
+    model = small()
+    assert prune(model, budget=Budget("parameters", 1e6)).log["removed"] == {}
+
+
+def test_a_budget_below_the_floors_is_refused(small):
+    model = small()
+    least = Costs(graph := trace(model)).parameters(
+        Planner(graph, np.zeros(graph.num_bundles)).smallest()
+    )
+    with pytest.raises(ParameterError, match=f"received 10 parameters, expected at least {least}"):
+        prune(model, budget=Budget("parameters", 10))
+    prune(model, budget=Budget("parameters", least))
+
+
+@pytest.mark.parametrize("ratio", [0, 1, -0.1, 1.5, float("nan"), True])
+def test_a_ratio_outside_is_refused(small, ratio):
+    with pytest.raises(ParameterError, match="ratio: received"):
+        prune(small(), ratio=ratio)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (prune, "expected one of the two"),
+        (lambda m: prune(m, ratio=0.5, budget=Budget("parameters", 9)), "expected one of the two"),
+        (lambda m: prune(m, ratio=0.5, scope="both"), "scope: received 'both'"),
+        (lambda m: prune(m, ratio=0.5, limits=Limits(keep=["conv9"])), "'conv9'.*expected some of"),
+        (lambda m: prune(m, ratio=0.5, limits=Limits(floors={"a": 0})), "floors: received 0"),
+        (lambda m: prune(m, ratio=0.5, limits=Limits(multiple=0)), "multiple: received 0"),
+        (lambda m: Budget("seconds", 3), "budget: received 'seconds'"),
+        (lambda m: Budget("bytes", float("nan")), "positive number"),
+    ],
+)
+def test_contradictions_and_unknown_names_are_refused(small, make, words):
+    with pytest.raises(ParameterError, match=words):
+        make(small())
+
+
+def test_the_report_speaks(small):
+    text = str(prune(small(), ratio=0.5).report)
+    assert text.splitlines()[0] == "parameters: 1,861 to 545 (29.3%)"
+    assert "  c: 6 to 3" in text
+
+
+def test_the_report_names_walls():
+    image = keras.Input((4, 4, 3))
+    x = layers.Conv2D(6, 1, name="a")(image)
+    x = layers.LayerNormalization(name="norm")(x)
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    text = str(prune(model, ratio=0.5).report)
+    assert "wall at norm (LayerNormalization sums over the channels): 6 channels stay" in text
+
+
+def test_plans_and_models_agree(small):
+    graph = trace(small())
+    plan_of = Planner(graph, np.random.default_rng(1).random(graph.num_bundles), scope="global")
+    for ratio in (0.2, 0.5, 0.8):
+        keep = plan_of.plan(ratio)
+        assert Costs(graph).parameters(keep) == remove(graph, keep).count_params()

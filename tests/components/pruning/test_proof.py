@@ -1,0 +1,193 @@
+"""Channels that nothing reads can go: the proof on real architectures, on graphs at random, and on
+surgery that is wrong on purpose."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from keras import layers
+
+from components.pruning import graph as graph_module
+from components.pruning import rules_shape, surgery
+from components.pruning.graph import trace
+from components.pruning.proof import deviation, randomise, without_softmax
+from components.training.networks import build
+
+TOLERANCE = 1e-4
+APPLICATIONS = {
+    "VGG16": 32,
+    "ResNet50V2": 32,
+    "DenseNet169": 32,
+    "MobileNetV2": 32,
+    "MobileNetV3Small": 32,
+    "EfficientNetB0": 32,
+    "InceptionV3": 75,
+}
+
+
+def batch(model, seed=0):
+    random = np.random.default_rng(seed)
+    inputs = [random.uniform(0, 1, (2, *t.shape[1:])).astype("float32") for t in model.inputs]
+    if isinstance(model.input, dict):
+        return {t.name: value for t, value in zip(model.inputs, inputs, strict=True)}
+    return inputs if len(inputs) > 1 else inputs[0]
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_pruned_applications_compute_what_they_should(name, halved):
+    size = APPLICATIONS[name]
+    model = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3))
+    model = without_softmax(model)
+    randomise(model, seed=1)
+    graph = trace(model)
+    keep = halved(graph)
+    assert deviation(graph, keep, batch(model)) < TOLERANCE
+    assert not graph.walls
+    stays = [group.name for group in graph.groups if not group.free.any()]
+    assert stays == ["predictions" if name != "MobileNetV3Small" else "logits"]
+
+
+@pytest.mark.parametrize("name", ["lenet5", "alexnet", "custom1", "custom2"])
+@pytest.mark.parametrize("image_only", [True, False])
+def test_pruned_paper_networks_compute_what_they_should(name, image_only, halved):
+    model = build(name, num_classes=4, input_shape=(48, 32), image_only=image_only)
+    model = without_softmax(model)
+    randomise(model, seed=2)
+    graph = trace(model)
+    assert deviation(graph, halved(graph), batch(model)) < TOLERANCE
+
+
+# Graphs at random: a few blocks, each with a kind, applied to a list of tensors of one size.
+KINDS = (
+    "conv", "norm", "add", "multiply", "concatenate", "branch", "depthwise", "grouped", "separable",
+    "squeeze", "nest", "share", "pool", "prelu", "transposed", "subtract", "operation",
+)  # fmt: skip
+
+
+def grow(kinds, widths, places):
+    """Make a functional model from drawn numbers."""
+    image = keras.Input((8, 8, 3))
+    tensors = [layers.Conv2D(4, 3, padding="same")(image)]
+    shared = layers.Conv2D(4, 1, activation="relu")
+    inner_input = keras.Input((8, 8, 4))
+    inner = keras.Model(
+        inner_input,
+        layers.Add()([layers.Conv2D(4, 3, padding="same")(inner_input), inner_input]),
+    )
+    for kind, width, place in zip(kinds, widths, places, strict=True):
+        tensors.append(block(kind, width, tensors, place, shared, inner))
+    merged = layers.Concatenate()(tensors[-3:])
+    x = layers.Flatten()(layers.MaxPooling2D(4)(merged))
+    x = layers.Dense(5, activation="tanh")(x)
+    return keras.Model(image, [layers.Dense(3)(x), layers.GlobalAveragePooling2D()(tensors[-1])])
+
+
+def block(kind, width, tensors, place, shared, inner):
+    x, y = tensors[place % len(tensors)], tensors[-1]
+    if kind in ("add", "multiply", "subtract", "operation"):
+        if x.shape[-1] != y.shape[-1]:
+            x = layers.Conv2D(y.shape[-1], 1)(x)
+        if kind == "operation":
+            return (x + y) * 0.5 + 1.0
+        return {"add": layers.Add, "multiply": layers.Multiply, "subtract": layers.Subtract}[
+            kind
+        ]()([x, y])
+    if kind == "concatenate":
+        return layers.Conv2D(width, 1, activation="relu")(layers.Concatenate()([x, y]))
+    if kind == "squeeze":
+        s = layers.GlobalAveragePooling2D()(x)
+        s = layers.Reshape((1, 1, x.shape[-1]))(s)
+        s = layers.Conv2D(width, 1, activation="relu")(s)
+        s = layers.Conv2D(x.shape[-1], 1, activation="sigmoid")(s)
+        return layers.Multiply()([x, s])
+    if kind == "grouped":
+        x = layers.Conv2D(4, 1)(x)
+        return layers.Conv2D(4, 3, padding="same", groups=2)(x)
+    if kind in ("nest", "share"):
+        return (inner if kind == "nest" else shared)(layers.Conv2D(4, 1)(x))
+    simple = {
+        "conv": lambda: layers.Conv2D(width, 3, padding="same", activation="relu"),
+        "branch": lambda: layers.Conv2D(width, 1, activation="gelu"),
+        "norm": layers.BatchNormalization,
+        "depthwise": lambda: layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2),
+        "separable": lambda: layers.SeparableConv2D(width, 3, padding="same", depth_multiplier=2),
+        "pool": lambda: layers.AveragePooling2D(3, strides=1, padding="same"),
+        "prelu": lambda: layers.PReLU(shared_axes=[1, 2]),
+        "transposed": lambda: layers.Conv2DTranspose(width, 3, padding="same"),
+    }
+    return simple[kind]()(x)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_graphs_at_random_compute_what_they_should(halved, data):
+    number = data.draw(st.integers(2, 7))
+    kinds = data.draw(st.lists(st.sampled_from(KINDS), min_size=number, max_size=number))
+    widths = data.draw(st.lists(st.integers(2, 6), min_size=number, max_size=number))
+    places = data.draw(st.lists(st.integers(0, 9), min_size=number, max_size=number))
+    keras.utils.clear_session()
+    model = grow(kinds, widths, places)
+    randomise(model, seed=number)
+    graph = trace(model)
+    keep = halved(graph, seed=number)
+    assert not graph.walls
+    assert deviation(graph, keep, batch(model)) < TOLERANCE
+
+
+def test_the_proof_notices_a_list_of_places_that_is_shifted(small, halved, monkeypatch):
+    graph = trace(small())
+    keep = halved(graph)
+    right = graph_module.kept
+
+    def shifted(keep, labels):
+        places = right(keep, labels)
+        return np.roll(places, 1) if len(labels) == 6 and not places.all() else places
+
+    monkeypatch.setattr(surgery, "kept", shifted)
+    assert deviation(graph, keep, batch(graph.model)) > TOLERANCE
+
+
+def test_the_proof_notices_a_concatenation_in_the_wrong_order(halved, monkeypatch):
+    image = keras.Input((4, 4, 3))
+    first, second = (layers.Conv2D(4, 1)(image) for _ in range(2))
+    x = layers.GlobalAveragePooling2D()(layers.Concatenate()([first, second]))
+    model = keras.Model(image, layers.Dense(2)(x))
+    randomise(model, seed=0)
+    graph = trace(model)
+    assert deviation(graph, halved(graph), batch(model)) < TOLERANCE
+
+    def backwards(tracer, call, inputs):
+        joined = rules_shape.concatenate(tracer, call, inputs)
+        return (*joined[:-1], joined[-1][::-1])
+
+    monkeypatch.setitem(rules_shape.SHAPE_RULES, layers.Concatenate, backwards)
+    monkeypatch.setattr(
+        "components.pruning.rules.RULES",
+        {**_rules(), layers.Concatenate: backwards},
+    )
+    wrong = trace(model)
+    keep = np.array([True] * wrong.num_bundles)
+    keep[[0, 1, 5]] = False
+    # What nothing reads is decided by the right labels, what goes by the wrong ones.
+    monkeypatch.setattr("components.pruning.proof.remove", lambda _, keep: _cut(wrong, keep))
+    assert deviation(graph, keep, batch(model)) > TOLERANCE
+
+
+def _rules():
+    from components.pruning import rules
+
+    return rules.RULES
+
+
+def _cut(graph, keep):
+    return surgery.remove(graph, keep)
+
+
+def test_removing_nothing_gives_the_same_model(small):
+    model = small()
+    graph = trace(model)
+    same = surgery.remove(graph, np.ones(graph.num_bundles, bool))
+    assert same.get_config() == model.get_config()
+    for one, other in zip(model.get_weights(), same.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,0 +1,190 @@
+"""The smaller model is a plain Keras model, and the log makes it again."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from components.errors import ParameterError
+from components.pruning.cost import Costs, multiply_accumulates
+from components.pruning.graph import trace
+from components.pruning.proof import randomise
+from components.pruning.surgery import remove, replay, write_log
+from components.training.networks import build
+
+LOAD = """
+import sys
+import keras, numpy as np
+model = keras.models.load_model(sys.argv[1])
+assert not any(name.startswith(("components", "flows")) for name in sys.modules)
+inputs = np.load(sys.argv[2])
+np.save(sys.argv[3], model.predict({name: inputs[name] for name in inputs}, verbose=0))
+model.compile("adam", "categorical_crossentropy")
+model.fit({name: inputs[name] for name in inputs}, np.eye(4)[[0, 1]], verbose=0)
+"""
+
+
+def test_a_pruned_model_loads_where_the_project_is_not_installed(tmp_path, halved):
+    model = build("custom2", num_classes=4, input_shape=(32, 32))
+    graph = trace(model)
+    pruned = remove(graph, halved(graph))
+    pruned.save(tmp_path / "model.keras")
+    random = np.random.default_rng(0)
+    inputs = {
+        "image": random.uniform(0, 255, (2, 32, 32, 3)).astype("float32"),
+        "metadata": random.uniform(0, 1, (2, 3)).astype("float32"),
+    }
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    files = [str(tmp_path / name) for name in ("model.keras", "inputs.npz", "out.npy")]
+    subprocess.run([sys.executable, "-I", "-c", LOAD, *files], check=True, capture_output=True)
+    expected = pruned.predict(inputs, verbose=0)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_pruned_model_can_be_pruned_again_quantised_and_exported(tmp_path, small, halved):
+    graph = trace(small())
+    once = trace(remove(graph, halved(graph)))
+    twice = remove(once, halved(once))
+    assert [twice.get_layer(name).filters for name in "abc"] == [2, 2, 2]
+    assert twice.get_layer("d").units == 3
+    twice.export(tmp_path / "saved", verbose=False)
+    with pytest.warns(UserWarning, match="does not have a `quantize` method"):
+        twice.quantize("int8")
+    assert twice(np.zeros((1, 8, 8, 3), "float32")).shape == (1, 3)
+
+
+def test_the_log_replays_to_the_same_bits(small, halved):
+    model = small()
+    graph = trace(model)
+    keep = halved(graph)
+    pruned = remove(graph, keep)
+    log = json.loads(json.dumps(write_log(graph, keep)))
+    again = replay(model, log)
+    assert again.get_config() == pruned.get_config()
+    for one, other in zip(pruned.get_weights(), again.get_weights(), strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert {path: len(places) for path, places in log["removed"].items()} == {
+        "a": 4, "b": 4, "c": 3, "d": 5
+    }  # fmt: skip
+
+
+def test_a_log_of_another_model_is_refused(small, halved):
+    graph = trace(small())
+    log = write_log(graph, halved(graph))
+    with pytest.raises(ParameterError, match="a 8, here 4"):
+        replay(remove(graph, halved(graph)), log)
+    with pytest.raises(ParameterError, match="format"):
+        replay(graph.model, {**log, "format": 0})
+    parted = {**log, "removed": {"a": log["removed"]["a"]}}
+    with pytest.raises(ParameterError, match="go together"):
+        replay(graph.model, parted)
+
+
+def test_weights_that_are_left_are_the_old_ones_by_hand(small):
+    model = small()
+    graph = trace(model)
+    keep = np.ones(graph.num_bundles, bool)
+    keep[graph.producers["c"].labels[[1, 4]]] = False
+    pruned = remove(graph, keep)
+    left = [0, 2, 3, 5]
+    kernel, bias = model.get_layer("c").get_weights()
+    np.testing.assert_array_equal(pruned.get_layer("c").get_weights()[0], kernel[..., left])
+    np.testing.assert_array_equal(pruned.get_layer("c").get_weights()[1], bias[left])
+    dense = model.get_layer("d").get_weights()[0].reshape(3, 3, 6, 10)
+    expected = dense[:, :, left].reshape(36, 10)
+    np.testing.assert_array_equal(pruned.get_layer("d").get_weights()[0], expected)
+
+
+def test_training_the_smaller_model_leaves_the_larger_one_alone(small):
+    model = small()
+    before = [weight.copy() for weight in model.get_weights()]
+    graph = trace(model)
+    keep = np.ones(graph.num_bundles, bool)
+    keep[graph.producers["c"].labels[0]] = False
+    pruned = remove(graph, keep)
+    pruned.compile("adam", "mse")
+    pruned.fit(np.ones((4, 8, 8, 3)), np.ones((4, 3)), epochs=2, verbose=0)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_must_stay_cannot_go_and_no_layer_vanishes(small):
+    graph = trace(small())
+    keep = np.ones(graph.num_bundles, bool)
+    keep[graph.producers["out"].labels[0]] = False
+    with pytest.raises(ParameterError, match=r"out.*must stay"):
+        remove(graph, keep)
+    keep = np.ones(graph.num_bundles, bool)
+    keep[graph.producers["c"].labels] = False
+    with pytest.raises(ParameterError, match=r"c.*no channel"):
+        remove(graph, keep)
+
+
+def test_names_kinds_and_trainability_are_kept(halved):
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            layers.Conv2D(4, 3, name="first", trainable=False),
+            layers.Flatten(),
+            layers.Dense(2, name="last"),
+        ],
+        name="mine",
+    )
+    graph = trace(model)
+    pruned = remove(graph, halved(graph))
+    assert isinstance(pruned, keras.Sequential)
+    assert pruned.name == "mine"
+    assert not pruned.get_layer("first").trainable
+    assert pruned.get_layer("first").filters == 2
+
+
+def test_costs_by_hand(small, halved):
+    """a: 3x3x3x8+8, b: 3x3x8x8+8, norm 4x8, c: 3x3x8x6+6, d: 54x10+10, out: 10x3+3."""
+    model = small()
+    graph = trace(model)
+    whole = np.ones(graph.num_bundles, bool)
+    assert Costs(graph).parameters(whole) == 224 + 584 + 32 + 438 + 550 + 33
+    expected = 64 * 216 + 64 * 576 + 9 * 432 + 540 + 30
+    assert multiply_accumulates(model) == expected
+    keep = halved(graph)
+    pruned = remove(graph, keep)
+    assert Costs(graph).parameters(keep) == pruned.count_params()
+    assert Costs(graph).multiply_accumulates(keep) == multiply_accumulates(pruned)
+    assert pruned.count_params() == 112 + 148 + 16 + 111 + (27 * 5 + 5) + 18
+
+
+def test_shared_depthwise_separable_and_transposed_work_is_counted_by_hand():
+    image = keras.Input((4, 4, 2))
+    shared = layers.Conv2D(2, 1, use_bias=False)  # 16 * 4, twice
+    x = shared(shared(image))
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)  # 16 * 18
+    x = layers.SeparableConv2D(5, 3, padding="same", use_bias=False)(x)  # 16 * (18 + 10)
+    x = layers.Conv2DTranspose(3, 2, strides=2, use_bias=False)(x)  # 16 * 2 * 2 * 5 * 3
+    model = keras.Model(image, x)
+    assert multiply_accumulates(model) == 16 * (2 * 4 + 18 + 28 + 60)
+
+
+def test_an_open_input_size_has_no_count():
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(image)))
+    with pytest.raises(ParameterError, match="fixed size"):
+        multiply_accumulates(model)
+
+
+def test_lists_of_values_for_channels_are_cut_with_them():
+    image = keras.Input((4, 4, 3))
+    x = layers.Conv2D(4, 1, name="a")(image)
+    x = layers.Rescaling([1.0, 2.0, 3.0, 4.0], name="scale")(x)
+    x = layers.Normalization(mean=[0.0, 1.0, 2.0, 3.0], variance=[1.0] * 4, name="norm")(x)
+    model = keras.Model(image, layers.Conv2D(1, 1)(x))
+    randomise(model, seed=0)
+    graph = trace(model)
+    keep = np.ones(graph.num_bundles, bool)
+    keep[graph.producers["a"].labels[1]] = False
+    pruned = remove(graph, keep)
+    assert list(pruned.get_layer("scale").scale) == [1.0, 3.0, 4.0]
+    assert np.ravel(pruned.get_layer("norm").get_config()["mean"]).tolist() == [0.0, 2.0, 3.0]
