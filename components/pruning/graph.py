@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from components.pruning.rules import rule_for
+from components.pruning.rules import RULES, rule_for
 from components.pruning.tracer import FIXED, Axes, Labels, Producer, Size, Slot, Tracer, Work
 from components.pruning.walk import Call, calls, check_model, ends, graph_of, is_functional
 
@@ -191,9 +191,16 @@ def _settle(tracer: Tracer, model: Any) -> Graph:
         return type(entry)(**{**vars(entry), "labels": labels})
 
     producers = {path: settled(entry) for path, entry in tracer.producers.items()}
+    # That the classes stay, whatever softmax is made of them, goes without saying.
+    last = {
+        tensor._keras_history.operation.name
+        for tensor in ends(model)[1]
+        if type(tensor._keras_history.operation) in RULES
+    }
     walls: dict[tuple[str, str], list[Labels]] = {}
     for path, reason, labels in tracer.walls:
-        walls.setdefault((path, reason), []).append(bundle_of[labels])
+        if path not in last:
+            walls.setdefault((path, reason), []).append(bundle_of[labels])
     return Graph(
         model=model,
         free=free,

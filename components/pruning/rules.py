@@ -184,7 +184,8 @@ def layer_normalization(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> A
     axes, axis = inputs[0], call.operation.axis
     summed = {index % len(axes) for index in ([axis] if isinstance(axis, int) else axis)}
     walled = [labels for index, labels in enumerate(axes) if index in summed]
-    tracer.wall(call.path, "LayerNormalization sums over the channels", *walled)
+    reason = f"{type(call.operation).__name__} sums over the channels"
+    tracer.wall(call.path, reason, *walled)
     return tuple(None if index in summed else labels for index, labels in enumerate(axes))
 
 

@@ -5,6 +5,7 @@ dense layer, so that any image size will do. Images come as 0..255 and are scale
 to the statistics that the published weights were trained with.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,8 +132,10 @@ def _load(backbone: Backbone, trunk: keras.Model, shape: tuple[int, int, int], p
     if not path.is_file():
         raise ParameterError(f"weights: received {path}, expected a file that exists")
     try:
-        given: Any = backbone.make(include_top=False, weights=str(path), input_shape=shape)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Keras only warns where it leaves weights random
+            given: Any = backbone.make(include_top=False, weights=str(path), input_shape=shape)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         raise ParameterError(
             f"weights: received {path}, expected weights of {backbone.make.__name__} without its "
             f"top ({error})"

@@ -127,6 +127,22 @@ def test_a_dense_layer_with_softmax_in_the_middle_is_a_wall():
     assert [wall.path for wall in trace(model).walls] == ["gate"]
 
 
+def test_the_softmax_of_the_classes_is_no_wall_worth_a_word():
+    inputs = keras.Input((4,))
+    x = layers.Dense(5, name="hidden")(inputs)
+    for last in (
+        [layers.Dense(3, activation="softmax")],
+        [layers.Dense(3), layers.Softmax()],
+        [layers.Dense(3), layers.Activation("softmax")],
+    ):
+        y = x
+        for layer in last:
+            y = layer(y)
+        graph = trace(keras.Model(inputs, y))
+        assert not graph.walls
+        assert [bool(group.free.any()) for group in graph.groups] == [True, False]
+
+
 def test_a_shared_layer_couples_what_it_reads():
     image = keras.Input((4, 4, 3))
     a, b = layers.Conv2D(4, 1, name="a")(image), layers.Conv2D(4, 1, name="b")(image)

@@ -1,0 +1,46 @@
+import pytest
+
+from components.errors import ParameterError
+from components.pruning.study import Arm, StudySettings, parse_arm
+
+
+@pytest.mark.parametrize(
+    ("text", "arm", "name"),
+    [
+        ("paper", Arm(), "paper"),
+        ("l1 inherit", Arm("l1", "inherit"), "l1 inherit local"),
+        ("global taylor inherit", Arm("taylor", "inherit", "global"), "taylor inherit global"),
+        ("uninformed inherit", Arm("uninformed", "inherit"), "uninformed inherit local"),
+        ("masks global", Arm(init="inherit", scope="global", masks=True), "masks global"),
+    ],
+)
+def test_arms_are_read_from_their_words(text, arm, name):
+    assert parse_arm(text) == arm
+    assert parse_arm(text).name == name
+
+
+def test_schedules_train_equally_long():
+    settings = StudySettings(epochs=10, fine_tune_epochs=6, num_steps=3)
+    inherit = parse_arm("l1 inherit")
+    epochs = [settings.epochs_per_cut(s, inherit) for s in ("one_shot", "iterative", "layerwise")]
+    assert epochs == [6, 2, 2]
+    assert settings.epochs_per_cut("iterative", parse_arm("paper")) == 10
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"arms": ("l7 inherit",)},
+        {"arms": ()},
+        {"ratios": (0.5, 0.5)},
+        {"ratios": (0.9, 0.5)},
+        {"ratios": (1.0,)},
+        {"network": "vgg19"},
+        {"schedules": ("twice",)},
+        {"variants": ("blurred",)},
+        {"seeds": ()},
+    ],
+)
+def test_what_makes_no_study_is_refused(bad):
+    with pytest.raises(ParameterError):
+        StudySettings(**bad)
