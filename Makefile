@@ -89,6 +89,8 @@ status: setup ## what is stale
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate tests/jax.in -o tests/jax.lock
 
 clean: ## delete what the pipeline made, the record included
 	@rm -rf data models reports .cache dvc.lock mlflow.db mlartifacts

@@ -1,0 +1,90 @@
+"""The pruner on JAX, in an environment that has no TensorFlow."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+PROOF = """
+import sys
+import keras
+import numpy as np
+from components.pruning.graph import trace
+from components.pruning.importance import Evidence, importance
+from components.pruning.masks import apply_masks, magnitude_masks, sparsity
+from components.pruning.proof import deviation, randomise, without_softmax
+from components.pruning.pruner import prune
+from components.training.networks import build
+
+assert keras.backend.backend() == "jax"
+applications = {"ResNet50V2": 32, "DenseNet169": 32, "MobileNetV2": 32, "MobileNetV3Small": 32,
+                "EfficientNetB0": 32, "VGG16": 32, "InceptionV3": 75}
+models = {name: getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3))
+          for name, size in applications.items()}
+for name in ("lenet5", "alexnet", "custom1", "custom2"):
+    models[name] = build(name, num_classes=4, input_shape=(48, 32))
+for name, model in models.items():
+    model = without_softmax(model)
+    randomise(model, seed=1)
+    graph = trace(model)
+    random = np.random.default_rng(0)
+    keep = np.ones(graph.num_bundles, bool)
+    for group in graph.groups:
+        free = group.bundles[group.free]
+        if len(free) > 1:
+            keep[random.permutation(free)[: len(free) // 2]] = False
+    given = {t.name: random.uniform(0, 1, (2, *t.shape[1:])).astype("float32") for t in model.inputs}
+    inputs = given if isinstance(model.input, dict) else next(iter(given.values()))
+    off = deviation(graph, keep, inputs)
+    print(name, off)
+    assert off < 1e-4, name
+
+model = build("custom2", num_classes=4, input_shape=(48, 32))
+inputs = {"image": np.random.rand(4, 48, 32, 3).astype("float32") * 255,
+          "metadata": np.random.rand(4, 3).astype("float32")}
+targets = np.eye(4, dtype="float32")
+for criterion in ("taylor", "activation", "apoz", "l1", "bn_scale", "fpgm", "lamp"):
+    graph = trace(model)
+    scores = importance(Evidence(graph, [(inputs, targets)]), criterion)
+    assert np.isfinite(scores).all() and scores.max() > 0, criterion
+pruned = prune(model, ratio=0.5, criterion="taylor", data=[(inputs, targets)]).model
+before = [weight.copy() for weight in model.get_weights()]
+apply_masks(pruned, magnitude_masks(pruned, 0.6))
+pruned.compile("adam", "categorical_crossentropy")
+pruned.fit(inputs, targets, epochs=3, verbose=0)
+assert abs(sparsity(pruned) - 0.6) < 0.01
+for one, other in zip(before, model.get_weights(), strict=True):
+    assert (one == other).all()
+assert "tensorflow" not in sys.modules
+print("all held")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_surgery_is_right_on_jax(tmp_path):
+    home = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+    python = home / "bin" / "python"
+    lock = ROOT / "tests" / "jax.lock"
+    install = ["pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(lock)]
+    subprocess.run([str(Path(sys.executable).parent / "uv"), *install], check=True)
+    done = subprocess.run(
+        [str(python), "-c", PROOF],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "KERAS_BACKEND": "jax",
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("all held")
