@@ -37,7 +37,8 @@ for name, model in models.items():
         free = group.bundles[group.free]
         if len(free) > 1:
             keep[random.permutation(free)[: len(free) // 2]] = False
-    given = {t.name: random.uniform(0, 1, (2, *t.shape[1:])).astype("float32") for t in model.inputs}
+    given = {t.name: random.uniform(0, 1, (2, *t.shape[1:])).astype("float32")
+             for t in model.inputs}
     inputs = given if isinstance(model.input, dict) else next(iter(given.values()))
     off = deviation(graph, keep, inputs)
     print(name, off)

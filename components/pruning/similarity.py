@@ -1,0 +1,163 @@
+"""How alike the layers of two networks are: linear CKA, estimated without bias batch by batch.
+
+Kornblith et al. 2019 (arXiv 1905.00414) for CKA; the unbiased estimator of HSIC is that of Song et
+al. 2012 (JMLR 13, eq. 5), used in minibatches as by Nguyen, Raghu and Kornblith 2021 (arXiv
+2010.15327, eq. 3): numerator and denominator are averaged over batches, so the estimate does not
+depend on the batch size.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from components.errors import ParameterError
+from components.pruning.walk import check_model
+
+Floats = npt.NDArray[np.float64]
+FEWEST = 4  # images in a batch: the estimator divides by n - 3
+KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """CKA of every pair of layers.
+
+    Attributes
+    ----------
+    first, second : tuple of str
+        Layers of the two networks, in their order.
+    values : numpy.ndarray
+        (len(first), len(second)) float64, 1 for layers that are alike up to rotation and scale,
+        about 0 for layers that have nothing in common; NaN where a layer says the same of every
+        image. Being unbiased, an estimate may fall a little outside [0, 1].
+    """
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    values: Floats
+
+    def frame(self) -> pd.DataFrame:
+        """Lay out one row a pair: ``first``, ``second``, ``cka``."""
+        pairs = pd.MultiIndex.from_product([self.first, self.second], names=["first", "second"])
+        return pd.DataFrame({"cka": self.values.ravel()}, index=pairs).reset_index()
+
+    def same_place(self) -> Floats:
+        """Return the CKA of each layer with the one of the same name, NaN where there is none."""
+        places = {name: index for index, name in enumerate(self.second)}
+        return np.array(
+            [
+                self.values[row, places[name]] if name in places else np.nan
+                for row, name in enumerate(self.first)
+            ]
+        )
+
+
+def default_layers(model: keras.Model) -> list[str]:
+    """Return the layers that hold kernels, in the model's order."""
+    return [
+        layer.name
+        for layer in model.layers
+        if any(getattr(layer, name, None) is not None for name in KERNELS)
+    ]
+
+
+def layer_similarity(
+    first: keras.Model,
+    second: keras.Model,
+    batches: Iterable[Any],
+    *,
+    first_layers: Sequence[str] | None = None,
+    second_layers: Sequence[str] | None = None,
+) -> Similarity:
+    """Compare every layer of one network with every layer of another on the same inputs.
+
+    Parameters
+    ----------
+    first, second : keras.Model
+        Functional; of whatever widths.
+    batches : iterable
+        Inputs of both, at least 4 samples each.
+    first_layers, second_layers : sequence of str, optional
+        Layers by name; those with kernels where not given.
+
+    Returns
+    -------
+    Similarity
+
+    Raises
+    ------
+    ParameterError
+        For a model without a graph, an unknown layer, too small a batch, or no batch.
+    """
+    tap, names = _tapped(first, first_layers)
+    other_tap, other_names = _tapped(second, second_layers)
+    cross = np.zeros((len(names), len(other_names)))
+    own, other_own = np.zeros(len(names)), np.zeros(len(other_names))
+    number = 0
+    for inputs in batches:
+        grams, other_grams = _grams(tap, inputs), _grams(other_tap, inputs)  # (L, n, n)
+        cross += hsic(grams, other_grams)
+        own += np.diag(hsic(grams, grams))
+        other_own += np.diag(hsic(other_grams, other_grams))
+        number += 1
+    if not number:
+        raise ParameterError("batches: received none, expected at least one")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scale = np.sqrt(np.maximum(own, 0)[:, None] * np.maximum(other_own, 0)[None])
+        values = np.where(scale > 0, cross / scale, np.nan)
+    return Similarity(tuple(names), tuple(other_names), values)
+
+
+def _tapped(model: keras.Model, names: Sequence[str] | None) -> tuple[keras.Model, list[str]]:
+    check_model(model)
+    known = {layer.name: layer for layer in model.layers}
+    chosen = default_layers(model) if names is None else list(names)
+    for name in chosen:
+        if name not in known:
+            raise ParameterError(f"layer: received {name!r}, expected some of {', '.join(known)}")
+    return keras.Model(model.input, [known[name].output for name in chosen]), chosen
+
+
+def _grams(tap: keras.Model, inputs: Any) -> Floats:
+    """Inner products between the samples of a batch, layer by layer: (L, n, n)."""
+    outputs = tap(inputs, training=False)
+    found = []
+    for output in outputs if isinstance(outputs, list | tuple) else [outputs]:
+        features = np.asarray(keras.ops.convert_to_numpy(output), np.float64)
+        if len(features) < FEWEST:
+            raise ParameterError(
+                f"batch: received {len(features)} samples, expected at least {FEWEST}; the "
+                "estimator is not defined for fewer"
+            )
+        flat = features.reshape(len(features), -1)
+        found.append(flat @ flat.T)
+    return np.stack(found)
+
+
+def hsic(grams: Floats, others: Floats) -> Floats:
+    """Estimate HSIC without bias between all pairs of Gram matrices (Song et al. 2012, eq. 5).
+
+    Parameters
+    ----------
+    grams, others : numpy.ndarray
+        (L, n, n) and (M, n, n), n at least 4.
+
+    Returns
+    -------
+    numpy.ndarray
+        (L, M).
+    """
+    n = grams.shape[-1]
+    hollow = ~np.eye(n, dtype=bool)
+    one, two = grams * hollow, others * hollow
+    traces = one.reshape(len(one), -1) @ two.reshape(len(two), -1).T
+    sums = np.outer(one.sum((1, 2)), two.sum((1, 2)))
+    rows = one.sum(2) @ two.sum(2).T
+    found: Floats = traces + sums / ((n - 1) * (n - 2)) - 2 * rows / (n - 2)
+    found /= n * (n - 3)
+    return found
