@@ -18,6 +18,7 @@ from components.pruning.walk import layers_by_path
 
 Log = dict[str, Any]
 FORMAT = 1
+ROWS = 64  # of a matrix at a time
 
 
 def remove(graph: Graph, keep: Keep) -> keras.Model:
@@ -124,18 +125,36 @@ class _Left:
 
 def sliced(graph: Graph, keep: Keep, variable: Any) -> npt.NDArray[Any]:
     """Return what is left of one weight, in memory of its own."""
-    value = whole = read(variable)
-    for slot in sorted(graph.slots_of.get(id(variable), ()), key=lambda slot: slot.axis):
+    value = read(variable)
+    cuts = {}
+    for slot in graph.slots_of.get(id(variable), ()):
         stays = kept(keep, slot.labels)
         if not stays.all():
-            value = np.take(value, np.flatnonzero(stays), axis=slot.axis)
-    return value.copy() if value is whole else value
+            cuts[slot.axis] = np.flatnonzero(stays)
+    if not cuts:
+        return value.copy()
+    if len(cuts) == value.ndim == 2:
+        return _rows_and_columns(value, cuts[0], cuts[1])
+    for axis, places in sorted(cuts.items()):
+        value = np.take(value, places, axis=axis)
+    return value
+
+
+def _rows_and_columns(
+    matrix: npt.NDArray[Any], rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+) -> npt.NDArray[Any]:
+    """Take rows and columns, a few rows at a time: what is between stays in the cache."""
+    taken = np.empty((len(rows), len(columns)), matrix.dtype)
+    for start in range(0, len(rows), ROWS):
+        few = matrix[rows[start : start + ROWS]]
+        np.take(few, columns, axis=1, out=taken[start : start + ROWS], mode="clip")
+    return taken
 
 
 def read(variable: Any) -> npt.NDArray[Any]:
     """Return a weight's values without a copy, where the backend can; not to be written to."""
     try:
-        return np.from_dlpack(keras.ops.convert_to_tensor(variable))
+        return np.from_dlpack(keras.ops.stop_gradient(variable))
     except (TypeError, RuntimeError, BufferError, AttributeError):
         return np.asarray(keras.ops.convert_to_numpy(variable))
 
