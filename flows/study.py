@@ -20,6 +20,7 @@ from flows import reencoded
 from flows.cutting import Cutout, Cutting, fixed_layers
 from flows.examples import CifarSource, LesionSource, Source
 from flows.fitting import Fitted, Workshop
+from flows.likeness import compare, same_place
 from flows.params import Params, read_params
 from flows.reencoded import ReencodedSource
 from flows.runtime import console, load_keras, replacing, run_step, write_json
@@ -242,6 +243,26 @@ def write(folder: Path, runs: Sequence[Run], own: Study, name: str) -> None:
     for variant, part in summary.groupby("variant", sort=False):
         title = f"{name}: {own.settings.network} on {variant} images"
         fronts(part, title=title).savefig(folder / f"fronts_{variant}.png", dpi=130)
+    if own.settings.similarity:
+        write_likeness(folder, runs, own)
+
+
+def write_likeness(folder: Path, runs: Sequence[Run], own: Study) -> None:
+    """Compare the schedules of each arm at the largest ratio, first variant and seed."""
+    settings = own.settings
+    variant, seed, ratio = settings.variants[0], settings.seeds[0], settings.ratios[-1]
+    own_runs = [run for run in runs if (run.variant, run.seed) == (variant, seed)]
+    unpruned = next(run.fitted for run in own_runs if run.arm == "unpruned")
+    tables = []
+    for arm in dict.fromkeys(run.arm for run in own_runs if run.arm != "unpruned"):
+        fitted = {"unpruned": unpruned}
+        fitted |= {
+            run.schedule: run.fitted for run in own_runs if (run.arm, run.ratio) == (arm, ratio)
+        }
+        tables.append(compare(folder, arm, fitted, own.source(variant).examples["test"]))
+    similarity = pd.concat(tables)
+    similarity.to_csv(folder / "cka.csv", index=False)
+    same_place(similarity).to_csv(folder / "cka_same_place.csv", index=False)
 
 
 @flow(name="study", flow_run_name="study-{name}")

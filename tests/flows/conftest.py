@@ -85,6 +85,11 @@ class Workspace:
 
 
 @pytest.fixture(scope="session")
+def tiny():
+    return TINY
+
+
+@pytest.fixture(scope="session")
 def make_workspace(tmp_path_factory):
     def make(params: str = TINY) -> Workspace:
         folder = tmp_path_factory.mktemp("workspace") / "clone"

@@ -1,0 +1,92 @@
+"""Which pruned networks learn the same features: the second seed's question, for one study."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from components.reporting.likeness import feature_rows, heat_maps
+from flows.fitting import Fitted
+from flows.runtime import load_keras
+
+BATCH, NUM_BATCHES = 32, 4
+SHOWN = 5  # filters and maps a network
+
+
+def compare(folder: Path, arm: str, fitted: Mapping[str, Fitted], examples: Any) -> pd.DataFrame:
+    """Compare networks pairwise, layer by layer, and draw what they see.
+
+    Writes ``cka_<arm>.png`` and ``features_<arm>.png``.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    arm : str
+        How the networks were pruned.
+    fitted : mapping
+        ``unpruned`` and each schedule to its network.
+    examples : Examples
+        The test part; its first images are looked at.
+
+    Returns
+    -------
+    DataFrame
+        ``arm``, ``one``, ``other``, ``first``, ``second`` (layers), ``cka``.
+    """
+    load_keras()
+    from components.pruning.similarity import layer_similarity
+
+    models = {name: found.load() for name, found in fitted.items()}
+    rows, panels = [], {}
+    for (one, first), (other, second) in itertools.combinations(models.items(), 2):
+        found = layer_similarity(first, second, _batches(first, examples))
+        panels[f"{one}, {other}"] = found.values
+        rows.append(found.frame().assign(arm=arm, one=one, other=other))
+    name = arm.replace(" ", "_")
+    title = f"similarity of layers, {arm}"
+    heat_maps(panels, title=title).savefig(folder / f"cka_{name}.png", dpi=130)
+    _draw(models, examples).savefig(folder / f"features_{name}.png", dpi=150)
+    return pd.concat(rows)[["arm", "one", "other", "first", "second", "cka"]]
+
+
+def same_place(similarity: pd.DataFrame) -> pd.DataFrame:
+    """Average CKA over layers of the same name: one number a pair of networks."""
+    same = similarity[similarity["first"] == similarity["second"]]
+    return same.groupby(["arm", "one", "other"], sort=False)["cka"].mean().reset_index()
+
+
+def _inputs(model: Any, examples: Any, span: slice) -> dict[str, np.ndarray]:
+    given = {"image": examples.images[span].astype(np.float32), "metadata": examples.metadata[span]}
+    return {tensor.name: given[tensor.name] for tensor in model.inputs}
+
+
+def _batches(model: Any, examples: Any) -> Iterator[dict[str, np.ndarray]]:
+    from components.pruning.similarity import FEWEST
+
+    for start in range(0, min(len(examples), BATCH * NUM_BATCHES) - FEWEST + 1, BATCH):
+        yield _inputs(model, examples, slice(start, start + BATCH))
+
+
+def _draw(models: Mapping[str, Any], examples: Any) -> Any:
+    from components.pruning.features import activation_maps, filter_images, grad_cam
+
+    rows = {}
+    for name, model in models.items():
+        convolutions = [layer.name for layer in model.layers if _is_convolution(layer)]
+        inputs = _inputs(model, examples, slice(0, 1))
+        label = int(examples.labels[0])
+        rows[name] = (
+            grad_cam(model, inputs, class_index=label)[0],
+            activation_maps(model, inputs, convolutions[0], max_maps=SHOWN),
+            filter_images(model, convolutions[0], max_filters=SHOWN),
+        )
+    return feature_rows(examples.images[0], rows)
+
+
+def _is_convolution(layer: Any) -> bool:
+    kernel = getattr(layer, "kernel", None)
+    return kernel is not None and len(kernel.shape) == 4

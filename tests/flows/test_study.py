@@ -1,0 +1,103 @@
+"""A study through DVC: every arm side by side, killed and resumed, and on CIFAR-100's files."""
+
+import os
+import pickle
+import signal
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(900)]
+
+STUDY = """
+studies:
+  ways:
+    network: lenet5
+    variants: [compressed, reencoded]
+    arms: [paper, l1 inherit global, masks global]
+    ratios: [0.5, 0.75]
+    epochs: 1
+    fine_tune_epochs: 1
+  seed:
+    network: lenet5
+    arms: [l1 inherit]
+    schedules: [one_shot, iterative, layerwise]
+    num_steps: 2
+    ratios: [0.5]
+    epochs: 1
+    fine_tune_epochs: 2
+    similarity: true
+"""
+
+
+def trainings(workspace):
+    found = (workspace.folder / ".cache/slimderm").glob("??/[!.]*/model.keras")
+    return {path: path.stat().st_mtime_ns for path in found}
+
+
+def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(make_workspace, tiny):
+    workspace = make_workspace(tiny.replace("studies: {}\n", STUDY))
+    workspace.repro("compress", "split", "resize")
+    with workspace.start("python", "-m", "flows.study", "ways") as process:
+        deadline = time.monotonic() + 200
+        while len(trainings(workspace)) < 3:
+            assert process.poll() is None, process.stdout.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+    before = trainings(workspace)
+    assert set(workspace.repro("study")) == {"study@ways", "study@seed"}
+    after = trainings(workspace)
+    assert {path: after[path] for path in before} == before
+    assert workspace.repro("study") == []
+
+    folder = workspace.folder / "data/studies/ways"
+    runs = pd.read_csv(folder / "runs.csv")
+    assert len(runs) == 2 * (1 + 3 * 2)
+    sizes = runs[runs["variant"] == "compressed"].set_index(["arm", "ratio"])["num_parameters"]
+    whole = sizes["unpruned", 0.0]
+    assert sizes["masks global", 0.75] == whole
+    assert sizes["l1 inherit global", 0.5] <= sizes["paper", 0.5] < whole / 2
+    differences = pd.read_csv(folder / "differences.csv")
+    assert set(differences["against"]) == {"unpruned", "compressed", "reencoded"}
+    summary = pd.read_csv(folder / "summary.csv")
+    assert (summary["balanced_accuracy_low"] <= summary["balanced_accuracy"]).all()
+    assert (folder / "fronts_compressed.png").stat().st_size > 10_000
+
+    folder = workspace.folder / "data/studies/seed"
+    same = pd.read_csv(folder / "cka_same_place.csv")
+    assert len(same) == 6  # pairs of unpruned and three schedules
+    assert same["cka"].between(-0.2, 1.0001).all()
+    assert (folder / "features_l1_inherit_local.png").stat().st_size > 10_000
+    widths = pd.read_csv(folder / "runs.csv").set_index("schedule")["num_parameters"]
+    assert widths["one_shot"] == widths["iterative"] == widths["layerwise"]
+
+
+def test_a_study_of_cifar_100(make_workspace, tiny, tmp_path):
+    random = np.random.default_rng(0)
+    for part, number in (("train", 220), ("test", 100)):
+        content = {
+            b"data": random.integers(0, 256, (number, 3072), np.uint8),
+            b"fine_labels": [index % 100 for index in range(number)],
+        }
+        (tmp_path / part).write_bytes(pickle.dumps(content, protocol=2))
+    names = [f"class{index}".encode() for index in range(100)]
+    (tmp_path / "meta").write_bytes(pickle.dumps({b"fine_label_names": names}, protocol=2))
+    study = f"""
+studies:
+  cifar:
+    network: vgg16
+    cifar: {tmp_path}
+    arms: [l1 inherit]
+    schedules: [one_shot]
+    ratios: [0.9]
+    epochs: 1
+    fine_tune_epochs: 1
+"""
+    workspace = make_workspace(tiny.replace("studies: {}\n", study))
+    workspace.run("python", "-m", "flows.study", "cifar")
+    runs = pd.read_csv(workspace.folder / "data/studies/cifar/runs.csv")
+    assert runs["num_parameters"].iloc[1] < 0.02 * runs["num_parameters"].iloc[0]
+    assert "melanoma_sensitivity" not in runs
