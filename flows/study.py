@@ -203,7 +203,9 @@ def summarise(
         confidence=settings.confidence,
         seed=settings.seed,
     )
-    rows = rows.assign(way=(rows["arm"] + " " + rows["schedule"].fillna("")).str.strip())
+    several = rows["schedule"].replace("", np.nan).nunique() > 1
+    schedule = rows["schedule"].fillna("").str.replace("_", "-") if several else ""
+    rows = rows.assign(way=(rows["arm"] + " " + schedule).str.strip())
     summary, values = [], {}
     for (variant, way, ratio), members in rows.groupby(["variant", "way", "ratio"], sort=False):
         found = comparison.metrics(kept["probabilities"][members.index.to_numpy()])

@@ -3,8 +3,11 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from components.reporting.plots import COLOURS, GREY, tidy_axes
+
+WAYS = COLOURS[:5]  # the last is too like the grey of the unpruned network
 
 METRICS = {
     "balanced_accuracy": "balanced accuracy",
@@ -58,7 +61,7 @@ def _front(ax: Axes, summary: pd.DataFrame, metric: str, cost: str) -> None:
         ax.plot(row[cost], row[metric], "o", color=GREY, ms=4)
     for index, way in enumerate(ways):
         rows = summary[summary["way"] == way].sort_values("ratio", ascending=False)
-        colour = COLOURS[index % len(COLOURS)]
+        colour = WAYS[index % len(WAYS)]
         # The same places on a logarithmic axis, set apart by a hair so that bars do not hide.
         shift = 1 + 0.03 * (index - len(ways) / 2)
         ax.errorbar(
@@ -66,7 +69,7 @@ def _front(ax: Axes, summary: pd.DataFrame, metric: str, cost: str) -> None:
             rows[metric],
             [rows[metric] - rows[f"{metric}_low"], rows[f"{metric}_high"] - rows[metric]],
             color=colour,
-            linestyle=STYLES[index // len(COLOURS)],
+            linestyle=STYLES[index // len(WAYS)],
             marker=MARKERS[index % len(MARKERS)],
             markersize=4,
             linewidth=1.1,
@@ -75,7 +78,13 @@ def _front(ax: Axes, summary: pd.DataFrame, metric: str, cost: str) -> None:
             label=way,
         )
     ax.set_xscale("log")
-    ax.grid(visible=True, which="minor", alpha=0.1, linewidth=0.4)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if _narrow(summary[cost]) else (1,)))
+    ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _narrow(values: pd.Series) -> bool:
+    return bool(values.max() < 30 * values.min())
 
 
 def table(summary: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,55 @@
+"""A study's picture and table."""
+
+import pandas as pd
+
+from components.reporting.fronts import fronts, table
+from components.reporting.likeness import feature_rows, heat_maps
+
+
+def row(way, ratio, parameters, value):
+    costs = {"num_parameters": parameters, "bytes": 4 * parameters, "latency_p50_ms": 2.0}
+    metrics = {}
+    for name in ("balanced_accuracy", "melanoma_sensitivity", "accuracy"):
+        metrics |= {name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
+    return {"way": way, "ratio": ratio, "multiply_accumulates": 3e6, **costs, **metrics}
+
+
+SUMMARY = pd.DataFrame(
+    [
+        row("unpruned", 0.0, 1_000_000, 0.7),
+        row("paper", 0.5, 250_000, 0.69),
+        row("paper", 0.75, 60_000, 0.6),
+        row("l1", 0.5, 250_000, 0.71),
+    ]
+)
+
+
+def test_every_way_has_a_line_from_large_to_small():
+    figure = fronts(SUMMARY, title="ways")
+    assert len(figure.axes) == 6  # two metrics, three costs
+    ax = figure.axes[0]
+    lines = {tuple(line.get_ydata()): tuple(line.get_xdata()) for line in ax.get_lines()}
+    paper = lines[0.6, 0.69]
+    assert paper[0] < paper[1]
+    assert ax.get_xscale() == "log"
+
+
+def test_cells_hold_values_with_their_intervals():
+    cells = table(SUMMARY)
+    assert cells["balanced accuracy"][1] == "0.690 (0.590 to 0.790)"
+    assert cells["parameters"][1] == "250,000"
+    assert cells["ratio"].tolist() == ["", "50%", "75%", "50%"]
+
+
+def test_similarity_and_features_are_drawn():
+    import numpy as np
+
+    values = np.array([[1.0, 0.2], [np.nan, 0.9]])
+    maps = heat_maps({"unpruned, one_shot": values, "unpruned, iterative": values}, title="alike")
+    assert [ax.get_title(loc="left") for ax in maps.axes[:2]] == [
+        "unpruned, one_shot", "unpruned, iterative"
+    ]  # fmt: skip
+    image = np.zeros((6, 6, 3), np.uint8)
+    shown = (np.zeros((6, 6)), np.zeros((2, 3, 3)), np.zeros((3, 5, 5, 1)))
+    figure = feature_rows(image, {"unpruned": shown, "one_shot": shown})
+    assert len(figure.axes) == 2 * 7
