@@ -11,14 +11,8 @@ from prefect import flow
 
 from components.pruning.acceptance import Verdict
 from components.pruning.acceptance import get as get_acceptance
-from components.pruning.schedules import (
-    Step,
-    algorithm2,
-    explicit_path,
-    iterative,
-    layerwise,
-    one_shot,
-)
+from components.pruning.schedules import Step, algorithm2, explicit_path
+from components.pruning.sequences import iterative, layerwise, one_shot
 from flows.cutting import Cutting, fine_tuning, fixed_layers
 from flows.examples import LesionSource
 from flows.fitting import Workshop

@@ -1,1 +1,1 @@
-"""Structured pruning by a fixed factor: widths, acceptance, schedules and growth."""
+"""Structured pruning of Keras models: dependency graph, surgery, criteria, budgets, schedules."""

@@ -20,9 +20,10 @@ from components.pruning.budget import meet
 from components.pruning.cost import Costs
 from components.pruning.graph import Graph, Keep, Wall, trace
 from components.pruning.importance import Evidence, importance
+from components.pruning.log import Log, write_log
 from components.pruning.plan import Planner, widths
 from components.pruning.recipe import COMPARABLE, Budget, Limits, check_ratio
-from components.pruning.surgery import Log, remove, write_log
+from components.pruning.surgery import remove
 
 
 @dataclass(frozen=True)

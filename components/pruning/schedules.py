@@ -4,16 +4,15 @@ Training is a callable that is passed in, so a schedule knows no framework: it c
 that callable finds its work again, and be followed step by step.
 """
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from components.errors import ParameterError
 from components.pruning.acceptance import Verdict
-from components.pruning.recipe import Budget, Cut, check_ratio
-from components.pruning.settings import FACTORS, SPACINGS
-from components.pruning.widths import UNPRUNED, check_factor, kept_of, notation, parse_path
+from components.pruning.recipe import Cut
+from components.pruning.settings import FACTORS
+from components.pruning.widths import check_factor, kept_of, notation, parse_path
 
 
 class Evaluation(Protocol):
@@ -192,7 +191,7 @@ def explicit_path(
         cut = Cut(percent=percents[-1]) if percents else None
         evaluation = work(cut, parent, name)
         last = index == len(planned) - 1
-        step = _next(index, name, cut, parent, evaluation, accept=accept, last=last)
+        step = next_step(index, name, cut, parent, evaluation, accept=accept, last=last)
         done[percents] = Step(**{**vars(step), "percents": percents})
         yield done[percents]
 
@@ -208,154 +207,7 @@ def _plan(paths: Iterable[str | Sequence[float]]) -> list[tuple[float, ...]]:
     return list(planned)
 
 
-def one_shot(
-    work: Work, accept: Accept, *, ratio: float | None = None, budget: Budget | None = None
-) -> Iterator[Step]:
-    """Cut once, to the whole ratio or to a budget, and train once (the second seed).
-
-    Yields
-    ------
-    Step
-        The unpruned network, then the pruned one.
-
-    Raises
-    ------
-    ParameterError
-        For a ratio outside (0, 1), or not just one of ratio and budget.
-    """
-    if ratio is not None:
-        check_ratio(ratio)
-    cut = Cut(total=ratio, budget=budget)
-    name = f"one-shot {_percent(ratio)}" if budget is None else f"{budget.kind} {budget.limit:g}"
-    return chain(work, accept, [(name, cut)])
-
-
-def iterative(
-    work: Work, accept: Accept, *, ratio: float, num_steps: int, spacing: str = "constant"
-) -> Iterator[Step]:
-    """Cut a little, train, and cut again, until the ratio is reached (the second seed).
-
-    Parameters
-    ----------
-    work, accept : callable
-        As for `algorithm2`.
-    ratio : float
-        Of the unpruned network, in (0, 1).
-    num_steps : int
-        How many cuts.
-    spacing : str
-        As for `totals`.
-
-    Yields
-    ------
-    Step
-        The unpruned network, then one for each cut.
-
-    Raises
-    ------
-    ParameterError
-        When a parameter is out of range.
-    """
-    cuts = [
-        (f"iterative {_percent(ratio)}, {index} of {num_steps}", Cut(total=total))
-        for index, total in enumerate(totals(ratio, num_steps, spacing), 1)
-    ]
-    return chain(work, accept, cuts)
-
-
-def totals(ratio: float, num_steps: int, spacing: str) -> list[float]:
-    """Return the share that is gone after each of several cuts; the last is the ratio.
-
-    ``constant`` takes the same share of the unpruned network each time, ``geometric`` the same
-    share of what is there, ``cubic`` much first and little at the end (Zhu and Gupta 2017, eq. 1,
-    arXiv 1710.01878).
-
-    Raises
-    ------
-    ParameterError
-        When a parameter is out of range.
-    """
-    check_ratio(ratio)
-    if num_steps < 1 or spacing not in SPACINGS:
-        raise ParameterError(
-            f"iterative: received {num_steps} steps spaced {spacing!r}, expected at least 1, "
-            f"spaced {', '.join(SPACINGS)}"
-        )
-    shares = [step / num_steps for step in range(1, num_steps)]
-    law: Callable[[float], float] = {
-        "constant": lambda share: ratio * share,
-        "geometric": lambda share: 1 - (1 - ratio) ** share,
-        "cubic": lambda share: ratio * (1 - (1 - share) ** 3),
-    }[spacing]
-    return [*(law(share) for share in shares), ratio]
-
-
-def layerwise(
-    work: Work, accept: Accept, *, ratio: float, num_parts: int | None = None
-) -> Iterator[Step]:
-    """Cut one layer after the other, and train after each (the second seed).
-
-    Parameters
-    ----------
-    work, accept : callable
-        As for `algorithm2`.
-    ratio : float
-        Of each layer, in (0, 1).
-    num_parts : int, optional
-        Layers are cut in so many parts, first to last; one by one where not given.
-
-    Yields
-    ------
-    Step
-        The unpruned network, then one for each layer.
-
-    Raises
-    ------
-    ParameterError
-        For a ratio outside (0, 1).
-    """
-    check_ratio(ratio)
-    first = next(chain(work, accept, [("", Cut(total=ratio))]))
-    layers = list(first.evaluation.sizes)
-    yield first if layers else Step(**{**vars(first), "stopped": "no layer may shrink"})
-    number = min(num_parts or len(layers), len(layers))
-    bounds = [index * len(layers) // max(number, 1) for index in range(number + 1)]
-    cuts = [
-        (
-            f"layers {begin + 1} to {end} of {len(layers)} {_percent(ratio)}",
-            Cut(total=ratio, layers=tuple(layers[begin:end])),
-        )
-        for begin, end in itertools.pairwise(bounds)
-    ]
-    yield from chain(work, accept, cuts, first)
-
-
-def chain(
-    work: Work, accept: Accept, cuts: Sequence[tuple[str, Cut]], step: Step | None = None
-) -> Iterator[Step]:
-    """Cut each network from the one before, whatever the verdicts.
-
-    Parameters
-    ----------
-    work, accept : callable
-        As for `algorithm2`.
-    cuts : sequence of (notation, cut)
-        In order.
-    step : Step, optional
-        Where to start; the unpruned network, which is then yielded first, where not given.
-    """
-    if step is None:
-        evaluation = work(None, None, UNPRUNED)
-        step = _next(0, UNPRUNED, None, None, evaluation, accept=accept, last=not cuts)
-        yield step
-    for index, (name, cut) in enumerate(cuts, 1):
-        evaluation = work(cut, step, name)
-        last = index == len(cuts)
-        step = _next(index, name, cut, step, evaluation, accept=accept, last=last)
-        yield step
-
-
-def _next(
+def next_step(
     index: int,
     name: str,
     cut: Cut | None,
@@ -365,6 +217,7 @@ def _next(
     accept: Accept,
     last: bool,
 ) -> Step:
+    """Judge an evaluation and number it; a refusal adds to those in a row before it."""
     verdict = accept(evaluation.metrics)
     failures = 0 if verdict.accepted else 1 + (parent.num_failures if parent else 0)
     return Step(
@@ -377,7 +230,3 @@ def _next(
         num_failures=failures,
         stopped="the cuts are complete" if last else "",
     )
-
-
-def _percent(ratio: float | None) -> str:
-    return f"{100 * (ratio or 0):g}%"

@@ -8,9 +8,9 @@ import pytest
 
 from components.errors import ParameterError
 from components.pruning.carve import carve, fresh, sizes
+from components.pruning.log import replay
 from components.pruning.masks import apply_masks, kernels, magnitude_masks, sparsity
 from components.pruning.recipe import Budget, Cut, Limits, Recipe
-from components.pruning.surgery import replay
 
 
 def test_one_threshold_over_all_kernels_by_numpy(small):

@@ -6,14 +6,8 @@ import pytest
 from components.errors import ParameterError
 from components.pruning.acceptance import Verdict
 from components.pruning.recipe import Budget, Cut
-from components.pruning.schedules import (
-    algorithm2,
-    explicit_path,
-    iterative,
-    layerwise,
-    one_shot,
-    totals,
-)
+from components.pruning.schedules import algorithm2, explicit_path
+from components.pruning.sequences import iterative, layerwise, one_shot, totals
 from components.pruning.settings import PruneSettings
 from components.pruning.widths import THIRD, kept_of
 

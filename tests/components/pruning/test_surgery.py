@@ -12,8 +12,9 @@ from keras import layers
 from components.errors import ParameterError
 from components.pruning.cost import Costs, multiply_accumulates
 from components.pruning.graph import trace
+from components.pruning.log import replay, write_log
 from components.pruning.proof import randomise
-from components.pruning.surgery import remove, replay, write_log
+from components.pruning.surgery import remove
 from components.training.networks import build
 
 LOAD = """

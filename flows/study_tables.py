@@ -1,0 +1,109 @@
+"""A study's tables: every network, seeds joined, ways compared on the same lesions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from components.comparison import Comparison, rows_of
+from components.reporting.fronts import METRICS
+from flows.fitting import Fitted
+from flows.params import Params
+
+KEPT = (
+    "num_parameters",
+    "multiply_accumulates",
+    "bytes",
+    "latency_p50_ms",
+    "training_seconds",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained network of a study."""
+
+    variant: str
+    seed: int
+    arm: str
+    schedule: str
+    ratio: float
+    fitted: Fitted
+
+
+def table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Lay out one row a network: where it comes from, what it costs, what it is worth on test."""
+    rows = []
+    for run in runs:
+        record = run.fitted.record
+        row: dict[str, Any] = {
+            name: getattr(run, name) for name in ("variant", "seed", "arm", "schedule", "ratio")
+        }
+        row |= {name: record[name] for name in KEPT} | {"key": run.fitted.key}
+        row |= {name: value for name, value in run.fitted.metrics.items() if "train" not in name}
+        for name, (low, high) in (run.fitted.test or {})["intervals"].items():
+            row |= {f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def predictions(runs: Sequence[Run]) -> dict[str, np.ndarray]:
+    """Gather the probabilities of every network, (R, N, C), with labels and lesions."""
+    found = [np.load(run.fitted.test["predictions"]) for run in runs if run.fitted.test]
+    return {
+        "probabilities": np.stack([each["probabilities"] for each in found]),
+        "labels": found[0]["labels"],
+        "lesions": found[0]["lesions"],
+    }
+
+
+def summarise(
+    rows: pd.DataFrame, kept: Mapping[str, np.ndarray], melanoma: int | None, params: Params
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Join the seeds of each network, and compare ways and variants on the same lesions.
+
+    Returns
+    -------
+    summary : DataFrame
+        One row a variant, way and ratio: mean costs, and each metric's mean over seeds with its
+        interval.
+    differences : DataFrame
+        ``against`` the unpruned network of the same variant, and against the same way on other
+        variants: each metric's difference with its interval.
+    """
+    settings = params.evaluate
+    comparison = Comparison(
+        kept["labels"],
+        kept["lesions"],
+        melanoma=melanoma,
+        num_samples=settings.bootstrap_samples,
+        confidence=settings.confidence,
+        seed=settings.seed,
+    )
+    several = rows["schedule"].replace("", np.nan).nunique() > 1
+    schedule = rows["schedule"].fillna("").str.replace("_", "-") if several else ""
+    rows = rows.assign(way=(rows["arm"] + " " + schedule).str.strip())
+    summary, values = [], {}
+    for (variant, way, ratio), members in rows.groupby(["variant", "way", "ratio"], sort=False):
+        found = comparison.metrics(kept["probabilities"][members.index.to_numpy()])
+        values[variant, way, ratio] = found
+        place = {"variant": variant, "way": way, "ratio": ratio, "num_seeds": len(members)}
+        costs = {name: float(members[name].mean()) for name in KEPT}
+        spans = {name: comparison.interval(value) for name, value in found.items()}
+        summary.append(place | costs | rows_of(METRICS, spans))
+    differences = []
+    for (variant, way, ratio), found in values.items():
+        others = [(variant, "unpruned", 0.0)] if way != "unpruned" else []
+        others += [
+            (other, way, ratio)
+            for other, *rest in values
+            if other != variant and rest == [way, ratio]
+        ]
+        for other in others:
+            spans = {n: comparison.interval(v - values[other][n]) for n, v in found.items()}
+            against = "unpruned" if other[0] == variant else other[0]
+            place = {"variant": variant, "way": way, "ratio": ratio, "against": against}
+            differences.append(place | rows_of(METRICS, spans))
+    return pd.DataFrame(summary), pd.DataFrame(differences)
