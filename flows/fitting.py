@@ -6,6 +6,7 @@ the folder it returns holds the model, its history and every measurement but tho
 which `Workshop.tested` adds when asked.
 """
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -186,6 +187,7 @@ class Workshop:
         }
         write_json(draft / "record.json", record)
         keras.backend.clear_session()
+        gc.collect()  # networks hold themselves in circles, and a study trains a hundred
 
     def _judge(self, model: Any) -> dict[str, float]:
         from components.training import evaluate

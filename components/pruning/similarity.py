@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from components.errors import ParameterError
-from components.pruning.walk import check_model
+from components.pruning.walk import calls, check_model, graph_of
 
 Floats = npt.NDArray[np.float64]
 FEWEST = 4  # images in a batch: the estimator divides by n - 3
@@ -57,13 +57,49 @@ class Similarity:
         )
 
 
+def best_match(similarity: Similarity) -> pd.DataFrame:
+    """Find for each layer of the first network the one of the second that is most like it.
+
+    Returns
+    -------
+    DataFrame
+        ``first``, ``second``, ``cka``, one row a layer of the first; the last two are missing where
+        a layer is comparable with none.
+    """
+    values = np.where(np.isnan(similarity.values), -np.inf, similarity.values)
+    best = values.argmax(axis=1)
+    table = pd.DataFrame({"first": similarity.first, "second": np.array(similarity.second)[best]})
+    table["cka"] = similarity.values[np.arange(len(best)), best]
+    table.loc[table["cka"].isna(), "second"] = None
+    return table
+
+
+def has_kernel(layer: Any) -> bool:
+    """Tell whether a layer holds a kernel: convolutions of all kinds, dense layers."""
+    return any(getattr(layer, name, None) is not None for name in KERNELS)
+
+
 def default_layers(model: keras.Model) -> list[str]:
-    """Return the layers that hold kernels, in the model's order."""
-    return [
-        layer.name
-        for layer in model.layers
-        if any(getattr(layer, name, None) is not None for name in KERNELS)
-    ]
+    """Return the layers that hold kernels, in the model's order; nested models are not entered."""
+    return [layer.name for layer in model.layers if has_kernel(layer)]
+
+
+def layer_outputs(model: keras.Model) -> dict[str, Any]:
+    """Map each layer to the symbolic output of its first call in the model's own graph.
+
+    ``layer.output`` would be that of the layer's first call anywhere, perhaps in another model.
+
+    Raises
+    ------
+    ParameterError
+        For a model without a graph.
+    """
+    check_model(model)
+    found: dict[str, Any] = {}
+    for call in calls(model):
+        if isinstance(call.operation, keras.layers.Layer):
+            found.setdefault(call.operation.name, call.outputs[0])
+    return found
 
 
 def layer_similarity(
@@ -83,7 +119,8 @@ def layer_similarity(
     batches : iterable
         Inputs of both, at least 4 samples each.
     first_layers, second_layers : sequence of str, optional
-        Layers by name; those with kernels where not given.
+        Layers by name; those with kernels where not given. Of a layer that is called more than
+        once, the first call counts.
 
     Returns
     -------
@@ -92,7 +129,8 @@ def layer_similarity(
     Raises
     ------
     ParameterError
-        For a model without a graph, an unknown layer, too small a batch, or no batch.
+        For a model without a graph, one without kernels where no layers are named, an unknown
+        layer, too small a batch, or no batch.
     """
     tap, names = _tapped(first, first_layers)
     other_tap, other_names = _tapped(second, second_layers)
@@ -114,17 +152,26 @@ def layer_similarity(
 
 
 def _tapped(model: keras.Model, names: Sequence[str] | None) -> tuple[keras.Model, list[str]]:
-    check_model(model)
-    known = {layer.name: layer for layer in model.layers}
+    known = layer_outputs(model)
     chosen = default_layers(model) if names is None else list(names)
+    if not chosen:
+        raise ParameterError(
+            f"layers: received none of {model.name!r}, expected at least one; name some of "
+            f"{', '.join(known)}"
+        )
     for name in chosen:
         if name not in known:
             raise ParameterError(f"layer: received {name!r}, expected some of {', '.join(known)}")
-    return keras.Model(model.input, [known[name].output for name in chosen]), chosen
+    graph: Any = graph_of(model)
+    return keras.Model(graph.input, [known[name] for name in chosen]), chosen
 
 
 def _grams(tap: keras.Model, inputs: Any) -> Floats:
-    """Inner products between the samples of a batch, layer by layer: (L, n, n)."""
+    """Inner products between the samples of a batch, layer by layer: (L, n, n).
+
+    Taken from the first sample on: the estimate is the same, and what is constant becomes exactly
+    zero, whatever its size.
+    """
     outputs = tap(inputs, training=False)
     found = []
     for output in outputs if isinstance(outputs, list | tuple) else [outputs]:
@@ -134,7 +181,7 @@ def _grams(tap: keras.Model, inputs: Any) -> Floats:
                 f"batch: received {len(features)} samples, expected at least {FEWEST}; the "
                 "estimator is not defined for fewer"
             )
-        flat = features.reshape(len(features), -1)
+        flat = (features - features[0]).reshape(len(features), -1)
         found.append(flat @ flat.T)
     return np.stack(found)
 
