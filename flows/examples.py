@@ -154,7 +154,7 @@ class LesionSource:
 
 
 class CifarSource:
-    """CIFAR-100 from its official files: a tenth of the training part, by seed, for validation."""
+    """CIFAR-100 from its official files; a tenth of each class of the training part validates."""
 
     name = "cifar100"
     size = (SIDE, SIDE)
@@ -174,7 +174,7 @@ class CifarSource:
     def examples(self) -> dict[str, Any]:
         """Images and labels of each part; each image counts as a lesion of its own."""
         train, test = self.parts["train"], self.parts["test"]
-        order = np.random.default_rng(self.seed).permutation(len(train.labels))
+        order = np.array(stratified_order(train.labels.astype(str).tolist(), seed=self.seed))
         spare = round(CIFAR_VALIDATION * len(order))
         return {
             "train": self._examples(train, np.sort(order[spare:])),

@@ -42,7 +42,7 @@ class Study:
 
     def _read(self, variant: str) -> Source:
         settings = self.settings
-        if settings.cifar:
+        if settings.cifar:  # it has one variant
             return CifarSource(settings.cifar)
         if variant == reencoded.NAME:
             return ReencodedSource(self.params, max_train=settings.max_train)
@@ -54,8 +54,9 @@ class Study:
         for variant in settings.variants:
             for seed in settings.seeds:
                 workshop = self._workshop(variant, seed)
-                unpruned = workshop.tested(workshop.fit(f"{variant}, seed {seed}: unpruned"))
-                yield Run(variant, seed, "unpruned", "", 0.0, unpruned)
+                name = workshop.source.name
+                unpruned = workshop.tested(workshop.fit(f"{name}, seed {seed}: unpruned"))
+                yield Run(name, seed, "unpruned", "", 0.0, unpruned)
                 for text in settings.arms:
                     for schedule in settings.schedules:
                         yield from self._arm(workshop, parse_arm(text), schedule)
@@ -157,7 +158,7 @@ def write(folder: Path, runs: Sequence[Run], own: Study, name: str) -> None:
 def write_likeness(folder: Path, runs: Sequence[Run], own: Study) -> None:
     """Compare the schedules of each arm at the largest ratio, first variant and seed."""
     settings = own.settings
-    variant, seed, ratio = settings.variants[0], settings.seeds[0], settings.ratios[-1]
+    variant, seed, ratio = runs[0].variant, settings.seeds[0], settings.ratios[-1]
     own_runs = [run for run in runs if (run.variant, run.seed) == (variant, seed)]
     unpruned = next(run.fitted for run in own_runs if run.arm == "unpruned")
     tables = []
@@ -166,7 +167,9 @@ def write_likeness(folder: Path, runs: Sequence[Run], own: Study) -> None:
         fitted |= {
             run.schedule: run.fitted for run in own_runs if (run.arm, run.ratio) == (arm, ratio)
         }
-        tables.append(compare(folder, arm, fitted, own.source(variant).examples["test"]))
+        tables.append(
+            compare(folder, arm, fitted, own.source(settings.variants[0]).examples["test"])
+        )
     similarity = pd.concat(tables)
     similarity.to_csv(folder / "cka.csv", index=False)
     same_place(similarity).to_csv(folder / "cka_same_place.csv", index=False)

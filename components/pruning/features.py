@@ -179,7 +179,7 @@ class _Scorer(keras.Model):  # type: ignore[misc]  # keras has no types
         sample_weight: Any = None,
         training: Any = True,
     ) -> Any:
-        return -keras.ops.sum(y * keras.ops.cast(y_pred, "float32"))
+        return -keras.ops.sum(keras.ops.multiply(y, keras.ops.cast(y_pred, "float32")))
 
 
 class _Gradient(keras.optimizers.Optimizer):  # type: ignore[misc]  # keras has no types
@@ -262,7 +262,8 @@ def _labels(scores: Images, class_index: int | None) -> Images:
             f"class_index: received {class_index}, expected one from 0 to {number - 1}"
         )
     chosen = scores.argmax(-1) if class_index is None else np.full(len(scores), class_index)
-    return np.eye(number, dtype=np.float32)[chosen]
+    wanted: Images = np.eye(number, dtype=np.float32)[chosen]
+    return wanted
 
 
 def _output(model: keras.Model, name: str) -> Any:
@@ -286,7 +287,8 @@ def _last_map(model: keras.Model) -> str:
 def _arranged(graph: Any, inputs: Any) -> Any:
     """Return the inputs as arrays, in the structure in which the model takes them."""
     if isinstance(inputs, dict):
-        keys = list(graph.input) if isinstance(graph.input, dict) else graph.input_names
+        names = [tensor.name for tensor in graph.inputs]
+        keys = list(graph.input) if isinstance(graph.input, dict) else names
         missing = [key for key in keys if key not in inputs]
         if missing:
             raise ParameterError(

@@ -8,15 +8,17 @@ depend on the batch size.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from components.errors import ParameterError
 from components.pruning.walk import calls, check_model, graph_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 FEWEST = 4  # images in a batch: the estimator divides by n - 3
@@ -41,8 +43,10 @@ class Similarity:
     second: tuple[str, ...]
     values: Floats
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """Lay out one row a pair: ``first``, ``second``, ``cka``."""
+        import pandas as pd
+
         pairs = pd.MultiIndex.from_product([self.first, self.second], names=["first", "second"])
         return pd.DataFrame({"cka": self.values.ravel()}, index=pairs).reset_index()
 
@@ -57,7 +61,7 @@ class Similarity:
         )
 
 
-def best_match(similarity: Similarity) -> pd.DataFrame:
+def best_match(similarity: Similarity) -> "pd.DataFrame":
     """Find for each layer of the first network the one of the second that is most like it.
 
     Returns
@@ -66,6 +70,8 @@ def best_match(similarity: Similarity) -> pd.DataFrame:
         ``first``, ``second``, ``cka``, one row a layer of the first; the last two are missing where
         a layer is comparable with none.
     """
+    import pandas as pd
+
     values = np.where(np.isnan(similarity.values), -np.inf, similarity.values)
     best = values.argmax(axis=1)
     table = pd.DataFrame({"first": similarity.first, "second": np.array(similarity.second)[best]})

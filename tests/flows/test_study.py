@@ -77,7 +77,7 @@ def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(make_worksp
 
 def test_a_study_of_cifar_100(make_workspace, tiny, tmp_path):
     random = np.random.default_rng(0)
-    for part, number in (("train", 220), ("test", 100)):
+    for part, number in (("train", 300), ("test", 100)):
         content = {
             b"data": random.integers(0, 256, (number, 3072), np.uint8),
             b"fine_labels": [index % 100 for index in range(number)],

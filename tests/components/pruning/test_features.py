@@ -131,3 +131,162 @@ def test_layers_that_make_no_maps_are_refused(model, batch):
     flat = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
     with pytest.raises(ParameterError, match="without a convolution"):
         grad_cam(flat, np.zeros((1, 3)))
+
+
+def images(number=4, seed=0, size=8):
+    shape = (number, size, size, 3)
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def chain(*tail, shape=(8, 8, 3)):
+    """A convolution and what follows it; the same weights wherever the shapes are the same."""
+    keras.utils.set_random_seed(3)
+    image = keras.Input(shape, name="image")
+    x = layers.Conv2D(3, 3, activation="relu", name="k")(image)
+    for layer in tail:
+        x = layer(x)
+    return keras.Model(image, x)
+
+
+def head():
+    return (layers.Flatten(), layers.Dense(8, "relu"), layers.Dense(3))
+
+
+def same_weights(model, other):
+    model.set_weights(other.get_weights())
+    return model
+
+
+def test_penalties_do_not_enter_the_gradient():
+    plain = chain(*head())
+    penalised = layers.Dense(8, "relu", activity_regularizer=keras.regularizers.L2(50.0))
+    model = same_weights(chain(layers.Flatten(), penalised, layers.Dense(3)), plain)
+    expected = grad_cam(plain, images(), class_index=1)
+    assert expected.any()
+    np.testing.assert_allclose(grad_cam(model, images(), class_index=1), expected, atol=1e-6)
+
+
+def test_noise_and_dropout_stay_off_wherever_they_are():
+    plain = chain(*head())
+    inside = keras.Sequential(
+        [keras.Input((6, 6, 3)), layers.GaussianNoise(0.9), layers.SpatialDropout2D(0.5)]
+    )
+    model = same_weights(chain(inside, *head()), plain)
+    expected = grad_cam(plain, images(), class_index=1)
+    np.testing.assert_allclose(grad_cam(model, images(), class_index=1), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("end", [layers.Softmax(), layers.Activation("softmax")])
+def test_a_softmax_that_is_a_layer_of_its_own_is_left_out(end):
+    plain = chain(*head())
+    model = same_weights(chain(*head(), end), plain)
+    expected = grad_cam(plain, images())
+    assert expected.any()
+    np.testing.assert_allclose(grad_cam(model, images()), expected, atol=1e-6)
+
+
+def test_what_a_normalisation_has_learnt_comes_along():
+    wide = 50 + 20 * images()
+    normalise = layers.Normalization()
+    normalise.adapt(wide)
+    plain = chain(*head())
+    image = keras.Input((8, 8, 3))
+    x = normalise(image)
+    for layer in plain.layers[1:]:
+        x = layer(x)
+    expected = grad_cam(plain, np.asarray(normalise(wide)), class_index=1)
+    assert expected.any()
+    found = grad_cam(keras.Model(image, x), wide, class_index=1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_images_of_any_size():
+    model = chain(layers.GlobalAveragePooling2D(), layers.Dense(3), shape=(None, None, 3))
+    fixed = same_weights(chain(layers.GlobalAveragePooling2D(), layers.Dense(3)), model)
+    expected = grad_cam(fixed, images(), class_index=1)
+    np.testing.assert_allclose(grad_cam(model, images(), class_index=1), expected, atol=1e-6)
+    assert grad_cam(model, images(2, size=11)).shape == (2, 11, 11)
+
+
+def test_sequential_models():
+    parts = [layers.Conv2D(3, 3, activation="relu", name="k"), *head()]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *parts])
+    plain = same_weights(chain(*head()), model)
+    expected = grad_cam(plain, images())
+    np.testing.assert_allclose(grad_cam(model, images()), expected, atol=1e-6)
+    assert activation_maps(model, images(), "k").shape == (3, 6, 6)
+    assert filter_images(model, "k").shape == (3, 3, 3, 3)
+
+
+def test_a_layer_called_twice_counts_where_it_is_called_first():
+    shared = layers.Conv2D(3, 3, padding="same", name="shared")
+    shared(keras.Input((8, 8, 3)))  # in another model
+    image = keras.Input((8, 8, 3))
+    x = shared(layers.ReLU()(shared(image)))
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    assert grad_cam(model, images(2), layer="shared").shape == (2, 8, 8)
+    maps = activation_maps(model, images(), "shared")
+    first = np.moveaxis(np.asarray(shared(images()[:1]))[0], -1, 0)
+    strongest = first[np.abs(first).mean((1, 2)).argmax()]
+    shown = (strongest - strongest.min()) / np.ptp(strongest)
+    np.testing.assert_allclose(maps[0], shown, atol=1e-5)
+
+
+def test_a_nested_model_can_be_the_layer_but_not_the_last_one():
+    base = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3)], name="base")
+    image = keras.Input((8, 8, 3))
+    x = layers.Dense(3)(layers.GlobalAveragePooling2D()(base(image)))
+    nested = keras.Model(image, x)
+    assert grad_cam(nested, images(), layer="base").shape == (4, 8, 8)
+    with pytest.raises(ParameterError, match="inside a nested model"):
+        grad_cam(nested, images())
+    end = keras.Sequential([keras.Input((6, 6, 3)), *head()], name="end")
+    with pytest.raises(ParameterError, match="last step is 'end'"):
+        grad_cam(chain(end), images())
+    with pytest.raises(ParameterError, match="last step is 'softmax"):
+        grad_cam(chain(*head(), keras.ops.softmax), images())
+
+
+def test_inputs_go_by_name_whatever_the_structure(model, batch):
+    listed = keras.Model(list(model.inputs), model.output)
+    expected = grad_cam(model, batch, class_index=1)
+    named = {**batch, "unused": np.zeros(3)}
+    np.testing.assert_allclose(grad_cam(listed, named, class_index=1), expected, atol=1e-6)
+    ordered = [batch[tensor.name] for tensor in listed.inputs]
+    np.testing.assert_allclose(grad_cam(listed, ordered, class_index=1), expected, atol=1e-6)
+    with pytest.raises(ParameterError, match="expected more as well"):
+        grad_cam(model, {"image": batch["image"]})
+
+
+def test_a_model_that_sees_nothing_shows_nothing():
+    found = grad_cam(chain(*head()), np.zeros((2, 8, 8, 3), np.float32))
+    np.testing.assert_array_equal(found, 0)
+
+
+def test_filters_of_transposed_and_depthwise_convolutions():
+    up = layers.Conv2DTranspose(7, 3, name="up")
+    deep = layers.DepthwiseConv2D(3, depth_multiplier=2, name="deep")
+    model = keras.Sequential([keras.Input((8, 8, 3)), up, deep])
+    kernel = up.get_weights()[0][:, :, 4]
+    shown = (kernel - kernel.min()) / np.ptp(kernel)
+    np.testing.assert_allclose(filter_images(model, "up")[4], shown, rtol=1e-5)
+    kernel = deep.get_weights()[0][:, :, 5, 1, None]
+    shown = (kernel - kernel.min()) / np.ptp(kernel)
+    np.testing.assert_allclose(filter_images(model, "deep")[11], shown, rtol=1e-5)
+
+
+def test_what_cannot_be_asked_is_refused(model, batch):
+    for wrong in (-1, 3):
+        with pytest.raises(ParameterError, match=f"class_index: received {wrong}, expected one"):
+            grad_cam(model, batch, class_index=wrong)
+    with pytest.raises(ParameterError, match="expected one whose output is a map"):
+        grad_cam(model, batch, layer="joined")
+    with pytest.raises(ParameterError, match="received no image"):
+        grad_cam(model, {name: value[:0] for name, value in batch.items()})
+    two = keras.Model(model.input, [model.output, model.get_layer("joined").output])
+    with pytest.raises(ParameterError, match="expected one of shape"):
+        grad_cam(two, batch)
+    with pytest.raises(ParameterError, match="max_filters: received 0"):
+        filter_images(model, "a", max_filters=0)
+    with pytest.raises(ParameterError, match="max_maps: received -1"):
+        activation_maps(model, batch, "a", max_maps=-1)

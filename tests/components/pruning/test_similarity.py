@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from components.errors import ParameterError
-from components.pruning.similarity import hsic, layer_similarity
+from components.pruning.similarity import Similarity, best_match, hsic, layer_similarity
 
 
 def slow_hsic(x, y):
@@ -112,3 +112,89 @@ def test_too_few_images_are_refused():
         layer_similarity(model, model, [images(3)])
     with pytest.raises(ParameterError, match="received none"):
         layer_similarity(model, model, [])
+
+
+def test_a_constant_is_recognised_whatever_its_size():
+    model = network((4, 5, 3), 0)
+    kernel, _ = model.get_layer("b").get_weights()
+    model.get_layer("b").set_weights([0 * kernel, np.float32([0.1, 0.37, -1.3, 7.7, 0.01])])
+    found = layer_similarity(model, model, [images(8), images(7), images(6)])
+    assert np.isnan(found.values[1:]).all()  # what reads nothing but a constant is one, too
+    assert np.isnan(found.values[:, 1:]).all()
+    assert found.values[0, 0] == pytest.approx(1)
+    best = best_match(found)
+    assert best["second"][0] == "a"
+    assert best["second"][1:].isna().all()
+    assert best["cka"][1:].isna().all()
+
+
+def test_a_shift_of_the_features_does_not_matter():
+    model = network((4, 5, 3), 0)
+    shifted = keras.models.clone_model(model)
+    shifted.set_weights(model.get_weights())
+    kernel, bias = model.get_layer("c").get_weights()
+    shifted.get_layer("c").set_weights([kernel, bias + 100])
+    found = layer_similarity(model, shifted, [images(8)])
+    np.testing.assert_allclose(np.diag(found.values), 1, atol=1e-6)
+
+
+def test_the_best_match_is_the_most_similar_layer():
+    values = np.array([[0.2, 0.9, np.nan], [0.7, 0.1, -0.1]])
+    best = best_match(Similarity(("a", "b"), ("x", "y", "z"), values))
+    assert best["first"].tolist() == ["a", "b"]
+    assert best["second"].tolist() == ["y", "x"]
+    assert best["cka"].tolist() == [0.9, 0.7]
+
+
+def test_sequential_models_and_one_layer_alone():
+    make = [keras.Input((6, 6, 3)), layers.SeparableConv2D(2, 3, name="s"), layers.Flatten()]
+    found = layer_similarity(keras.Sequential(make), network((4, 5, 3), 0), [images(8)])
+    assert found.first == ("s",)
+    assert np.isfinite(found.values).all()
+
+
+def test_a_layer_is_looked_at_where_this_model_calls_it():
+    shared = layers.Conv2D(2, 3, name="shared")
+    shared(keras.Input((6, 6, 3)))  # elsewhere first
+    image = keras.Input((6, 6, 3))
+    model = keras.Model(image, layers.Flatten()(shared(image)))
+    found = layer_similarity(model, model, [images(8)])
+    assert found.values[0, 0] == pytest.approx(1)
+
+
+def test_the_layers_of_nested_models_are_not_entered():
+    inner = keras.Sequential([keras.Input((6, 6, 3)), layers.Conv2D(2, 3, name="x")], name="inner")
+    image = keras.Input((6, 6, 3))
+    model = keras.Model(image, layers.Dense(2, name="d")(layers.Flatten()(inner(image))))
+    assert layer_similarity(model, model, [images(8)]).first == ("d",)
+    named = layer_similarity(model, model, [images(8)], first_layers=["inner"])
+    assert named.values.shape == (1, 1)
+
+
+def test_the_batch_size_does_not_move_the_estimate_on_average():
+    random = np.random.default_rng(0)
+    values = {size: [] for size in (4, 16)}
+    for _ in range(300):
+        x = random.normal(size=(1, 16, 3))
+        y = x + 0.5 * random.normal(size=x.shape)
+        for size, found in values.items():
+            k, m = (part[:, :size] @ part[:, :size].transpose(0, 2, 1) for part in (x, y))
+            found.append(hsic(k, m)[0, 0])
+    error = sum(np.var(found) / len(found) for found in values.values()) ** 0.5
+    assert abs(np.mean(values[4]) - np.mean(values[16])) < 4 * error
+    assert np.mean(values[16]) == pytest.approx(3, rel=0.1)  # the covariance is the identity
+
+
+def test_models_without_kernels_or_a_graph_are_refused():
+    class Subclassed(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    model = network((4, 5, 3), 0)
+    bare = keras.Sequential([keras.Input((6, 6, 3)), layers.Flatten()])
+    with pytest.raises(ParameterError, match="layers: received none"):
+        layer_similarity(bare, model, [images(8)])
+    with pytest.raises(ParameterError, match="expected a functional"):
+        layer_similarity(model, Subclassed(), [images(8)])
+    with pytest.raises(ParameterError, match="never built"):
+        layer_similarity(keras.Sequential([layers.Dense(2)]), model, [images(8)])
