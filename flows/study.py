@@ -16,6 +16,8 @@ from components.pruning.schedules import Step
 from components.pruning.sequences import chain, iterative, layerwise, one_shot
 from components.pruning.study import Arm, StudySettings, parse_arm
 from components.reporting.fronts import fronts
+from components.reporting.fronts import table as readable
+from components.reporting.page import markdown_table
 from flows import reencoded
 from flows.cutting import Cutout, Cutting, fixed_layers
 from flows.examples import CifarSource, LesionSource, Source
@@ -149,6 +151,7 @@ def write(folder: Path, runs: Sequence[Run], own: Study, name: str) -> None:
     summary.to_csv(folder / "summary.csv", index=False)
     differences.to_csv(folder / "differences.csv", index=False)
     for variant, part in summary.groupby("variant", sort=False):
+        (folder / f"table_{variant}.md").write_text(markdown_table(readable(part)))
         title = f"{name}: {own.settings.network} on {variant} images"
         fronts(part, title=title).savefig(folder / f"fronts_{variant}.png", dpi=130)
     if own.settings.similarity:

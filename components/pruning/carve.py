@@ -17,6 +17,7 @@ from components.pruning.plan import Planner, shrinkable
 from components.pruning.pruner import prune
 from components.pruning.recipe import Cut, Limits, Recipe
 from components.pruning.surgery import read
+from components.pruning.walk import copied, layers_by_path, settle
 
 LOG = "surgery.json"
 
@@ -75,9 +76,15 @@ def carve(
 
 
 def fresh(model: keras.Model, seed: int) -> keras.Model:
-    """Return the same network with new random weights."""
+    """Return the same network with new random weights, and the statistics of the data it had."""
     keras.utils.set_random_seed(seed)
-    return type(model).from_config(model.get_config())
+    new: keras.Model = type(model).from_config(model.get_config())
+    layers = layers_by_path(new)
+    for path, layer in layers_by_path(model).items():
+        if isinstance(layer, keras.layers.Normalization):
+            layers[path].set_weights(layer.get_weights())
+    settle(new)
+    return new
 
 
 def sizes(model: keras.Model, limits: Limits) -> dict[str, int]:
@@ -102,8 +109,7 @@ def _mask(model: keras.Model, cut: Cut, recipe: Recipe, folder: Path) -> keras.M
     if share is None:
         assert cut.percent is not None
         share = 1 - (1 - sparsity(model)) * (1 - cut.percent / 100)
-    copy = type(model).from_config(model.get_config())
-    copy.set_weights(model.get_weights())
+    copy = copied(model)
     masks = magnitude_masks(
         copy, share, scope=recipe.scope, keep=recipe.limits.keep, only=cut.layers
     )

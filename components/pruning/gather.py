@@ -11,7 +11,7 @@ import numpy.typing as npt
 from components.errors import ParameterError
 from components.pruning.graph import Graph, trace
 from components.pruning.tracer import FIXED, Labels
-from components.pruning.walk import layers_by_path
+from components.pruning.walk import copied, layers_by_path
 
 Floats = npt.NDArray[np.float64]
 
@@ -83,8 +83,7 @@ def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Lab
 
 
 def _quiet_copy(model: keras.Model) -> keras.Model:
-    copy = type(model).from_config(model.get_config())
-    copy.set_weights(model.get_weights())
+    copy: keras.Model = copied(model)
     copy.trainable = True
     for layer in layers_by_path(copy).values():
         if isinstance(layer, keras.layers.BatchNormalization):

@@ -12,7 +12,7 @@ import numpy as np
 
 from components.pruning.graph import Graph, Keep, kept
 from components.pruning.surgery import remove
-from components.pruning.walk import layers_by_path
+from components.pruning.walk import copied, layers_by_path, settle
 
 
 def randomise(model: keras.Model, *, seed: int) -> None:
@@ -30,6 +30,7 @@ def randomise(model: keras.Model, *, seed: int) -> None:
                 spread = np.sqrt(2 / max(1, np.prod(shape[:-1])))
                 value = random.normal(0, spread, shape)
             variable.assign(value)
+    settle(model)
 
 
 def without_softmax(model: keras.Model) -> keras.Model:
@@ -39,8 +40,7 @@ def without_softmax(model: keras.Model) -> keras.Model:
     for entry in config["layers"]:
         if entry["config"].get("name") in last and "activation" in entry["config"]:
             entry["config"]["activation"] = "linear"
-    bare = type(model).from_config(config)
-    bare.set_weights(model.get_weights())
+    bare: keras.Model = copied(model, config)
     return bare
 
 
@@ -57,6 +57,7 @@ def silence(graph: Graph, keep: Keep) -> keras.Model:
                     gone[slot.axis] = ~kept(keep, slot.labels)  # type: ignore[call-overload]
                     value[tuple(gone)] = 0
             target.assign(value)
+    settle(silent)
     return silent
 
 

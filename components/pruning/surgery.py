@@ -13,7 +13,7 @@ import numpy.typing as npt
 from components.errors import ParameterError
 from components.pruning.graph import Graph, Keep, kept
 from components.pruning.rules import RULES
-from components.pruning.walk import layers_by_path
+from components.pruning.walk import layers_by_path, settle
 
 ROWS = 64  # of a matrix at a time
 
@@ -54,6 +54,7 @@ def remove(graph: Graph, keep: Keep) -> keras.Model:
     with keras.StatelessScope():
         smaller = type(graph.model).from_config(config, custom_objects=_custom_objects(graph))
         _fill(graph, keep, smaller)
+    settle(smaller)
     return smaller
 
 

@@ -98,3 +98,18 @@ def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
         else:
             found[path] = layer
     return found
+
+
+def copied(model: Any, config: Any = None) -> Any:
+    """Return a copy with the same weights, perhaps of another config with as many."""
+    copy = type(model).from_config(model.get_config() if config is None else config)
+    copy.set_weights(model.get_weights())
+    settle(copy)
+    return copy
+
+
+def settle(model: Any) -> None:
+    """Let `Normalization` layers take up the statistics that were put into their weights."""
+    for layer in layers_by_path(model).values():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()

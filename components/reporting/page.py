@@ -112,13 +112,15 @@ def render_markdown(title: str, sections: Sequence[Section]) -> str:
     for section in sections:
         parts += [f"## {section.title}", *section.sentences]
         if section.table is not None and len(section.table):
-            parts.append(_markdown_table(section.table))
+            parts.append(markdown_table(section.table))
         pictures = (section.pictures or {}).items()
         parts += [f"![{text}]({path})" for path, text in pictures]
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_table(frame: pd.DataFrame) -> str:
+def markdown_table(frame: pd.DataFrame) -> str:
+    """Write a table as Markdown, numbers to the right."""
+
     def line(cells: Iterable[object]) -> str:
         return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 

@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 
 from components.errors import ParameterError
+from components.pruning.carve import fresh
 from components.pruning.cost import Costs, multiply_accumulates
 from components.pruning.graph import trace
 from components.pruning.log import replay, write_log
@@ -189,3 +190,26 @@ def test_lists_of_values_for_channels_are_cut_with_them():
     pruned = remove(graph, keep)
     assert list(pruned.get_layer("scale").scale) == [1.0, 3.0, 4.0]
     assert np.ravel(pruned.get_layer("norm").get_config()["mean"]).tolist() == [0.0, 2.0, 3.0]
+
+
+def test_statistics_learned_from_data_are_taken_along(tmp_path):
+    inputs = keras.Input((4, 4, 2))
+    learned = layers.Normalization(name="learned")
+    learned.adapt(np.random.default_rng(0).normal(7, 3, (32, 4, 4, 2)))
+    x = layers.Conv2D(4, 1, name="a")(learned(inputs))
+    hidden = layers.Normalization(name="hidden")
+    hidden.adapt(np.random.default_rng(1).normal([1, 2, 3, 4], 2, (32, 4, 4, 4)))
+    model = keras.Model(inputs, layers.Conv2D(1, 1)(hidden(x)))
+    batch = np.random.default_rng(2).normal(7, 3, (2, 4, 4, 2)).astype("float32")
+    graph = trace(model)
+    whole = np.ones(graph.num_bundles, bool)
+    np.testing.assert_allclose(remove(graph, whole)(batch), model(batch), rtol=1e-5, atol=1e-5)
+    keep = whole.copy()
+    keep[graph.producers["a"].labels[2]] = False
+    pruned = remove(graph, keep)
+    assert hidden.mean.shape[-1] == 4
+    np.testing.assert_allclose(
+        np.ravel(pruned.get_layer("hidden").mean), np.ravel(hidden.mean)[[0, 1, 3]], rtol=1e-6
+    )
+    again = fresh(model, 0)
+    np.testing.assert_array_equal(again.get_layer("learned").mean, learned.mean)
