@@ -119,7 +119,7 @@ def block(kind, width, tensors, place, shared, inner):
     return simple[kind]()(x)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_graphs_at_random_compute_what_they_should(halved, data):
     number = data.draw(st.integers(2, 7))
