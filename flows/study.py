@@ -15,6 +15,7 @@ from components.pruning.recipe import Budget, Cut, Limits, Recipe
 from components.pruning.schedules import Step
 from components.pruning.sequences import chain, iterative, layerwise, one_shot
 from components.pruning.study import Arm, StudySettings, parse_arm
+from components.reporting.curves import curves
 from components.reporting.fronts import fronts
 from components.reporting.fronts import table as readable
 from components.reporting.page import markdown_table
@@ -26,7 +27,7 @@ from flows.likeness import compare, same_place
 from flows.params import Params, read_params
 from flows.reencoded import ReencodedSource
 from flows.runtime import console, load_keras, replacing, run_step, write_json
-from flows.study_tables import Run, predictions, summarise, table
+from flows.study_tables import Run, histories, predictions, summarise, table, ways
 
 
 class Study:
@@ -150,10 +151,16 @@ def write(folder: Path, runs: Sequence[Run], own: Study, name: str) -> None:
     summary, differences = summarise(rows, kept, melanoma, own.params)
     summary.to_csv(folder / "summary.csv", index=False)
     differences.to_csv(folder / "differences.csv", index=False)
+    history = histories(runs)
+    history.to_csv(folder / "history.csv", index=False)
+    history["way"] = ways(history)
+    seed = own.settings.seeds[0]
     for variant, part in summary.groupby("variant", sort=False):
         (folder / f"table_{variant}.md").write_text(markdown_table(readable(part)))
         title = f"{name}: {own.settings.network} on {variant} images"
         fronts(part, title=title).savefig(folder / f"fronts_{variant}.png", dpi=130)
+        epochs = history[(history["variant"] == variant) & (history["seed"] == seed)]
+        curves(epochs, title=title).savefig(folder / f"curves_{variant}.png", dpi=110)
     if own.settings.similarity:
         write_likeness(folder, runs, own)
 

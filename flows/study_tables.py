@@ -49,6 +49,26 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def histories(runs: Sequence[Run]) -> pd.DataFrame:
+    """Lay out one row an epoch of every network, named as its row of the table is."""
+    found = []
+    for run in runs:
+        history = pd.read_csv(run.fitted.folder / "history.csv")
+        names = ("ratio", "schedule", "arm", "seed", "variant")
+        for name in names:
+            history.insert(0, name, getattr(run, name))
+        found.append(history)
+    return pd.concat(found, ignore_index=True)
+
+
+def ways(rows: pd.DataFrame) -> pd.Series:
+    """Name the way of each row: its arm, and its schedule where there are several."""
+    schedules = rows["schedule"].fillna("")
+    if schedules.replace("", np.nan).nunique() < 2:
+        return rows["arm"]
+    return (rows["arm"] + " " + schedules.str.replace("_", "-")).str.strip()
+
+
 def predictions(runs: Sequence[Run]) -> dict[str, np.ndarray]:
     """Gather the probabilities of every network, (R, N, C), with labels and lesions."""
     found = [np.load(run.fitted.test["predictions"]) for run in runs if run.fitted.test]
@@ -82,9 +102,7 @@ def summarise(
         confidence=settings.confidence,
         seed=settings.seed,
     )
-    several = rows["schedule"].replace("", np.nan).nunique() > 1
-    schedule = rows["schedule"].fillna("").str.replace("_", "-") if several else ""
-    rows = rows.assign(way=(rows["arm"] + " " + schedule).str.strip())
+    rows = rows.assign(way=ways(rows))
     summary, values = [], {}
     for (variant, way, ratio), members in rows.groupby(["variant", "way", "ratio"], sort=False):
         found = comparison.metrics(kept["probabilities"][members.index.to_numpy()])

@@ -17,7 +17,7 @@ from components.pruning.plan import Planner, shrinkable
 from components.pruning.pruner import prune
 from components.pruning.recipe import Cut, Limits, Recipe
 from components.pruning.surgery import read
-from components.pruning.walk import copied, layers_by_path, settle
+from components.pruning.walk import copied, layers_by_path, remade, settle
 
 LOG = "surgery.json"
 
@@ -78,7 +78,7 @@ def carve(
 def fresh(model: keras.Model, seed: int) -> keras.Model:
     """Return the same network with new random weights, and the statistics of the data it had."""
     keras.utils.set_random_seed(seed)
-    new: keras.Model = type(model).from_config(model.get_config())
+    new: keras.Model = remade(model)
     layers = layers_by_path(new)
     for path, layer in layers_by_path(model).items():
         if isinstance(layer, keras.layers.Normalization):

@@ -12,7 +12,7 @@ import numpy as np
 
 from components.pruning.graph import Graph, Keep, kept
 from components.pruning.surgery import remove
-from components.pruning.walk import copied, layers_by_path, settle
+from components.pruning.walk import copied, layers_by_path, remade, settle
 
 
 def randomise(model: keras.Model, *, seed: int) -> None:
@@ -46,7 +46,7 @@ def without_softmax(model: keras.Model) -> keras.Model:
 
 def silence(graph: Graph, keep: Keep) -> keras.Model:
     """Return a copy of the model in which nothing reads the channels that are not kept."""
-    silent = type(graph.model).from_config(graph.model.get_config())
+    silent = remade(graph.model)
     layers = layers_by_path(silent)
     for path, layer in layers_by_path(graph.model).items():
         for variable, target in zip(layer.weights, layers[path].weights, strict=True):

@@ -49,9 +49,12 @@ class Report:
             if before != after
         ]
         lines += [
-            f"  wall at {wall.path} ({wall.reason}): {wall.num_bundles} channels stay"
+            f"  wall at {wall.path} ({wall.reason}): "
+            + (f"{wall.num_bundles} channels stay" if wall.num_bundles else "its own channels stay")
             for wall in self.walls
         ]
+        if all(before == after for before, after in self.widths.values()):
+            lines.append("  nothing shrank: all channels reach an input, an output or a wall")
         return "\n".join(lines)
 
 

@@ -181,7 +181,9 @@ def prelu(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
 
 def layer_normalization(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Sums over its axes: a wall for channels there, no obstacle for others."""
-    axes, axis = inputs[0], call.operation.axis
+    axes, axis = inputs[0], getattr(call.operation, "axis", None)
+    if axis is None or isinstance(call.operation, layers.GroupNormalization):
+        axis = list(range(len(axes)))
     summed = {index % len(axes) for index in ([axis] if isinstance(axis, int) else axis)}
     walled = [labels for index, labels in enumerate(axes) if index in summed]
     reason = f"{type(call.operation).__name__} sums over the channels"
@@ -263,6 +265,9 @@ RULES: dict[type, Rule] = {
     layers.BatchNormalization: batch_normalization,
     layers.PReLU: prelu,
     layers.LayerNormalization: layer_normalization,
+    layers.RMSNormalization: layer_normalization,
+    layers.UnitNormalization: layer_normalization,
+    layers.GroupNormalization: layer_normalization,
     layers.Softmax: softmax,
     layers.Rescaling: rescaling,
     layers.Normalization: normalization,

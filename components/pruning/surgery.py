@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from components.errors import ParameterError
 from components.pruning.graph import Graph, Keep, kept
-from components.pruning.rules import RULES
-from components.pruning.walk import layers_by_path, settle
+from components.pruning.walk import configs_by_path, layers_by_path, remade, settle
 
 ROWS = 64  # of a matrix at a time
 
@@ -40,7 +39,7 @@ def remove(graph: Graph, keep: Keep) -> keras.Model:
     """
     _check(graph, keep)
     config = graph.model.get_config()
-    entries = _entries(config)
+    entries = configs_by_path(config)
     for size in graph.sizes:
         assert size.labels is not None
         _set(entries[size.path], size.key, size.index, int(kept(keep, size.labels).sum()))
@@ -52,7 +51,7 @@ def remove(graph: Graph, keep: Keep) -> keras.Model:
     # Inside this scope Keras puts off drawing random weights, and then makes each weight once, of
     # what is left of the old one.
     with keras.StatelessScope():
-        smaller = type(graph.model).from_config(config, custom_objects=_custom_objects(graph))
+        smaller = remade(graph.model, config)
         _fill(graph, keep, smaller)
     settle(smaller)
     return smaller
@@ -74,21 +73,6 @@ def _check(graph: Graph, keep: Keep) -> None:
             raise ParameterError(f"{path}: received a pruning that leaves no channel of it")
 
 
-def _entries(config: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
-    """Map each layer's path to its config, and forget the shapes layers were built with."""
-    found: dict[str, dict[str, Any]] = {}
-    for entry in config["layers"]:
-        entry.pop("build_config", None)
-        inner = entry["config"]
-        path = prefix + inner.get("name", entry.get("name", ""))
-        if isinstance(inner.get("layers"), list):
-            inner.pop("build_input_shape", None)
-            found |= _entries(inner, f"{path}/")
-        else:
-            found[path] = inner
-    return found
-
-
 def _set(config: dict[str, Any], key: str, index: int | None, value: int) -> None:
     if index is None:
         config[key] = value
@@ -96,12 +80,6 @@ def _set(config: dict[str, Any], key: str, index: int | None, value: int) -> Non
         sizes = list(config[key])
         sizes[index] = value
         config[key] = sizes
-
-
-def _custom_objects(graph: Graph) -> dict[str, type]:
-    """Return the classes of layers that are not Keras's own; they are walls, but they are there."""
-    kinds = {type(layer) for layer in layers_by_path(graph.model).values()}
-    return {kind.__name__: kind for kind in kinds - RULES.keys()}
 
 
 def _fill(graph: Graph, keep: Keep, smaller: keras.Model) -> None:

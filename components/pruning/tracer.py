@@ -166,8 +166,10 @@ def only(tracer: Tracer, call: Call, axes: Axes, axis: int) -> Labels | None:
 
 
 def unknown(tracer: Tracer, call: Call, inputs: Sequence[Axes], reason: str | None = None) -> Axes:
-    """Wall in whatever comes here; what leaves is fixed."""
+    """Wall in whatever comes here; what leaves is fixed, and so are the layer's own channels."""
     reason = reason or f"no rule for {type(call.operation).__name__}"
+    if getattr(call.operation, "weights", None):  # it has a say even where no channels come in
+        tracer.wall(call.path, reason, np.empty(0, np.int64))
     for axes in inputs:
         tracer.wall(call.path, reason, *axes)
     return (None,) * len(call.outputs[0].shape)

@@ -100,9 +100,46 @@ def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def copied(model: Any, config: Any = None) -> Any:
+def configs_by_path(config: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
+    """Map each layer's path to its config, and forget the shapes layers were built with."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in config["layers"]:
+        entry.pop("build_config", None)
+        inner = entry["config"]
+        path = prefix + inner.get("name", entry.get("name", ""))
+        if isinstance(inner.get("layers"), list):
+            inner.pop("build_input_shape", None)
+            found |= configs_by_path(inner, f"{path}/")
+        else:
+            found[path] = inner
+    return found
+
+
+def remade(model: Any, config: dict[str, Any] | None = None) -> Any:
+    """Return a model made of this one's config, perhaps changed; its weights are new.
+
+    Layers that are not Keras's own need not be registered, and the functions of `Lambda` layers are
+    handed over as they are: the model is here already, so its code is trusted.
+    """
+    config = model.get_config() if config is None else config
+    configs = configs_by_path(config)
+    known: dict[str, Any] = {}
+    for path, layer in layers_by_path(model).items():
+        kind = type(layer)
+        if not kind.__module__.startswith("keras."):
+            known[kind.__name__] = kind
+        if isinstance(layer, keras.layers.Lambda):
+            functions = {"function": layer.function, "output_shape": layer._output_shape}
+            for key, function in functions.items():
+                if callable(function):  # a name stands for it in the config
+                    configs[path][key] = f"{path}/{key}"
+                    known[f"{path}/{key}"] = function
+    return type(model).from_config(config, custom_objects=known)
+
+
+def copied(model: Any, config: dict[str, Any] | None = None) -> Any:
     """Return a copy with the same weights, perhaps of another config with as many."""
-    copy = type(model).from_config(model.get_config() if config is None else config)
+    copy = remade(model, config)
     copy.set_weights(model.get_weights())
     settle(copy)
     return copy

@@ -65,6 +65,12 @@ def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(make_worksp
     summary = pd.read_csv(folder / "summary.csv")
     assert (summary["balanced_accuracy_low"] <= summary["balanced_accuracy"]).all()
     assert (folder / "fronts_compressed.png").stat().st_size > 10_000
+    history = pd.read_csv(folder / "history.csv", keep_default_na=False)
+    assert len(history) == len(runs)  # an epoch each
+    assert set(map(tuple, history[["variant", "arm"]].values)) == set(
+        map(tuple, runs[["variant", "arm"]].values)
+    )
+    assert (folder / "curves_reencoded.png").stat().st_size > 10_000
 
     folder = workspace.folder / "data/studies/seed"
     same = pd.read_csv(folder / "cka_same_place.csv")

@@ -7,6 +7,7 @@ from keras import layers
 
 from components.errors import ParameterError
 from components.pruning.graph import trace
+from components.pruning.pruner import prune
 
 
 def groups(model):
@@ -93,6 +94,7 @@ WALLS = {
     "layer norm": layers.LayerNormalization,
     "group norm": lambda: layers.GroupNormalization(2),
     "unit norm": layers.UnitNormalization,
+    "rms norm": layers.RMSNormalization,
     "softmax layer": layers.Softmax,
     "softmax activation": lambda: layers.Activation("softmax"),
     "lambda": lambda: layers.Lambda(lambda x: x[..., ::-1], output_shape=(4, 4, 6)),
@@ -118,6 +120,32 @@ def test_what_is_not_known_is_a_wall_and_has_a_name(kind):
     assert graph.walls[0].num_bundles == 6
     if "after" in free:
         assert free["after"]
+
+
+def with_adapter():
+    layer = layers.Dense(6)
+    layer.build((None, 4, 4, 3))
+    layer.enable_lora(2)
+    return layer
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        with_adapter,
+        lambda: layers.TimeDistributed(layers.Dense(6)),
+        lambda: layers.SpectralNormalization(layers.Conv2D(6, 1)),
+    ],
+)
+def test_a_wall_whose_own_channels_could_have_gone_has_a_name(first):
+    image = keras.Input((4, 4, 3))
+    wall = first()
+    model = keras.Model(image, layers.Conv2D(2, 1, name="out")(wall(image)))
+    report = prune(model, ratio=0.5).report
+    assert [found.path for found in report.walls] == [wall.name]
+    assert f"wall at {wall.name}" in str(report)
+    assert "its own channels stay" in str(report)
+    assert "nothing shrank" in str(report)
 
 
 def test_a_dense_layer_with_softmax_in_the_middle_is_a_wall():

@@ -126,6 +126,30 @@ def test_what_must_stay_cannot_go_and_no_layer_vanishes(small):
         remove(graph, keep)
 
 
+class Doubling(layers.Layer):
+    """Not registered with Keras."""
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+def test_layers_that_only_python_can_make_are_taken_along():
+    factor = np.float32(3)  # which a lambda read from a file would not find
+    image = keras.Input((4, 4, 3))
+    x = layers.Conv2D(6, 1, name="a")(image)
+    x = Doubling()(layers.Conv2D(6, 1, name="b")(x))
+    outputs = layers.Lambda(lambda x: factor * x[..., ::-1])(x)
+    model = keras.Model(image, outputs)
+    graph = trace(model)
+    keep = np.ones(graph.num_bundles, bool)
+    keep[graph.producers["a"].labels[:3]] = False
+    pruned = remove(graph, keep)
+    inputs = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype("float32")
+    expected = (inputs @ model.get_layer("a").kernel.numpy()[0, 0])[..., 3:]
+    expected = 6 * (expected @ model.get_layer("b").kernel.numpy()[0, 0][3:])[..., ::-1]
+    np.testing.assert_allclose(pruned(inputs), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_names_kinds_and_trainability_are_kept(halved):
     model = keras.Sequential(
         [
