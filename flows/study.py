@@ -27,7 +27,7 @@ from flows.likeness import compare, same_place
 from flows.params import Params, read_params
 from flows.reencoded import ReencodedSource
 from flows.runtime import console, load_keras, replacing, run_step, write_json
-from flows.study_tables import Run, histories, predictions, summarise, table, ways
+from flows.study_tables import Run, by_variant, histories, predictions, summarise, table, ways
 
 
 class Study:
@@ -161,6 +161,10 @@ def write(folder: Path, runs: Sequence[Run], own: Study, name: str) -> None:
         fronts(part, title=title).savefig(folder / f"fronts_{variant}.png", dpi=130)
         epochs = history[(history["variant"] == variant) & (history["seed"] == seed)]
         curves(epochs, title=title).savefig(folder / f"curves_{variant}.png", dpi=110)
+    if len(own.settings.variants) > 1:
+        title = f"{name}: {own.settings.network}, the same pruning on each variant"
+        figure = fronts(by_variant(summary), title=title, costs=("num_parameters",))
+        figure.savefig(folder / "fronts_variants.png", dpi=130)
     if own.settings.similarity:
         write_likeness(folder, runs, own)
 

@@ -1,6 +1,6 @@
 """A study's tables: every network, seeds joined, ways compared on the same lesions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,15 @@ def ways(rows: pd.DataFrame) -> pd.Series:
     return (rows["arm"] + " " + schedules.str.replace("_", "-")).str.strip()
 
 
+def by_variant(summary: pd.DataFrame) -> pd.DataFrame:
+    """Name ways by variant, so that one picture holds all; of one arm the unpruned is a point."""
+    arms = set(summary["way"]) - {"unpruned"}
+    if len(arms) == 1:
+        return summary.assign(way=summary["variant"])
+    kept = summary[summary["way"] != "unpruned"]
+    return kept.assign(way=kept["way"] + ", " + kept["variant"])
+
+
 def predictions(runs: Sequence[Run]) -> dict[str, np.ndarray]:
     """Gather the probabilities of every network, (R, N, C), with labels and lesions."""
     found = [np.load(run.fitted.test["predictions"]) for run in runs if run.fitted.test]
@@ -90,8 +99,8 @@ def summarise(
         One row a variant, way and ratio: mean costs, and each metric's mean over seeds with its
         interval.
     differences : DataFrame
-        ``against`` the unpruned network of the same variant, and against the same way on other
-        variants: each metric's difference with its interval.
+        ``against`` the unpruned network of the same variant, the same way on other variants, and
+        what pruning cost there: each metric's difference with its interval.
     """
     settings = params.evaluate
     comparison = Comparison(
@@ -112,16 +121,31 @@ def summarise(
         spans = {name: comparison.interval(value) for name, value in found.items()}
         summary.append(place | costs | rows_of(METRICS, spans))
     differences = []
-    for (variant, way, ratio), found in values.items():
-        others = [(variant, "unpruned", 0.0)] if way != "unpruned" else []
-        others += [
-            (other, way, ratio)
-            for other, *rest in values
-            if other != variant and rest == [way, ratio]
-        ]
-        for other in others:
-            spans = {n: comparison.interval(v - values[other][n]) for n, v in found.items()}
-            against = "unpruned" if other[0] == variant else other[0]
-            place = {"variant": variant, "way": way, "ratio": ratio, "against": against}
-            differences.append(place | rows_of(METRICS, spans))
+    for (variant, way, ratio), against, found in _contrasts(values):
+        spans = {name: comparison.interval(value) for name, value in found.items()}
+        place = {"variant": variant, "way": way, "ratio": ratio, "against": against}
+        differences.append(place | rows_of(METRICS, spans))
     return pd.DataFrame(summary), pd.DataFrame(differences)
+
+
+def _contrasts(
+    values: Mapping[tuple[str, str, float], dict[str, Any]],
+) -> Iterator[tuple[tuple[str, str, float], str, dict[str, Any]]]:
+    """Yield each network with what it is measured against, and the difference of each metric."""
+
+    def minus(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value - second[name] for name, value in first.items()}
+
+    for place, found in values.items():
+        variant, way, ratio = place
+        whole = values[variant, "unpruned", 0.0]
+        if way != "unpruned":
+            yield place, "unpruned", minus(found, whole)
+        for other, *rest in values:
+            if other == variant or rest != [way, ratio]:
+                continue
+            there = values[other, way, ratio]
+            yield place, other, minus(found, there)
+            if way != "unpruned":  # does pruning cost more here than there?
+                elsewhere = minus(there, values[other, "unpruned", 0.0])
+                yield place, f"what pruning cost on {other}", minus(minus(found, whole), elsewhere)

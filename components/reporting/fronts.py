@@ -1,5 +1,7 @@
 """Studies of pruning as pictures and tables: what each way to prune costs, and what is left."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,7 +25,7 @@ MARKERS = "os^Dv<>Pp"
 STYLES = ("-", "--", ":", "-.")
 
 
-def fronts(summary: pd.DataFrame, *, title: str) -> Figure:
+def fronts(summary: pd.DataFrame, *, title: str, costs: Sequence[str] = tuple(COSTS)) -> Figure:
     """Draw each way to prune as a line: worth on test against cost.
 
     Parameters
@@ -33,6 +35,8 @@ def fronts(summary: pd.DataFrame, *, title: str) -> Figure:
         each metric with ``_low`` and ``_high``. The way ``unpruned`` is drawn as a grey band.
     title : str
         What is studied.
+    costs : sequence of str
+        Some of `COSTS`.
 
     Returns
     -------
@@ -40,11 +44,13 @@ def fronts(summary: pd.DataFrame, *, title: str) -> Figure:
         Rows are metrics, columns are costs; bars are intervals, shown where ways are few.
     """
     metrics = [name for name in ("balanced_accuracy", "melanoma_sensitivity") if name in summary]
-    figure = Figure(figsize=(4.2 * len(COSTS), 3.4 * len(metrics) + 0.9), layout="constrained")
-    panels = figure.subplots(len(metrics), len(COSTS), squeeze=False)
+    figure = Figure(
+        figsize=(4.2 * max(2, len(costs)), 3.4 * len(metrics) + 0.9), layout="constrained"
+    )
+    panels = figure.subplots(len(metrics), len(costs), squeeze=False)
     for row, metric in zip(panels, metrics, strict=True):
-        for ax, (cost, label) in zip(row, COSTS.items(), strict=True):
-            tidy_axes(ax, title=METRICS[metric] if ax is row[0] else "", x=label)
+        for ax, cost in zip(row, costs, strict=True):
+            tidy_axes(ax, title=METRICS[metric] if ax is row[0] else "", x=COSTS[cost])
             _front(ax, summary, metric, cost)
     handles, names = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=8, frameon=False)

@@ -61,7 +61,15 @@ def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(make_worksp
     assert sizes["masks global", 0.75] == whole
     assert sizes["l1 inherit global", 0.5] <= sizes["paper", 0.5] < whole / 2
     differences = pd.read_csv(folder / "differences.csv")
-    assert set(differences["against"]) == {"unpruned", "compressed", "reencoded"}
+    cost = "what pruning cost on"
+    other = {name: {name, f"{cost} {name}"} for name in ("compressed", "reencoded")}
+    assert set(differences["against"]) == {"unpruned", *other["compressed"], *other["reencoded"]}
+    keys = ["variant", "way", "ratio", "against"]
+    gap = differences.set_index(keys)["balanced_accuracy"]
+    place = ("compressed", "paper", 0.5)
+    mine = gap[*place, "unpruned"] - gap["reencoded", *place[1:], "unpruned"]
+    assert gap[*place, f"{cost} reencoded"] == pytest.approx(mine)
+    assert (folder / "fronts_variants.png").stat().st_size > 10_000
     summary = pd.read_csv(folder / "summary.csv")
     assert (summary["balanced_accuracy_low"] <= summary["balanced_accuracy"]).all()
     assert (folder / "fronts_compressed.png").stat().st_size > 10_000
