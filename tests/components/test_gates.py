@@ -1,0 +1,102 @@
+"""Gates: non-inferiority on the same lesions, and limits."""
+
+import numpy as np
+import pytest
+
+from components.errors import ParameterError, SchemaError
+from components.gates import GateSettings, judge, sentence
+
+SMALL = {"bytes": 1000, "latency_ms": 1.0}
+
+
+def part(number, seed=0):
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 3, number)
+    return labels, np.array([f"L{index // 2}" for index in range(number)])
+
+
+def right(labels, share, seed):
+    """One-hot probabilities that are right in a share of the images."""
+    random = np.random.default_rng(seed)
+    wrong = random.random(len(labels)) > share
+    return np.eye(3)[np.where(wrong, (labels + 1) % 3, labels)]
+
+
+def checks_of(labels, lesions, challenger, reference, settings=None, costs=SMALL):
+    found = judge(
+        {"challenger": challenger, "reference": reference},
+        labels,
+        lesions,
+        costs,
+        settings or GateSettings(),
+        melanoma=1,
+    )
+    return {check.name: check for check in found}
+
+
+def test_a_model_is_not_inferior_to_itself():
+    labels, lesions = part(40)
+    same = right(labels, 0.6, 0)
+    checks = checks_of(labels, lesions, same, same)
+    assert all(check.passed for check in checks.values())
+    assert (checks["balanced_accuracy"].low, checks["balanced_accuracy"].high) == (0, 0)
+    assert sentence(list(checks.values())) == "all gates are open"
+
+
+def test_one_as_good_on_few_lesions_cannot_show_it_and_on_many_it_can():
+    for number, passed in ((60, False), (6000, True)):
+        labels, lesions = part(number)
+        pair = right(labels, 0.8, 1), right(labels, 0.8, 2)
+        assert checks_of(labels, lesions, *pair)["balanced_accuracy"].passed == passed
+
+
+def test_melanomas_alone_can_shut_the_gate():
+    labels, lesions = part(3000)
+    reference = right(labels, 0.9, 1)
+    challenger = right(labels, 1.0, 2)
+    challenger[labels == 1] = right(labels, 0.7, 3)[labels == 1]
+    checks = checks_of(labels, lesions, challenger, reference)
+    assert checks["balanced_accuracy"].passed
+    assert not checks["melanoma_sensitivity"].passed
+    recall = [(values.argmax(1) == 1)[labels == 1].mean() for values in (challenger, reference)]
+    assert checks["melanoma_sensitivity"].challenger == pytest.approx(recall[0])
+    assert checks["melanoma_sensitivity"].reference == pytest.approx(recall[1])
+    assert "melanoma_sensitivity may be worse by" in sentence(list(checks.values()))
+
+
+def test_the_interval_is_that_of_the_paired_difference():
+    """Against a loop over resampled lesions."""
+    labels, lesions = part(200)
+    pair = right(labels, 0.9, 1), right(labels, 0.7, 2)
+    check = checks_of(labels, lesions, *pair, settings=GateSettings(bootstrap_samples=4000))
+    random, names = np.random.default_rng(5), np.unique(lesions)
+    differences = []
+    for _ in range(2000):
+        drawn = random.choice(names, len(names))
+        rows = np.concatenate([np.flatnonzero(lesions == name) for name in drawn])
+        scores = [
+            np.mean([(v.argmax(1) == labels)[rows][labels[rows] == c].mean() for c in range(3)])
+            for v in pair
+        ]
+        differences.append(scores[0] - scores[1])
+    low, high = np.quantile(differences, (0.025, 0.975))
+    assert check["balanced_accuracy"].low == pytest.approx(low, abs=0.02)
+    assert check["balanced_accuracy"].high == pytest.approx(high, abs=0.02)
+
+
+def test_size_and_latency_have_limits():
+    labels, lesions = part(20)
+    same = right(labels, 0.9, 0)
+    costs = {"bytes": 2e9, "latency_ms": 1.0}
+    checks = checks_of(labels, lesions, same, same, costs=costs)
+    assert not checks["bytes"].passed
+    assert checks["latency_ms"].passed
+    assert sentence(list(checks.values())) == "bytes is 2,000,000,000, above 10,000,000"
+
+
+def test_bad_input_is_refused():
+    labels, lesions = part(20)
+    with pytest.raises(SchemaError, match="20 labels"):
+        checks_of(labels, lesions, np.ones((19, 3)), np.ones((20, 3)))
+    with pytest.raises(ParameterError, match="balanced_accuracy_margin"):
+        GateSettings(balanced_accuracy_margin=-0.1)
