@@ -8,7 +8,8 @@
     ├── ImageError         bytes do not decode to an image, or an array is not one
     ├── LeakError          a lesion or a byte-identical image stands on two sides of a split
     ├── DownloadError      a download is incomplete, unsafe or fails its checksum
-    └── RecordError        the record (MLflow, DVC) lacks what was asked of it
+    ├── RecordError        the record (MLflow, DVC) lacks what was asked of it
+    └── TransferError      a data version did not get to its remote, or not back from it
 
 Each message says what was received, what was expected and what to do.
 """
@@ -40,3 +41,7 @@ class DownloadError(SlimDermError):
 
 class RecordError(SlimDermError):
     """The record (MLflow, DVC) lacks what was asked of it."""
+
+
+class TransferError(SlimDermError):
+    """A data version did not get to its remote, or not back from it; worth another try."""

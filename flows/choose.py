@@ -21,7 +21,7 @@ def _choose(params: Params) -> dict[str, Any]:
     return asdict(choice) | encoder | {"evidence": choice.evidence.to_dict("records")}
 
 
-@flow(name="choose")
+@flow(name="choose", flow_run_name="choose")
 def choose() -> None:
     """Read ``data/sweep`` and ``data/storage``; write ``data/choice.json``.
 

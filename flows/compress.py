@@ -121,7 +121,7 @@ def _recipe(params: Params) -> Recipe:
     return Recipe(choice["k"], choice["codec"], choice["quality"], params.quality)
 
 
-@flow(name="compress")
+@flow(name="compress", flow_run_name="compress")
 def compress() -> None:
     """Read ``data/raw`` and ``data/choice.json``; write ``data/compressed``.
 

@@ -19,7 +19,7 @@ def halve(widths: tuple[int, ...]) -> tuple[int, ...]:
     return prune(Widths(widths, ()), 50).convolutions
 
 
-@flow(name="growth")
+@flow(name="growth", flow_run_name="growth")
 def growth() -> None:
     """Write ``data/growth``: ``paths.csv``, ``fits.csv``, ``sizes.csv``; nothing is trained."""
     params = read_params()

@@ -9,7 +9,7 @@ from flows.params import read_params
 from flows.runtime import console, progress_bar, run_step, write_text
 
 
-@flow(name="ingest")
+@flow(name="ingest", flow_run_name="ingest")
 def ingest_dataset() -> None:
     """Read the source; write ``data/raw`` and ``data/quarantine.csv``."""
     settings = read_params().ingest

@@ -6,12 +6,17 @@ do, just as after ``dvc repro``.
 """
 
 import fcntl
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components.errors import RecordError
+from components.errors import RecordError, TransferError
+from flows.runtime import console, write_text
+
+LOCK = Path("dvc.lock")
+Version = dict[str, dict[str, Any]]  # stage to what dvc.lock records of it
 
 
 @contextmanager
@@ -23,6 +28,7 @@ def _repo() -> Iterator[Any]:
     from dvc.exceptions import NotDvcRepoError
     from dvc.repo import Repo
 
+    logging.getLogger("dvc").setLevel(logging.ERROR)  # it announces each writing of dvc.lock
     try:
         repo = Repo()
     except NotDvcRepoError as error:
@@ -32,6 +38,23 @@ def _repo() -> Iterator[Any]:
     with repo, (Path(repo.tmp_dir) / "slimderm.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield repo
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Hold this clone for a run; a second run waits here for the first.
+
+    The hold ends with the process, however it ends.
+    """
+    folder = Path(".dvc/tmp")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "slimderm-run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.print("another run is under way in this clone; waiting for it to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def stages() -> list[str]:
@@ -46,6 +69,17 @@ def stages() -> list[str]:
         return [stage.addressing for stage in order if hasattr(stage, "name")]
 
 
+def needs() -> dict[str, set[str]]:
+    """Map each stage to the stages whose outputs it reads."""
+    with _repo() as repo:
+        graph = repo.index.graph
+        return {
+            stage.addressing: {needed.addressing for needed in graph.successors(stage)}
+            for stage in graph
+            if hasattr(stage, "name")
+        }
+
+
 def is_stale(stage: str) -> bool:
     """Whether a stage's code, data, parameters or outputs differ from what ``dvc.lock`` records."""
     with _repo() as repo:
@@ -56,6 +90,97 @@ def commit(stage: str) -> None:
     """Record a stage that just ran: its dependencies, parameters and outputs, in ``dvc.lock``."""
     with _repo() as repo:
         repo.commit(stage, force=True)
+
+
+def _entries() -> dict[str, Any]:
+    """Return what ``dvc.lock`` records of each stage; nothing where there is no such file."""
+    import yaml
+
+    try:
+        lock = yaml.safe_load(LOCK.read_text()) or {}
+    except FileNotFoundError:
+        return {}
+    return dict(lock.get("stages", {}))
+
+
+def _write(entries: Mapping[str, Any]) -> None:
+    import yaml
+
+    write_text(LOCK, yaml.safe_dump({"schema": "2.0", "stages": dict(entries)}, sort_keys=False))
+
+
+def entry_of(stage: str) -> dict[str, Any]:
+    """Return what ``dvc.lock`` records of a stage: its dependencies, parameters and outputs.
+
+    Raises
+    ------
+    RecordError
+        If it records nothing.
+    """
+    try:
+        return dict(_entries()[stage])
+    except KeyError:
+        raise RecordError(f"dvc.lock records nothing of {stage}; run the stage first") from None
+
+
+def inputs_of(stage: str) -> Version:
+    """Return what ``dvc.lock`` records of the stages whose outputs a stage reads."""
+    return {needed: entry_of(needed) for needed in sorted(needs()[stage])}
+
+
+def push(stages: Iterable[str]) -> None:
+    """Send the outputs of some stages to the remote, those that it lacks.
+
+    Raises
+    ------
+    TransferError
+        If they did not all arrive.
+    """
+    with _transfer("sent to"), _repo() as repo:
+        repo.push(targets=list(stages))
+
+
+def adopt(version: Version) -> None:
+    """Take up what another machine made: its entries of ``dvc.lock``, its outputs from the remote.
+
+    Raises
+    ------
+    TransferError
+        If an output cannot be fetched; then ``dvc.lock`` stays as it was.
+    """
+    before = _entries()
+    _write(before | version)
+    try:
+        with _transfer("fetched from"), _repo() as repo:
+            repo.pull(targets=list(version), force=True)
+    except TransferError:
+        _write(before)
+        raise
+
+
+@contextmanager
+def _transfer(verb: str) -> Iterator[None]:
+    from dvc.exceptions import DvcException
+
+    try:
+        yield
+    except (DvcException, OSError) as error:
+        raise TransferError(
+            f"data versions could not be {verb} the remote ({error}); it is set by `make remote`, "
+            "and its endpoint and credentials come from the environment"
+        ) from error
+
+
+def remote() -> str:
+    """Return the address of the remote: a folder, or an address such as ``s3://bucket/prefix``."""
+    with _repo() as repo:
+        return str(repo.config["remote"][repo.config["core"]["remote"]]["url"])
+
+
+def share_cache(folder: Path | str) -> None:
+    """Keep this clone's data versions in the cache of another clone on this machine."""
+    with _repo() as repo, repo.config.edit("local") as config:
+        config["cache"]["dir"] = str(Path(folder).resolve() / ".dvc" / "cache")
 
 
 def output_hashes(*paths: str) -> dict[str, str]:
@@ -71,14 +196,29 @@ def output_hashes(*paths: str) -> dict[str, str]:
     dict of str to str
         Path to md5 (a folder's ends in ``.dir``).
     """
-    import yaml
-
-    try:
-        lock = yaml.safe_load(Path("dvc.lock").read_text()) or {}
-    except FileNotFoundError:
-        return {}
-    outputs = (out for stage in lock.get("stages", {}).values() for out in stage.get("outs", []))
+    outputs = (out for stage in _entries().values() for out in stage.get("outs", []))
     return {out["path"]: out["md5"] for out in outputs if out["path"] in paths}
+
+
+def cached_file(md5: str) -> Path | None:
+    """Return where the cache keeps a file of this hash, fetched from the remote where it lacks it.
+
+    Returns
+    -------
+    Path or None
+        None where neither has it.
+    """
+    from dvc.exceptions import DvcException
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    with _repo() as repo:
+        path = Path(repo.cache.local.oid_to_path(md5))
+        if not path.exists():
+            try:
+                repo.cloud.pull([HashInfo("md5", md5)])
+            except (DvcException, OSError):
+                return None
+        return path if path.exists() else None
 
 
 def set_remote(url: str) -> None:

@@ -7,7 +7,10 @@ or out of its range is a `ParameterError` that names the key, its range and its 
 
 import types
 import typing
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,8 @@ from components.quality.resize import ResizeSettings
 from components.quality.sweep import SweepSettings
 from components.settings import Settings, describe_range, setting
 from components.training.settings import TrainingSettings
+
+_RECORD: ContextVar[Mapping[str, Any]] = ContextVar("record", default=types.MappingProxyType({}))
 
 NETWORKS = ("lenet5", "alexnet", "custom1", "custom2")
 
@@ -230,4 +235,25 @@ def read_params(path: Path | str = "params.yaml") -> Params:
             f"{place('networks')}: received {networks!r}, expected a list of some of "
             f"{', '.join(NETWORKS)}"
         )
+    arguments["record"] = replace(arguments["record"], **_RECORD.get())
     return Params(networks=tuple(networks), studies=studies, **arguments)
+
+
+@contextmanager
+def recorded_by(**values: Any) -> Iterator[None]:
+    """Let values go before those of the section ``record`` inside the block; None leaves them.
+
+    Where work runs changes no result, so one run may choose it, as a deployment's form does.
+
+    Raises
+    ------
+    ParameterError
+        If a value is out of its range.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    replace(RecordSettings(), **given)
+    token = _RECORD.set({**_RECORD.get(), **given})
+    try:
+        yield
+    finally:
+        _RECORD.reset(token)

@@ -1,21 +1,33 @@
 """The whole pipeline as one Prefect flow: every stale stage of ``dvc.yaml``, in order, recorded."""
 
 import sys
+from datetime import UTC, datetime
+from typing import Literal
 
 from prefect import flow
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
 
+from components.errors import ParameterError
 from flows import ledger
 from flows.choose import choose
 from flows.compress import compress
+from flows.fleet import Fleet
 from flows.growth import growth
 from flows.ingest import ingest_dataset
+from flows.params import recorded_by
 from flows.prune import prune
 from flows.register import register
 from flows.report import report
 from flows.resize import resize_study
+from flows.review import review
 from flows.split import split_lesions
 from flows.storage import storage
 from flows.study import study
+from flows.summary import pruning_markdown
 from flows.sweep import sweep_ranks
 from flows.synthesize import synthesize
 from flows.train import train
@@ -34,27 +46,119 @@ STEPS = {
     "study": study,
     "growth": growth,
     "register": register,
+    "review": review,
     "report": report,
 }
+ON_AGENTS = ("train", "prune", "study")
+
+# Of a flow's parameters Prefect's form shows what stands under Args, and no other form of it.
+Engine = Literal["processes", "dask"]
+StepName = Literal[
+    "synthesize", "ingest", "split", "resize", "sweep", "storage", "choose", "compress",
+    "train", "prune", "study", "growth", "register", "review", "report",
+]  # fmt: skip
 
 
-@flow(name="pipeline")
-def pipeline() -> list[str]:
-    """Run what ``dvc status`` calls stale, and record it as ``dvc repro`` would have.
+def run_stage(stage: str) -> None:
+    """Run a stage here, and record what came out."""
+    name, *arguments = stage.split("@")
+    STEPS[name](*arguments)
+    ledger.commit(stage)
+
+
+def run_stages(wanted: list[str], *, agents: bool) -> list[str]:
+    """Run those of some stages that are stale, each when what it needs is there.
+
+    Parameters
+    ----------
+    wanted : list of str
+        In an order in which each follows what it needs.
+    agents : bool
+        Whether stages that train go to agents, side by side, while the others run here.
 
     Returns
     -------
     list of str
-        The stages that ran, e.g. ``["ingest", "train@lenet5"]``; empty when all was fresh.
+        Those that ran, in the order in which they ended.
     """
-    ran = []
-    for stage in ledger.stages():
-        if ledger.is_stale(stage):
-            name, *arguments = stage.split("@")
-            STEPS[name](*arguments)
-            ledger.commit(stage)
-            ran.append(stage)
+    needs, waiting, ran = ledger.needs(), list(wanted), []
+    fleet = Fleet() if agents else None
+    progress = create_progress_artifact(0.0, key="progress", description="stages up to date")
+    while waiting or (fleet and fleet.running):
+        busy = {*waiting, *(fleet.running if fleet else ())}
+        stage = next((stage for stage in waiting if not needs[stage] & busy), None)
+        if stage is None:
+            assert fleet is not None  # the order leaves only what agents do to wait for
+            ran += fleet.wait()
+        else:
+            waiting.remove(stage)
+            if not ledger.is_stale(stage):
+                pass
+            elif fleet and stage.split("@")[0] in ON_AGENTS:
+                fleet.submit(stage)
+            else:
+                run_stage(stage)
+                ran.append(stage)
+        left = len(waiting) + (len(fleet.running) if fleet else 0)
+        update_progress_artifact(progress, 100 * (1 - left / len(wanted)))
     return ran
+
+
+def _name() -> str:
+    return f"pipeline {datetime.now(UTC):%Y-%m-%d %H:%M}"
+
+
+@flow(name="pipeline", flow_run_name=_name, timeout_seconds=14 * 24 * 3600)
+def pipeline(
+    agents: bool = False, engine: Engine | None = None, dask_address: str | None = None
+) -> list[str]:
+    """Bring everything up to date: run what `dvc status` calls stale, and record it.
+
+    Afterwards `dvc status` finds nothing to do, as after `dvc repro`. Returns the stages that ran.
+
+    Args:
+        agents: Train and prune on the workers of pool gpu, networks side by side.
+        engine: Where chunks of images run; empty for what params.yaml says.
+        dask_address: For dask, the scheduler, such as tcp://head:8786.
+    """
+    with recorded_by(engine=engine, dask_address=dask_address), ledger.writing():
+        ran = run_stages(ledger.stages(), agents=agents)
+        if "review" not in ran:  # a promotion changes no file, so no stage goes stale by it
+            review()
+    create_markdown_artifact(
+        f"{len(ran)} stages ran: {', '.join(ran) or 'nothing was stale'}\n\n{pruning_markdown()}",
+        key="pipeline",
+        description="What ran, every pruning step, and where to look",
+    )
+    return ran
+
+
+@flow(name="step", flow_run_name="step {name}", timeout_seconds=7 * 24 * 3600)
+def step(
+    name: StepName,
+    item: str | None = None,
+    agents: bool = False,
+    engine: Engine | None = None,
+    dask_address: str | None = None,
+) -> list[str]:
+    """Bring one step up to date, as `dvc repro --single-item` does. Returns the stages that ran.
+
+    Args:
+        name: A step of dvc.yaml.
+        item: Of train and prune a network, of study its name; empty for all.
+        agents: Train and prune on the workers of pool gpu, networks side by side.
+        engine: Where chunks of images run; empty for what params.yaml says.
+        dask_address: For dask, the scheduler, such as tcp://head:8786.
+    """
+    with recorded_by(engine=engine, dask_address=dask_address), ledger.writing():
+        known = [stage for stage in ledger.stages() if stage.split("@")[0] == name]
+        wanted = [stage for stage in known if item in (None, stage.partition("@")[2])]
+        if not wanted:
+            raise ParameterError(
+                f"item: received {item!r}, expected one of {', '.join(known) or 'none'}; networks "
+                "and studies of params.yaml say which there are"
+            )
+        return run_stages(wanted, agents=agents)
 
 
 def main() -> int:

@@ -167,7 +167,7 @@ def _images(storage: pd.DataFrame, choice: dict[str, Any]) -> dict[str, Any]:
     return way | saved | {"sentence": f"The dataset is {before / after:.2f}× smaller."}
 
 
-@flow(name="report")
+@flow(name="report", flow_run_name="report")
 def report() -> None:
     """Read ``data`` and ``models``; write ``reports``, and log it to MLflow."""
     os.environ.setdefault("MPLBACKEND", "agg")

@@ -62,7 +62,7 @@ def _measurements(params: Params) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-@flow(name="resize")
+@flow(name="resize", flow_run_name="resize")
 def resize_study() -> None:
     """Read ``data/raw``; write ``data/resize``.
 

@@ -10,7 +10,7 @@ from flows.params import read_params
 from flows.runtime import console, run_step, write_text
 
 
-@flow(name="split")
+@flow(name="split", flow_run_name="split")
 def split_lesions() -> None:
     """Read ``data/raw``; write ``data/splits.csv`` and ``data/shortfall.csv``."""
     catalog = read_catalog(Path("data/raw"))

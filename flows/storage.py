@@ -122,7 +122,7 @@ def study(images: list[tuple[str, Path]], params: Params, target: Path) -> pd.Da
     return summary
 
 
-@flow(name="storage")
+@flow(name="storage", flow_run_name="storage")
 def storage() -> None:
     """Read ``data/raw``; write ``data/storage``.
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 from urllib.parse import urlparse
 
 from components.errors import ParameterError, RecordError
@@ -48,8 +49,7 @@ def check_bucket(url: str) -> None:
     client = boto3.client("s3")
     key = f"{prefix}/.slimderm-probe".lstrip("/")
     try:
-        if bucket not in {entry["Name"] for entry in client.list_buckets()["Buckets"]}:
-            client.create_bucket(Bucket=bucket)
+        _make_sure(client, bucket)
         client.put_object(Bucket=bucket, Key=key, Body=b"slimderm")
         returned = client.get_object(Bucket=bucket, Key=key)["Body"].read()
         client.delete_object(Bucket=bucket, Key=key)
@@ -60,6 +60,18 @@ def check_bucket(url: str) -> None:
         ) from error
     if returned != b"slimderm":
         raise RecordError(f"store {url} gave back other bytes than were written")
+
+
+def _make_sure(client: Any, bucket: str) -> None:
+    """Create a bucket that is not there, with no right to list the others."""
+    from botocore.exceptions import ClientError
+
+    try:
+        client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
+            raise
+        client.create_bucket(Bucket=bucket)
 
 
 def main(url: str) -> None:

@@ -102,7 +102,7 @@ def _measurements(params: Params) -> tuple[pd.DataFrame, Certainty | None]:
     return pd.concat(tables, ignore_index=True), found
 
 
-@flow(name="sweep")
+@flow(name="sweep", flow_run_name="sweep")
 def sweep_ranks() -> None:
     """Read ``data/raw``; write ``data/sweep``.
 

@@ -9,7 +9,7 @@ from flows.runtime import console, progress_bar, replacing, run_step
 FOLDER = "data/source"
 
 
-@flow(name="synthesize")
+@flow(name="synthesize", flow_run_name="synthesize")
 def synthesize() -> None:
     """Write ``data/source``."""
     settings = read_params().synthetic

@@ -27,7 +27,9 @@ def train(network: str) -> None:
             fitted = workshop.tested(workshop.fit(f"{network}: train on {variant} images"))
             shutil.copytree(fitted.folder, draft / variant)
             write_json(draft / variant / "record.json", fitted.full_record)
-            record_folder(tracker, parent, variant, draft / variant, workshop.description())
+            description = workshop.description()
+            write_json(draft / variant / "description.json", description)
+            record_folder(tracker, parent, variant, draft / variant, description)
             console.print(
                 f"train: {network} on {variant} images, test balanced accuracy "
                 f"{fitted.metrics['test_balanced_accuracy']:.3f}",

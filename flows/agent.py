@@ -1,0 +1,144 @@
+"""One stage on another machine: data from the remote, results back to it.
+
+An agent is a Prefect worker in a clone. A job names a stage, a commit, the parameters, and what
+``dvc.lock`` records of the data that the stage reads; back goes what ``dvc.lock`` would record of
+the stage. Files travel through the remote alone. Jobs never change the clone: they run in one of
+their own inside it, which shares its objects and its cache.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from components.errors import RecordError
+from flows import ledger
+from flows.runtime import file_hash, write_text
+from flows.transfers import pull, push
+
+WORKPLACE = Path(".agent")
+LOCK = "requirements.lock"
+
+
+def workplace(clone: Path, commit: str) -> Path:
+    """Return a clone of a clone with a commit checked out, its data versions shared with it.
+
+    Parameters
+    ----------
+    clone : path
+        The agent's clone; only its objects are used, so it may stand anywhere.
+    commit : str
+        Full hash.
+
+    Raises
+    ------
+    RecordError
+        If the commit cannot be had, or its lock differs from what is installed here.
+    """
+    folder = clone / WORKPLACE
+    if not (folder / ".git").exists():
+        _git(clone, "clone", "--quiet", "--shared", "--no-checkout", str(clone), str(folder))
+    if not _knows(folder, commit):
+        _git(clone, "fetch", "--quiet", "--all", check=False)
+    if not _knows(folder, commit):
+        raise RecordError(
+            f"commit: received {commit}, which {clone} does not have, expected one that its "
+            "remotes have; push it from the coordinator"
+        )
+    _git(folder, "checkout", "--quiet", "--force", "--detach", commit)
+    if file_hash(folder / LOCK) != file_hash(clone / LOCK):
+        raise RecordError(
+            f"{LOCK} of commit {commit} is not the one installed here; run `git pull` and "
+            f"`make setup` in {clone}"
+        )
+    with contextlib.chdir(clone):
+        remote = ledger.remote()
+    with contextlib.chdir(folder):
+        ledger.set_remote(remote)
+        ledger.share_cache(clone)
+    return folder
+
+
+def _git(folder: Path, *arguments: str, check: bool = True) -> bool:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+    )
+    if check and done.returncode:
+        raise RecordError(f"git {' '.join(arguments)} failed in {folder}: {done.stderr.strip()}")
+    return done.returncode == 0
+
+
+def _knows(folder: Path, commit: str) -> bool:
+    return _git(folder, "cat-file", "-e", f"{commit}^{{commit}}", check=False)
+
+
+def run_stage(stage: str) -> None:
+    """Run a stage's plain function in a process of its own, and pass on what it says.
+
+    Raises
+    ------
+    RecordError
+        If it fails; the message holds its last lines.
+    """
+    step, *items = stage.split("@")
+    logger, said = get_run_logger(), []
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"flows.{step}", *items],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip():
+                said.append(line.rstrip())
+                logger.info(line.rstrip())
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait()
+    if process.returncode:
+        raise RecordError(f"{stage} ended with {process.returncode}: " + "\n".join(said[-5:]))
+
+
+def as_markdown(stage: str, entry: Mapping[str, Any]) -> str:
+    """Write what ``dvc.lock`` records of a stage for people; `from_markdown` reads it back."""
+    return f"What `dvc.lock` records:\n```yaml\n{yaml.safe_dump({stage: dict(entry)})}```\n"
+
+
+def from_markdown(text: str) -> ledger.Version:
+    """Read what `as_markdown` wrote."""
+    return dict(yaml.safe_load(text.split("```yaml\n")[1].rsplit("```", 1)[0]))
+
+
+@flow(name="agent", flow_run_name="{stage}", timeout_seconds=7 * 24 * 3600)
+def agent(stage: str, commit: str, params: dict[str, Any], version: dict[str, Any]) -> None:
+    """Run one stage for a coordinator and hand its outputs back through the remote.
+
+    What a run was killed in the middle of goes on when the same job comes again: finished
+    trainings lie in the workplace's cache.
+
+    Args:
+        stage: A stage of dvc.yaml, such as train@lenet5.
+        commit: Full hash of the commit to run.
+        params: The content of params.yaml.
+        version: What dvc.lock records of the stages whose outputs this one reads.
+    """
+    with contextlib.chdir(workplace(Path.cwd(), commit)):
+        write_text("params.yaml", yaml.safe_dump(params, sort_keys=False))
+        pull(list(version), version)
+        if ledger.is_stale(stage):
+            run_stage(stage)
+            ledger.commit(stage)
+        push([stage])
+        text = as_markdown(stage, ledger.entry_of(stage))
+    create_markdown_artifact(text, key="outputs", description=f"What {stage} made")

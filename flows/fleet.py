@@ -1,0 +1,110 @@
+"""Stages on agents, from the coordinator's side: submitted, waited for, taken up."""
+
+import subprocess
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.deployments import run_deployment
+
+from components.errors import RecordError
+from flows import ledger
+from flows.agent import from_markdown
+from flows.runtime import content_key
+from flows.transfers import pull, push
+
+DEPLOYMENT = "agent/agent"
+CODE = ("components", "flows", "dvc.yaml", "requirements.lock")
+
+
+def committed() -> str:
+    """Return the commit that is checked out, if the code is as the commit has it.
+
+    Raises
+    ------
+    RecordError
+        If code differs from the commit: agents would run something else.
+    """
+    git = ["git", "status", "--porcelain", "--", *CODE]
+    changed = subprocess.run(git, capture_output=True, text=True, check=True).stdout.split()[1::2]
+    if changed:
+        raise RecordError(
+            f"received a clone with uncommitted code ({', '.join(changed[:3])}), expected what "
+            "agents can check out; commit and push it (params.yaml may differ)"
+        )
+    head = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(head, capture_output=True, text=True, check=True).stdout.strip()
+
+
+class Fleet:
+    """Stages that run on agents at this moment.
+
+    A job is known by the content of what it is given: a coordinator that is started again finds
+    what it has submitted, and takes up what was finished meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.commit = committed()
+        self.params = yaml.safe_load(Path("params.yaml").read_text())
+        self.running: dict[str, Any] = {}  # stage to the id of its flow run
+
+    def submit(self, stage: str) -> None:
+        """Send a stage to whichever agent is free."""
+        version = ledger.inputs_of(stage)
+        push(list(version))
+        job = {
+            "stage": stage,
+            "commit": self.commit,
+            "params": self.params,
+            "version": version,
+        }
+        for attempt in count():
+            run = run_deployment(
+                DEPLOYMENT,
+                parameters=job,
+                timeout=0,
+                idempotency_key=content_key(**job, attempt=attempt),
+            )
+            if not run.state.is_final() or run.state.is_completed():
+                break
+        self.running[stage] = run.id
+
+    def wait(self, seconds: float = 2.0) -> list[str]:
+        """Wait until a stage or more is done; take up what they made.
+
+        Raises
+        ------
+        RecordError
+            If a stage failed on its agent, or made something else than this clone expects.
+        """
+        while True:
+            done = [stage for stage, run in self.running.items() if self._is_done(stage, run)]
+            if done:
+                return [stage for stage in done if self.running.pop(stage)]
+            time.sleep(seconds)
+
+    def _is_done(self, stage: str, run_id: Any) -> bool:
+        with get_client(sync_client=True) as client:
+            run = client.read_flow_run(run_id)
+            if not run.state.is_final():
+                return False
+            if not run.state.is_completed():
+                raise RecordError(
+                    f"{stage} ended as {run.state.name} on its agent (flow run {run.name}, "
+                    f"{run_id}): {run.state.message}"
+                )
+            made = client.read_artifacts(
+                artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
+            )
+        version = from_markdown(made[0].data)
+        pull(list(version), version)
+        if ledger.is_stale(stage):
+            raise RecordError(
+                f"{stage} came back from its agent for other code, data or parameters than are "
+                "here; run again"
+            )
+        return True

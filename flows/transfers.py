@@ -1,0 +1,36 @@
+"""Data versions to and from the remote as Prefect tasks, tried again where the network failed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import task
+from prefect.tasks import exponential_backoff
+
+from components.errors import TransferError
+from flows import ledger
+
+
+def is_worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
+    """Tell whether a task failed for its connection and not for its work."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, TransferError | OSError)
+
+
+PATIENT: dict[str, Any] = {
+    "retries": 5,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=2),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": is_worth_another_try,
+}
+
+
+@task(name="push", task_run_name="push {stages}", **PATIENT)
+def push(stages: Sequence[str]) -> None:
+    """Send the outputs of some stages to the remote."""
+    ledger.push(stages)
+
+
+@task(name="pull", task_run_name="pull {names}", **PATIENT)
+def pull(names: Sequence[str], version: ledger.Version) -> None:
+    """Take up the stages of a version, which another machine made."""
+    ledger.adopt(version)
