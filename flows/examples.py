@@ -123,7 +123,7 @@ class LesionSource:
         found, done = {}, 0
         with progress_bar(f"read {self.name} images", len(self.frame)) as update:
             for part in PARTS:
-                rows = self.frame[self.frame["part"] == part].sort_values("image_id")
+                rows = self.rows(part)
                 found[part] = Examples(
                     images=self.load(rows["file"].tolist()),
                     metadata=self.encoder.transform(rows),
@@ -133,6 +133,10 @@ class LesionSource:
                 done += len(rows)
                 update(done)
         return found
+
+    def rows(self, part: str) -> pd.DataFrame:
+        """Return the catalog's rows of one part, in the order of its examples."""
+        return self.frame[self.frame["part"] == part].sort_values("image_id")
 
     def load(self, files: list[str]) -> np.ndarray:
         """Read images at the input size: (N, height, width, 3) uint8."""

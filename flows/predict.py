@@ -12,6 +12,7 @@ from components.compression.write import compress_image
 from components.dataset.images import decode_image, read_image, resize
 from components.errors import ParameterError
 from flows.params import read_params
+from flows.registry import served
 from flows.runtime import command_line, console, load_keras
 from flows.tracking import Tracker
 
@@ -63,7 +64,7 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     ImageError
         If the file is no image.
     RecordError
-        If neither champion nor challenger is registered.
+        If neither champion nor challenger is registered, or the champion's gates are shut.
     """
     try:
         years = float(age) if age else float("nan")
@@ -72,6 +73,8 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     read_image(image)  # names the file where it is none
     load_keras()
     alias, version = (tracker := Tracker(read_params().record)).aliased("champion", "challenger")
+    if alias == "champion":
+        served(version)
     model, description = tracker.load(version)
     inputs = {"image": prepare(image.read_bytes(), description)[np.newaxis]}
     if not description["image_only"]:

@@ -1,28 +1,92 @@
-"""Make a version of the registered model the champion, for `make promote`."""
+"""Make a version of the registered model the champion, or go back to the one before."""
 
-import sys
+import argparse
+import os
+from typing import Any
 
+from components.errors import RecordError
 from flows.params import read_params
+from flows.registry import GATES, Registry
+from flows.review import judged
 from flows.runtime import command_line, console
 from flows.tracking import Tracker
 
+WHY = "a person's decision"
 
-def promote(version: str | None = None) -> str:
-    """Point the alias ``champion`` at `version`, by default at the challenger.
+
+def promote(version: str = "", why: str = "") -> Any:
+    """Make a version, by default the challenger, the champion, if its gates are open.
+
+    Parameters
+    ----------
+    version : str
+        Its number.
+    why : str
+        Kept with who and when.
 
     Returns
     -------
-    str
-        The version that is champion now.
+    ModelVersion
+        The champion.
+
+    Raises
+    ------
+    RecordError
+        If a gate is shut, or there is no such version.
     """
-    tracker = Tracker(read_params().record)
-    if version is None:
-        version = str(tracker.aliased("challenger")[1].version)
-    tracker.set_alias("champion", version)
-    return version
+    params = read_params()
+    registry = Registry(tracker := Tracker(params.record))
+    chosen = registry.version(version) if version else tracker.aliased("challenger")[1]
+    champion = registry.notice()
+    if champion is not None and champion.version == chosen.version:
+        return chosen
+    if champion is not None and champion.tags.get(GATES) != "passed":
+        champion = registry.before(champion)
+    found = judged(params, registry, chosen, champion)
+    if found["gates"] != "passed":
+        raise RecordError(
+            f"version {chosen.version} was not promoted: {found['reason']}. MLflow's page shows "
+            "the evidence; an alias set there is a promotion, too, but nothing serves it while a "
+            "gate is shut"
+        )
+    registry.promote(chosen, why or WHY)
+    return chosen
+
+
+def rollback(why: str = "") -> Any:
+    """Make the champion before this one the champion again.
+
+    Raises
+    ------
+    RecordError
+        If there was none.
+    """
+    registry = Registry(Tracker(read_params().record))
+    champion = registry.notice()
+    before = registry.before(champion) if champion else None
+    if champion is None or before is None:
+        raise RecordError(
+            "no champion before this one passed its gates, so there is none to go back to"
+        )
+    registry.promote(before, why or f"back from version {champion.version}")
+    return before
+
+
+def main() -> None:
+    """Read the command line; print who is champion."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--version", default="")
+    parser.add_argument("--why", default="")
+    parser.add_argument("--rollback", action="store_true")
+    arguments = parser.parse_args()
+    os.environ.setdefault("MPLBACKEND", "agg")
+    with command_line():
+        if arguments.rollback:
+            chosen = rollback(arguments.why)
+        else:
+            chosen = promote(arguments.version, arguments.why)
+    console.print(f"promote: version {chosen.version} is the champion", highlight=False)
 
 
 if __name__ == "__main__":
-    with command_line():
-        chosen = promote(*sys.argv[1:])
-    console.print(f"promote: version {chosen} is the champion", highlight=False)
+    main()

@@ -10,12 +10,12 @@ from flows.runtime import console, read_json, run_step, write_json
 from flows.tracking import Tracker
 
 
-@flow(name="register")
+@flow(name="register", flow_run_name="register")
 def register() -> None:
     """Read ``models``; write ``data/registry.json``.
 
     Runs that the tracking server lacks, because it is new or the outputs came from the DVC cache,
-    are recorded first.
+    are recorded first: those of the unpruned networks and those of every step.
     """
     params = read_params()
     tracker = Tracker(params.record)
@@ -24,6 +24,9 @@ def register() -> None:
         pruned = Path("models") / network / "pruned"
         summary = read_json(pruned / "steps.json")
         parent = record_network(tracker, network, summary["workshop"])
+        for folder in sorted((pruned.parent / "baseline").iterdir()):
+            description = read_json(folder / "description.json")
+            record_folder(tracker, parent, folder.name, folder, description)
         for step in summary["steps"]:
             record_folder(
                 tracker, parent, step["notation"], pruned / step["folder"], summary["description"]

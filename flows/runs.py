@@ -1,5 +1,6 @@
 """How trainings and pruning steps stand in MLflow: one parent a network, one child a step."""
 
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +15,14 @@ from flows.params import Params
 from flows.runtime import content_key, file_hash, load_keras, read_json
 from flows.tracking import Tracker
 
+DATA = ("data/raw", "data/compressed", "data/splits.csv")
+
 
 def lineage() -> dict[str, str]:
-    """Tags that lead from a run to the code and the data: git commit, DVC hashes."""
-    tags = {
-        f"dvc.{Path(path).name}": value
-        for path, value in ledger.output_hashes("data/raw", "data/compressed").items()
-    }
+    """Tags that lead from a run to code, data and flow run: git commit, DVC hashes, an id."""
+    tags = {f"dvc.{Path(path).name}": value for path, value in ledger.output_hashes(*DATA).items()}
+    if "PREFECT__FLOW_RUN_ID" in os.environ:  # Prefect's own, in what a worker starts
+        tags["prefect.flow_run"] = os.environ["PREFECT__FLOW_RUN_ID"]
     git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     if git.returncode == 0:
         tags["mlflow.source.git.commit"] = git.stdout.strip()
@@ -72,6 +74,7 @@ def record_folder(
         for file in sorted(folder.iterdir()):
             if file.suffix in (".json", ".csv", ".png"):
                 run.artifacts(file)
+        run.artifacts(Path("params.yaml"))
         run.model(model, _example(model), dict(description))
     keras.backend.clear_session()
 

@@ -8,6 +8,7 @@ import pandas as pd
 from rich.box import SIMPLE
 from rich.table import Table
 
+from components.reporting.page import markdown_table
 from flows.runtime import command_line, console, read_json
 
 COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
@@ -22,19 +23,37 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
 }
 
 
+def readable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the columns of the pruning table that fit a terminal, as text."""
+    shown = frame.reindex(columns=list(COLUMNS)).astype(object)
+    return pd.DataFrame(
+        {
+            title: ["" if pd.isna(value) else write(value) for value in shown[name]]
+            for name, (title, write) in COLUMNS.items()
+        }
+    )
+
+
 def pruning_summary(frame: pd.DataFrame) -> Table:
-    """Give the columns of the pruning table that fit a terminal."""
+    """Lay out the pruning steps for a terminal."""
     table = Table(title="Pruning steps: accuracy in validation, balanced accuracy on test")
     table.box = SIMPLE
-    for title, _ in COLUMNS.values():
+    rows = readable(frame)
+    for title in rows:
         table.add_column(
             title, justify="left" if title in ("network", "step") else "right", overflow="fold"
         )
-    shown = frame.reindex(columns=list(COLUMNS)).astype(object)
-    for row in shown.itertuples(index=False):
-        cells = zip(row, COLUMNS.values(), strict=True)
-        table.add_row(*("" if pd.isna(value) else write(value) for value, (_, write) in cells))
+    for row in rows.itertuples(index=False):
+        table.add_row(*row)
     return table
+
+
+def pruning_markdown() -> str:
+    """Lay out the pruning steps of the last report for Prefect's page; empty without a report."""
+    try:
+        return markdown_table(readable(pd.read_csv("reports/tables/pruning.csv")))
+    except FileNotFoundError:
+        return ""
 
 
 def main() -> None:
@@ -58,7 +77,7 @@ def main() -> None:
         "          data/compressed             the dataset as chosen; make verify checks it",
         "          make up                     the record in MLflow's and Prefect's pages",
         f"          make predict IMAGE={image} AGE=45 SEX=female SITE=back",
-        "          make promote                make the challenger the champion",
+        "          make promote                make the challenger champion, if its gates are open",
     ]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)

@@ -26,6 +26,8 @@ class Tracker:
 
     def __init__(self, settings: RecordSettings) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         with quiet_stderr():
             import mlflow
         import logging
@@ -92,11 +94,18 @@ class Tracker:
         finally:
             self.client.set_terminated(run.info.run_id, status)
 
+    def children(self, parent_id: str) -> list[Any]:
+        """Return the finished runs under a parent."""
+        query = f"tags.`mlflow.parentRunId` = '{parent_id}' and attributes.status = 'FINISHED'"
+        return list(self.client.search_runs([self.experiment_id], query))
+
+    def versions(self) -> list[Any]:
+        """Return every version of the registered model."""
+        return list(self.client.search_model_versions(f"name = '{self.name}'"))
+
     def version_of(self, key: str) -> Any | None:
         """Return the registered version that carries `key`, or None."""
-        name = self.name
-        found = self.client.search_model_versions(f"name = '{name}'")
-        return next((version for version in found if version.tags.get(KEY) == key), None)
+        return next((found for found in self.versions() if found.tags.get(KEY) == key), None)
 
     def register(self, key: str, tags: Mapping[str, str]) -> str:
         """Make the model of the run of `key` a version of the registered model, once.

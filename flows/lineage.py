@@ -1,0 +1,78 @@
+"""From a model version to flow run, commit, data and parameters, and back, for `make lineage`."""
+
+import sys
+from typing import Any
+
+from rich.table import Table
+
+from components.errors import RecordError
+from flows.params import read_params
+from flows.registry import Registry
+from flows.runtime import command_line, console
+from flows.tracking import Tracker
+
+LEADS = {
+    "git commit": "mlflow.source.git.commit",
+    "raw data": "dvc.raw",
+    "compressed data": "dvc.compressed",
+    "split": "dvc.splits.csv",
+    "Prefect flow run": "prefect.flow_run",
+}
+
+
+def lineage(tracker: Tracker, version: Any) -> dict[str, str]:
+    """Return what a version was made of: where it is recorded, and what leads on from there."""
+    run = tracker.client.get_run(version.run_id)
+    tags, params = run.data.tags, run.data.params
+    found = {
+        "model": f"{version.name} version {version.version}",
+        "network": f"{tags.get('network', '')} {tags.get('notation', '')}".strip(),
+        "MLflow run": version.run_id,
+    }
+    found |= {name: tags[tag] for name, tag in LEADS.items() if tag in tags}
+    found |= {f"parameter {name}": value for name, value in sorted(params.items())}
+    return found | {"all parameters": "params.yaml among the run's artifacts"}
+
+
+def made_of(tracker: Tracker, mark: str) -> list[Any]:
+    """Return the versions that a commit, a data version, a run or a flow run led to.
+
+    Parameters
+    ----------
+    tracker : Tracker
+        Where to look.
+    mark : str
+        A hash or an id, or its first characters, four or more.
+    """
+    return [
+        version
+        for version in tracker.versions()
+        if any(value.startswith(mark) for value in lineage(tracker, version).values())
+    ]
+
+
+def main(model: str, of: str) -> None:
+    """Print one version's lineage, or the versions that something led to."""
+    tracker = Tracker(read_params().record)
+    if model:
+        table = Table(show_header=False, box=None)
+        version = Registry(tracker).version(model.rpartition("/")[2])
+        for name, value in lineage(tracker, version).items():
+            table.add_row(name, value)
+        console.print(table)
+        return
+    if len(of) < 4:
+        raise RecordError(
+            f"OF: received {of!r}, expected four characters or more of a commit, a data version, "
+            "an MLflow run or a flow run; or MODEL=version for the way from a model"
+        )
+    versions = made_of(tracker, of)
+    for version in sorted(versions, key=lambda each: int(each.version)):
+        console.print(", ".join(list(lineage(tracker, version).values())[:3]), highlight=False)
+    if not versions:
+        console.print(f"no version of {tracker.name!r} was made of {of}", highlight=False)
+
+
+if __name__ == "__main__":
+    with command_line():
+        main(*sys.argv[1:])
