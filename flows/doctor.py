@@ -1,0 +1,153 @@
+"""Check what the platform stands on, and say what to do, for `make doctor`."""
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from components.errors import SlimDermError
+from flows.runtime import console
+
+LOCK = Path("requirements.lock")
+FREE_GB = 5
+SKEW_SECONDS = 30
+MARKS = {True: "[green]well[/]", False: "[red]ill [/]", None: "[dim]none[/]"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; ``well`` is None where there is nothing to check."""
+
+    name: str
+    well: bool | None
+    said: str
+
+
+def python() -> Finding:
+    """Check that the interpreter is one that the lock is for."""
+    version = sys.version.split()[0]
+    well = (3, 11) <= sys.version_info[:2] < (3, 14)
+    return Finding("Python", well, version if well else f"{version}; use 3.11 to 3.13")
+
+
+def pins(lock: Path = LOCK) -> Finding:
+    """Check that what is installed is what the lock names."""
+    wrong = []
+    for line in lock.read_text().splitlines():
+        if "==" not in line or line.startswith((" ", "#")):
+            continue
+        wanted = Requirement(line.rstrip("\\ "))
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            continue
+        try:
+            have = importlib.metadata.version(wanted.name)
+        except importlib.metadata.PackageNotFoundError:
+            have = "nothing"
+        if have == "nothing" or not wanted.specifier.contains(have):
+            wrong.append(f"{wanted.name} {have}")
+    if wrong:
+        more = f"{', '.join(wrong[:4])}{' …' if len(wrong) > 4 else ''}"
+        return Finding("packages", False, f"not as {lock}: {more}; delete .venv and `make setup`")
+    return Finding("packages", True, f"as {lock}")
+
+
+def disk(folder: Path = Path()) -> Finding:
+    """Check that there is room for data versions and models."""
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < FREE_GB:
+        said = f"{free:.1f} GB free, {FREE_GB} wanted; `dvc gc -w` frees old versions"
+        return Finding("disk", False, said)
+    return Finding("disk", True, f"{free:.0f} GB free")
+
+
+def servers() -> Iterator[Finding]:
+    """Check that the servers answer that the environment names, and that clocks agree."""
+    named = {"MLflow": "MLFLOW_TRACKING_URI", "Prefect": "PREFECT_API_URL"}
+    for name, variable in named.items():
+        address = os.environ.get(variable, "")
+        if not address.startswith("http"):
+            yield Finding(name, None, f"{variable} names no server; `make up` starts one")
+            continue
+        try:
+            skew = _skew(f"{address.rstrip('/')}/health")
+        except (urllib.error.URLError, OSError) as error:
+            yield Finding(name, False, f"{address} does not answer ({error}); `make up` there")
+            continue
+        yield Finding(name, True, address)
+        if abs(skew) > SKEW_SECONDS:
+            yield Finding("clock", False, f"{skew:+.0f} s from {name}'s; set the time (NTP)")
+
+
+def _skew(address: str) -> float:
+    """Seconds that this machine's clock is ahead of a server's."""
+    with urllib.request.urlopen(address, timeout=5) as reply:
+        there = parsedate_to_datetime(reply.headers["Date"]).timestamp()
+    return time.time() - there
+
+
+def clock(folder: Path = Path()) -> Finding:
+    """Check that the clock was not set back behind the ledger's last writing."""
+    lock = folder / "dvc.lock"
+    if lock.exists() and lock.stat().st_mtime > time.time() + SKEW_SECONDS:
+        return Finding("clock", False, "dvc.lock is from the future; set the time (NTP)")
+    return Finding("clock", True, time.strftime("%Y-%m-%d %H:%M %Z"))
+
+
+def store() -> Finding:
+    """Check that the remote can be written and read."""
+    from flows import ledger
+    from flows.store import check_bucket
+
+    try:
+        url = ledger.remote()
+        if url.startswith("s3://"):
+            check_bucket(url)
+        elif not os.access(next(p for p in (Path(url), *Path(url).parents) if p.exists()), os.W_OK):
+            return Finding("store", False, f"{url} cannot be written; `make remote URL=...`")
+    except SlimDermError as error:
+        return Finding("store", False, str(error))
+    return Finding("store", True, url)
+
+
+def gpu() -> Finding:
+    """Check that a GPU that is there is seen by Keras's backend."""
+    if shutil.which("nvidia-smi") is None:
+        return Finding("GPU", None, "no nvidia-smi; training runs on the CPU")
+    script = "import keras; print(len(keras.distribution.list_devices('gpu')))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    number = done.stdout.strip().splitlines()[-1:] or ["0"]
+    if done.returncode or number == ["0"]:
+        said = "there is one, and Keras's backend does not see it; install its CUDA packages"
+        return Finding("GPU", False, said)
+    return Finding("GPU", True, f"{number[0]} seen by Keras")
+
+
+def examine() -> list[Finding]:
+    """Run every check."""
+    checks: list[Callable[[], Finding]] = [python, pins, disk, clock, store, gpu]
+    return [*(check() for check in checks), *servers()]
+
+
+def main() -> int:
+    """Print what was found; 1 where something is ill."""
+    found = examine()
+    for each in found:
+        line = f"{MARKS[each.well]}  {each.name:<9} {each.said}"
+        console.print(line, highlight=False, soft_wrap=True)
+    return int(any(each.well is False for each in found))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
