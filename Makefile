@@ -2,14 +2,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-include infra/servers.env
-export SERVERS_HOST MLFLOW_PORT PREFECT_PORT
 BIN := .venv/bin
 export PYTHONWARNINGS ?= ignore
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo run test test-slow check flow up down data predict promote verify study bench remote push pull status lock clean
+.PHONY: agent help setup demo run test test-slow check flow up down data predict batch serve review promote rollback lineage backfill verify study bench remote push pull doctor status lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,8 +46,11 @@ check: setup ## lint, format, types, import direction
 	@mypy
 	@lint-imports
 
-up: setup ## start MLflow's and Prefect's servers on loopback
+up: setup ## start MLflow, Prefect, and a worker of each pool on loopback
 	@python -m flows.servers up
+
+agent: setup ## become a GPU worker of the servers that PREFECT_API_URL and MLFLOW_TRACKING_URI name
+	@python -m flows.servers agent
 
 down: setup ## stop them
 	@python -m flows.servers down
@@ -60,8 +61,26 @@ data: setup ## download HAM10000 into data/ham10000
 predict: setup ## classify one image: IMAGE=file [AGE=years] [SEX=male|female] [SITE=back|...]
 	@python -m flows.predict "$(IMAGE)" --age "$(AGE)" --sex "$(SEX)" --site "$(SITE)"
 
-promote: setup ## make the challenger (or VERSION=n) the champion
-	@python -m flows.promote $(VERSION)
+batch: setup ## classify IMAGES=folder [METADATA=table.csv] with the champion into OUT=probabilities.csv
+	@python -m flows.batch "$(IMAGES)" "$(or $(OUT),probabilities.csv)" --metadata "$(METADATA)"
+
+serve: setup ## serve the champion over HTTP on loopback (SERVE_PORT, 5001)
+	@python -m flows.serve
+
+review: setup ## judge the challenger against the champion, and the champion against the one before
+	@python -m flows.review
+
+promote: setup ## make the challenger (or VERSION=n) the champion if its gates are open; WHY="..."
+	@python -m flows.promote --version "$(VERSION)" --why "$(WHY)"
+
+rollback: setup ## make the champion before this one the champion again; WHY="..."
+	@python -m flows.promote --rollback --why "$(WHY)"
+
+lineage: setup ## what MODEL=version was made of; or what a commit or data version OF=hash led to
+	@python -m flows.lineage "$(MODEL)" "$(OF)"
+
+backfill: setup ## rebuild MLflow's runs, versions and evidence from the stages' outputs
+	@python -m flows.backfill
 
 verify: setup ## check the compressed dataset against its manifest
 	@python -m flows.verify
@@ -83,7 +102,11 @@ push: setup ## send data versions to the remote
 pull: setup ## fetch data versions from the remote
 	@dvc pull
 
-status: setup ## what is stale
+doctor: setup ## check Python, packages, disk, clock, store, GPU and servers, and say what to do
+	@python -m flows.doctor
+
+status: setup ## which servers and workers run here, and what is stale
+	@python -m flows.servers status
 	@dvc status
 
 lock: ## resolve pyproject.toml anew into requirements.lock

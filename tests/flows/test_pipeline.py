@@ -1,5 +1,6 @@
 """One short run by each route through the real tools: DVC, MLflow's and Prefect's servers."""
 
+import hashlib
 import json
 import shutil
 import socket
@@ -23,6 +24,7 @@ STAGES = {
     "resize",
     "storage",
     "register",
+    "review",
     "report",
 }
 
@@ -119,7 +121,15 @@ def test_mlflow_holds_a_parent_and_a_child_a_training(reproduced):
     by_name = {name: (status, tags, metrics) for name, status, tags, metrics in runs}
     steps = json.loads((workspace.folder / "models/lenet5/pruned/steps.json").read_text())["steps"]
     notations = {step["notation"] for step in steps} - {"R0"}
-    assert set(by_name) == {"lenet5", "original", "compressed", "reports", "report"} | notations
+    assert set(by_name) == {
+        "lenet5",
+        "original",
+        "compressed",
+        "promotions",
+        "reports",
+        "report",
+        *notations,
+    }
     assert {status for status, _, _ in by_name.values()} == {"FINISHED"}
     _, tags, metrics = by_name["original"]
     assert {"dvc.raw", "dvc.compressed", "mlflow.source.git.commit", "mlflow.parentRunId"} <= set(
@@ -149,6 +159,39 @@ def test_predict_and_promote_use_the_registered_model(reproduced):
     assert "melanoma" in said
     workspace.run("python", "-m", "flows.promote")
     assert "champion" in workspace.run("python", "-m", "flows.predict", str(image)).stdout
+
+
+def test_a_folder_is_classified_and_a_faulty_file_gets_a_row_that_says_so(reproduced, tmp_path):
+    workspace, _ = reproduced
+    workspace.run("python", "-m", "flows.promote")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    source = sorted((workspace.folder / "data/raw/images").glob("*.jpg"))
+    for path in source[:3]:
+        shutil.copy(path, folder / path.name)
+    (folder / "broken.jpg").write_bytes(b"no image")
+    table = tmp_path / "people.csv"
+    table.write_text(f"image_id,age,sex\n{source[0].stem},45,female\n")
+    out = str(tmp_path / "out.csv")
+    command = ["python", "-m", "flows.batch", str(folder), out, "--metadata", str(table)]
+    assert "3 images in" in workspace.run(*command).stdout
+    found = pd.read_csv(out, keep_default_na=False).set_index("image_id")
+    assert len(found) == 4
+    assert "broken.jpg" in found.loc["broken", "file"]
+    assert found.loc["broken", "error"]
+    classes = ["melanoma", "negative", "nevus", "other"]
+    good = found.drop("broken")
+    sums = good[classes].astype(float).sum(axis=1)
+    assert sums.between(1 - 1e-9, 1 + 1e-9).all()
+    for name, row in good.iterrows():
+        path = folder / f"{name}.jpg"
+        assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert row["predicted"] == max(classes, key=lambda each: float(row[each]))
+    table.write_text("image_id,age\nx,old\n")
+    refused = workspace.run(*command, check=False)
+    assert refused.returncode == 1
+    assert "SchemaError" in refused.stdout
+    assert "received age 'old' of 'x'" in refused.stdout
 
 
 @pytest.mark.parametrize(
@@ -201,4 +244,4 @@ def test_a_pruning_parameter_reruns_pruning_only(reproduced):
     params.write_text(
         params.read_text().replace("relative_tolerance: 0.9", "relative_tolerance: 0.8")
     )
-    assert set(workspace.repro()) <= {"prune@lenet5", "register", "report"}
+    assert set(workspace.repro()) <= {"prune@lenet5", "register", "review", "report"}

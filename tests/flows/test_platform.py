@@ -1,0 +1,318 @@
+"""The whole topology: PostgreSQL, an S3 store, both servers, a coordinator, an agent elsewhere."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1200)]
+
+SECRET = uuid.uuid4().hex  # of this run alone, so that no source holds it
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    """A PostgreSQL server with the databases mlflow and prefect; yields host, port and password."""
+    found = [*Path("/usr/lib/postgresql").glob("*/bin"), Path(shutil.which("initdb") or "/").parent]
+    programs = next((folder for folder in found if (folder / "initdb").exists()), None)
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="slimderm-pg-"))
+    who = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+    if who:
+        shutil.chown(folder, **who)
+    (folder / "password").write_text(SECRET)
+    (folder / "password").chmod(0o644)
+    port, quiet = free_port(), {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    options = ["--auth", "scram-sha-256", "-U", "slimderm", "--pwfile", str(folder / "password")]
+    data = str(folder / "data")
+    subprocess.run(
+        [programs / "initdb", "-D", data, *options], check=True, cwd=folder, **who, **quiet
+    )
+    server = subprocess.Popen(
+        [programs / "postgres", "-D", data, "-p", port, "-k", folder, "-h", "127.0.0.1"],
+        cwd=folder,
+        **who,
+        **quiet,
+    )
+    psql = [programs / "psql", "-h", "127.0.0.1", "-p", port, "-U", "slimderm", "-d", "postgres"]
+    for name in ("mlflow", "prefect"):
+        command = [*psql, "-c", f"create database {name}"]
+        for _ in range(100):
+            if not subprocess.run(
+                command, check=False, env={**os.environ, "PGPASSWORD": SECRET}, **quiet
+            ).returncode:
+                break
+            time.sleep(0.1)
+    yield f"slimderm:{SECRET}@127.0.0.1:{port}"
+    server.send_signal(signal.SIGINT)  # at once, not when the last client has gone
+    server.wait()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def platform(make_workspace, tiny, postgres, endpoint):
+    """Servers and a cpu worker beside the coordinator's clone, a gpu worker beside another."""
+    params = tiny.replace("networks: [lenet5]", "networks: [lenet5, custom1]")
+    coordinator = make_workspace(params)
+    ports = {"MLFLOW_PORT": free_port(), "PREFECT_PORT": free_port()}
+    coordinator.environment |= ports | {
+        "MLFLOW_BACKEND_STORE_URI": f"postgresql://{postgres}/mlflow",
+        "MLFLOW_ARTIFACTS_DESTINATION": "s3://lesions/artifacts",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{postgres}/prefect",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "tester",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    try:
+        coordinator.follow("second-machine.md", "coordinator$", 0, 2)
+        agent = elsewhere(coordinator, ports)
+        with agent.start("bash", "-c", agent.commands("second-machine.md", "agent$")[1]) as worker:
+            yield coordinator, agent
+            os.killpg(worker.pid, signal.SIGTERM)
+    finally:
+        coordinator.run("python", "-m", "flows.servers", "down")
+
+
+def elsewhere(coordinator, ports):
+    """Another clone with a home of its own, which knows the servers and the store."""
+    coordinator.environment |= {
+        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{ports['MLFLOW_PORT']}",
+        "PREFECT_API_URL": f"http://127.0.0.1:{ports['PREFECT_PORT']}/api",
+    }
+    place = coordinator.folder.parent / "elsewhere"
+    place.mkdir()
+    agent = type(coordinator)(place / "clone")
+    coordinator.run("git", "clone", "-q", str(coordinator.folder), str(agent.folder))
+    servers = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL")
+    keys = [name for name in coordinator.environment if name.startswith("AWS") or name in servers]
+    agent.environment |= {name: coordinator.environment[name] for name in keys}
+    agent.link_environment()
+    agent.follow("second-machine.md", "agent$", 0, 1)
+    return agent
+
+
+def ask(workspace, path, body=None):
+    """Ask Prefect's server."""
+    request = urllib.request.Request(
+        f"{workspace.environment['PREFECT_API_URL']}{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"content-type": "application/json"},
+    )
+    return json.load(urllib.request.urlopen(request, timeout=30))
+
+
+def run_scheduled(workspace):
+    """Submit the scheduled deployment as the page says, and follow it to its end."""
+    (said,) = workspace.follow("second-machine.md", "coordinator$", 2)
+    run = {"id": re.search(r"UUID: (\S+)", said)[1]}
+    deadline = time.monotonic() + 900
+    while time.monotonic() < deadline:
+        found = ask(workspace, f"/flow_runs/{run['id']}")
+        if found["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            return found
+        time.sleep(2)
+    raise AssertionError(found)
+
+
+@pytest.fixture(scope="module")
+def ran(platform):
+    return run_scheduled(platform[0])
+
+
+def logs(workspace):
+    return {path.name: path.read_text() for path in (workspace.folder / ".servers").glob("*.log")}
+
+
+def test_the_scheduled_deployment_ends_with_a_registered_model(platform, ran):
+    coordinator, _ = platform
+    assert ran["state_type"] == "COMPLETED", logs(coordinator)
+    registry = json.loads((coordinator.folder / "data/registry.json").read_text())
+    assert {entry["network"] for entry in registry["accepted"]} == {"lenet5", "custom1"}
+    review = json.loads((coordinator.folder / "data/review.json").read_text())
+    assert review["challenger"]["version"] == registry["challenger"]["version"]
+    clean = coordinator.run("dvc", "status").stdout.strip()
+    assert clean == "Data and pipelines are up to date."
+
+
+def test_networks_trained_on_both_agents_and_nowhere_else(platform, ran):
+    coordinator, agent = platform
+    folders = [coordinator.folder / ".agent", agent.folder / ".agent"]
+    found = [list((folder / ".cache").rglob("model.keras")) for folder in folders]
+    assert all(found)
+    assert not list((coordinator.folder / ".cache").rglob("model.keras"))
+    runs = ask(coordinator, "/flow_runs/filter", {"flows": {"name": {"any_": ["agent"]}}})
+    stages = {"train@lenet5", "train@custom1", "prune@lenet5", "prune@custom1"}
+    assert {run["name"] for run in runs} == stages
+    assert {run["state_type"] for run in runs} == {"COMPLETED"}
+
+
+def test_schedules_make_runs_and_forms_have_descriptions(platform, ran):
+    coordinator, _ = platform
+    body = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    assert ask(coordinator, "/flow_runs/filter", body)
+    deployments = ask(coordinator, "/deployments/filter", {})
+    assert len(deployments) == 18
+    for deployment in deployments:
+        form = deployment["parameter_openapi_schema"]["properties"]
+        assert all(entry.get("description") for entry in form.values()), deployment["name"]
+
+
+def test_a_second_scheduled_run_finds_nothing_to_do(platform, ran):
+    coordinator, _ = platform
+    before = pd.Timestamp.now("UTC")
+    again = run_scheduled(coordinator)
+    assert again["state_type"] == "COMPLETED"
+    body = {"flows": {"name": {"any_": ["agent"]}}}
+    starts = [run["start_time"] for run in ask(coordinator, "/flow_runs/filter", body)]
+    assert all(pd.Timestamp(start) < before for start in starts)
+
+
+def test_lineage_leads_from_the_model_to_its_flow_run_and_back(platform, ran):
+    coordinator, _ = platform
+    registry = json.loads((coordinator.folder / "data/registry.json").read_text())
+    version = registry["challenger"]["version"]
+    said = coordinator.run("python", "-m", "flows.lineage", f"slimderm/{version}", "").stdout
+    commit = coordinator.run("git", "rev-parse", "HEAD").stdout.strip()
+    assert commit in said
+    run = next(line.split()[-1] for line in said.splitlines() if "Prefect flow run" in line)
+    assert ask(coordinator, f"/flow_runs/{run}")["name"].startswith("prune@")
+    back = coordinator.run("python", "-m", "flows.lineage", "", commit[:12]).stdout
+    assert f"version {version}," in back
+
+
+def test_a_promotion_past_the_gates_fails_the_next_run_and_is_not_served(platform, ran):
+    coordinator, _ = platform
+    registry = coordinator.folder / "mlflow/registry.yaml"
+    text = registry.read_text()
+    registry.write_text(text.replace("max_bytes: 10000000", "max_bytes: 10"))
+    script = (
+        "import mlflow;"
+        "mlflow.MlflowClient().set_registered_model_alias('slimderm', 'champion', '1')"
+    )
+    coordinator.run("python", "-c", script)
+    failed = run_scheduled(coordinator)
+    assert failed["state_type"] == "FAILED"
+    assert "fails its gates: bytes is" in failed["state"]["message"]
+    image = next((coordinator.folder / "data/raw/images").glob("*.jpg"))
+    refused = coordinator.run("python", "-m", "flows.predict", str(image), check=False)
+    assert refused.returncode == 1
+    assert "not to be served" in refused.stdout
+    registry.write_text(text)
+    assert run_scheduled(coordinator)["state_type"] == "COMPLETED"
+    assert "champion" in coordinator.run("python", "-m", "flows.predict", str(image)).stdout
+
+
+def test_the_page_on_promotion_runs_and_promotions_say_who_when_and_why(platform, ran):
+    coordinator, _ = platform
+    review, promote, predict, rollback, batch, lineage, back, backfill = coordinator.follow(
+        "promotion.md", "coordinator$"
+    )
+    assert "all gates are open" in review
+    assert "is the champion" in promote
+    assert "(champion, " in predict
+    assert "version 1 is the champion" in rollback
+    assert "104 images in probabilities.csv, 0 that could not be read" in batch
+    table = pd.read_csv(coordinator.folder / "probabilities.csv")
+    assert set(table["model"]) == {"slimderm/1"}
+    assert coordinator.run("git", "rev-parse", "HEAD").stdout.strip() in lineage
+    assert "slimderm version 1," in back
+    assert "on record" in backfill
+    script = (
+        "import json; from flows.params import read_params; from flows.tracking import Tracker;"
+        "from flows.registry import Registry;"
+        "print(json.dumps(Registry(Tracker(read_params().record)).promotions()))"
+    )
+    kept = json.loads(coordinator.run("python", "-c", script).stdout)
+    assert [entry["version"] for entry in kept] == ["1", "2", "1"]
+    said = ["not said", "half the size, not inferior", "it misses melanomas on the new camera"]
+    assert [entry["why"] for entry in kept] == said
+    assert kept[0]["by"] == "MLflow's page or API"
+
+
+def test_the_champion_is_served_over_http_and_answers_as_the_model_does(platform, ran):
+    coordinator, _ = platform
+    port = free_port()
+    size = json.loads((coordinator.folder / "data/resize/choice.json").read_text())
+    image = np.full((1, size["height"], size["width"], 3), 90).tolist()
+    asked = {"inputs": {"image": image, "metadata": [[0.1, 0.5, 0.2]]}}
+    (coordinator.folder / "asked.json").write_text(json.dumps(asked))
+    coordinator.environment["SERVE_PORT"] = port
+    with coordinator.start("python", "-m", "flows.serve") as server:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2).close()
+                break
+            except OSError:
+                assert server.poll() is None, server.stdout.read()
+                time.sleep(0.5)
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/invocations",
+            data=json.dumps(asked).encode(),
+            headers={"content-type": "application/json"},
+        )
+        answer = json.load(urllib.request.urlopen(request, timeout=60))
+        os.killpg(server.pid, signal.SIGTERM)
+    script = (
+        "import json, numpy as np; from flows.params import read_params;"
+        "from flows.tracking import Tracker; t = Tracker(read_params().record);"
+        "m, _ = t.load(t.aliased('champion')[1]); a = json.load(open('asked.json'))['inputs'];"
+        "print(m.predict({k: np.array(v, m.input[k].dtype) for k, v in a.items()}, verbose=0)"
+        ".tolist())"
+    )
+    expected = json.loads(coordinator.run("python", "-c", script).stdout.splitlines()[-1])
+    np.testing.assert_allclose(answer["predictions"], expected, atol=1e-4)
+
+
+def test_a_new_server_is_filled_from_the_outputs(platform, ran, tmp_path):
+    coordinator, _ = platform
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/new.db"}
+    coordinator.run("python", "-m", "flows.backfill", **store)
+    script = (
+        "import mlflow; c = mlflow.MlflowClient();"
+        "print(len(c.search_model_versions(\"name = 'slimderm'\")))"
+    )
+    old = coordinator.run("python", "-c", script).stdout
+    assert coordinator.run("python", "-c", script, **store).stdout == old
+
+
+def test_the_page_on_s3_runs(platform, ran):
+    coordinator, _ = platform
+    before = sorted((coordinator.folder / "data/raw").rglob("*"))
+    commands = coordinator.commands("s3.md")
+    assert commands[0].startswith("export ")
+    shutil.rmtree(coordinator.folder / "data/raw")
+    coordinator.follow("s3.md", "$", 1)
+    assert sorted((coordinator.folder / "data/raw").rglob("*")) == before
+
+
+def test_no_secret_is_written_anywhere(platform, ran):
+    coordinator, agent = platform
+    for workspace in (coordinator, agent):
+        for path in workspace.folder.parent.rglob("*"):
+            if path.is_file() and "home/prefect/storage" not in str(path):
+                assert SECRET.encode() not in path.read_bytes(), path
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            assert SECRET.encode() not in process.read_bytes()
+        except OSError:
+            continue  # it ended meanwhile
