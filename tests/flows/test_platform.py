@@ -16,6 +16,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.ui import WebDriverWait
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1200)]
 
@@ -111,6 +116,41 @@ def elsewhere(coordinator, ports):
     return agent
 
 
+@pytest.fixture
+def browser(tmp_path):
+    if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for name in (
+        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
+        "disable-background-networking", "disable-component-update", "disable-sync",
+        "window-size=1300,1500", f"user-data-dir={tmp_path}/chromium",
+    ):  # fmt: skip
+        options.add_argument(f"--{name}")
+    service = webdriver.ChromeService(shutil.which("chromedriver"))
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+def set_alias(driver, workspace, version, alias):
+    """Do in MLflow's page what a person does to promote a version."""
+    wait = WebDriverWait(driver, 60)
+
+    def shown(selector):
+        return wait.until(expected_conditions.element_to_be_clickable((By.CSS_SELECTOR, selector)))
+
+    server = workspace.environment["MLFLOW_TRACKING_URI"]
+    driver.get(f"{server}/#/models/slimderm/versions/{version}")
+    shown("[data-component-id*='modelversionviewaliaseditor']").click()
+    field = shown("[role=dialog] input")
+    field.send_keys(alias)
+    field.send_keys(Keys.ENTER)
+    shown("[data-component-id='mlflow.edit-aliases-modal.save-button']").click()
+    wait.until(lambda driver: f"@ {alias}" in driver.find_element(By.TAG_NAME, "body").text)
+
+
 def ask(workspace, path, body=None):
     """Ask Prefect's server."""
     request = urllib.request.Request(
@@ -200,16 +240,14 @@ def test_lineage_leads_from_the_model_to_its_flow_run_and_back(platform, ran):
     assert f"version {version}," in back
 
 
-def test_a_promotion_past_the_gates_fails_the_next_run_and_is_not_served(platform, ran):
+def test_an_alias_set_in_mlflows_page_past_the_gates_fails_the_next_run_and_is_not_served(
+    platform, ran, browser
+):
     coordinator, _ = platform
     registry = coordinator.folder / "mlflow/registry.yaml"
     text = registry.read_text()
     registry.write_text(text.replace("max_bytes: 10000000", "max_bytes: 10"))
-    script = (
-        "import mlflow;"
-        "mlflow.MlflowClient().set_registered_model_alias('slimderm', 'champion', '1')"
-    )
-    coordinator.run("python", "-c", script)
+    set_alias(browser, coordinator, "1", "champion")
     failed = run_scheduled(coordinator)
     assert failed["state_type"] == "FAILED"
     assert "fails its gates: bytes is" in failed["state"]["message"]
