@@ -35,7 +35,7 @@ flow: setup ## the same as run, as a Prefect flow (make up starts a server to wa
 	@python -m flows.pipeline
 
 test: setup ## everything fast and one short run through real servers
-	@python -m pytest -m "not slow"
+	@python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: setup ## the rest of the tests
 	@python -m pytest -m slow

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from components.errors import ParameterError
-from flows.params import Params, read_params
+from flows.params import Params, read_params, recorded_by
 from flows.recipe import apply
 
 ROOT = Path(__file__).parents[2]
@@ -85,3 +85,17 @@ def test_a_faulty_recipe_changes_nothing(tmp_path):
         apply(recipe, None, params)
     assert yaml.safe_load(params.read_text()) == {"train": {"epochs": 3}}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml", "recipe.yaml"]
+
+
+def test_a_run_may_choose_where_it_works_and_the_choice_ends_with_it(tmp_path):
+    path = write(tmp_path, "record: {workers: 3}")
+    with recorded_by(engine="dask", dask_address="tcp://head:8786", workers=None):
+        record = read_params(path).record
+        assert (record.engine, record.dask_address, record.workers) == (
+            "dask",
+            "tcp://head:8786",
+            3,
+        )
+    assert read_params(path).record.engine == "processes"
+    with pytest.raises(ParameterError, match="dask_address"), recorded_by(engine="dask"):
+        pass

@@ -1,0 +1,87 @@
+"""An agent's workplace, what it refuses, and how a version travels."""
+
+import contextlib
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.errors import RecordError
+from flows.agent import as_markdown, from_markdown, workplace
+from flows.fleet import committed
+
+
+def git(folder, *arguments):
+    done = subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A small DVC repository with a commit."""
+    origin = tmp_path / "clone"
+    (origin / ".dvc").mkdir(parents=True)
+    (origin / ".dvc/config").write_text(
+        "[core]\n    remote = storage\n['remote \"storage\"']\n    url = ../dvc-remote\n"
+    )
+    (origin / "requirements.lock").write_text("numpy==2.4.6\n")
+    (origin / "components").mkdir()
+    (origin / "components/code.py").write_text("one = 1\n")
+    git(origin, "init", "-q")
+    git(origin, "add", "-A")
+    git(origin, "commit", "-qm", "first")
+    return origin
+
+
+def test_a_workplace_holds_the_commit_and_shares_remote_and_cache(clone):
+    first = git(clone, "rev-parse", "HEAD")
+    (clone / "components/code.py").write_text("two = 2\n")
+    git(clone, "commit", "-qam", "second")
+    place = workplace(clone, first)
+    assert (place / "components/code.py").read_text() == "one = 1\n"
+    assert (clone / "components/code.py").read_text() == "two = 2\n"
+    config = (place / ".dvc/config.local").read_text()
+    assert str(clone / "dvc-remote") in config
+    assert str(clone / ".dvc/cache") in config
+    (place / "components/code.py").write_text("left over\n")
+    again = workplace(clone, git(clone, "rev-parse", "HEAD"))
+    assert (again / "components/code.py").read_text() == "two = 2\n"
+
+
+def test_a_commit_that_nobody_has_is_refused(clone):
+    with pytest.raises(RecordError, match=r"received 0000.*push it from the coordinator"):
+        workplace(clone, "0" * 40)
+
+
+def test_a_commit_of_another_environment_is_refused(clone):
+    first = git(clone, "rev-parse", "HEAD")
+    (clone / "requirements.lock").write_text("numpy==2.4.7\n")
+    with pytest.raises(RecordError, match="make setup"):
+        workplace(clone, first)
+
+
+def test_code_that_is_not_committed_is_not_sent(clone):
+    (clone / "params.yaml").write_text("{}")
+    with contextlib.chdir(clone):
+        assert committed() == git(clone, "rev-parse", "HEAD")
+        (clone / "components/code.py").write_text("three = 3\n")
+        with pytest.raises(RecordError, match=r"components/code\.py"):
+            committed()
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)
+
+
+@given(
+    st.text("abc@0123", min_size=1, max_size=12),
+    st.dictionaries(TEXT, st.one_of(TEXT, st.integers(), st.lists(TEXT)), max_size=4),
+)
+def test_what_is_written_for_people_is_read_back(stage, entry):
+    assert from_markdown(as_markdown(stage, entry)) == {stage: entry}
