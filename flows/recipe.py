@@ -41,6 +41,7 @@ def apply(recipe: Path | None, data: Path | None, params: Path = PARAMS) -> list
         If the result is not valid.
     """
     yaml = YAML()  # keeps the comments
+    yaml.preserve_quotes = True  # without them an address in braces is no YAML for DVC
     document = yaml.load(params.read_text()) or {}
     before = _flat(document)
     changes: dict[str, Any] = (YAML(typ="safe").load(recipe.read_text()) or {}) if recipe else {}

@@ -99,3 +99,9 @@ def test_a_run_may_choose_where_it_works_and_the_choice_ends_with_it(tmp_path):
     assert read_params(path).record.engine == "processes"
     with pytest.raises(ParameterError, match="dask_address"), recorded_by(engine="dask"):
         pass
+
+
+def test_a_recipe_leaves_quotes_where_braces_need_them(tmp_path):
+    path = write(tmp_path, 'record: {tracking_uri: "sqlite:///mlflow.db"}\n')
+    apply(None, tmp_path, path)
+    assert '"sqlite:///mlflow.db"' in path.read_text()
