@@ -39,13 +39,16 @@ def curves(histories: pd.DataFrame, *, title: str) -> Figure:
                 title=f"{way}: {measure}" if measure == "accuracy" else measure,
                 x="epoch" if way == ways[-1] else "",
             )
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            ax.set_xlim(0.5, own["epoch"].max() + 0.5)  # one epoch is a point in the middle
             for ratio, each in own.groupby("ratio"):
                 for part, style in STYLES.items():
                     ax.plot(
                         each["epoch"],
                         each[f"{part}_{measure}"],
                         style,
+                        marker=".",
+                        markersize=4,
                         color=COLOURS[ratios.index(ratio) % len(COLOURS)],
                         label=f"{_named(ratio)}, {part}",
                     )
