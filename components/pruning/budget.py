@@ -72,9 +72,9 @@ def _measure(planner: Planner, kind: str) -> Callable[[Keep], float]:
         return costs.multiply_accumulates
     if kind == "latency_ms":
         return lambda keep: latency(remove(graph, keep))
-    # A weight's bytes are known; names and shapes add as much for a large model as for a small one.
-    smallest = planner.smallest()
-    base = saved_bytes(remove(graph, smallest)) - _bytes(costs, smallest)
+    # A weight's bytes are known; names and shapes add no more for a smaller model.
+    whole = np.ones(graph.num_bundles, bool)
+    base = saved_bytes(remove(graph, whole)) - _bytes(costs, whole)
     return lambda keep: base + _bytes(costs, keep)
 
 
@@ -98,7 +98,19 @@ def saved_bytes(model: keras.Model) -> int:
 
 
 def latency(model: keras.Model) -> float:
-    """Median milliseconds for one input on this machine."""
+    """Median milliseconds for one input on this machine.
+
+    Raises
+    ------
+    ParameterError
+        When the model's input size is open.
+    """
+    for tensor in model.inputs:
+        if None in tensor.shape[1:]:
+            raise ParameterError(
+                f"model: received one whose input {tensor.name} has the open size "
+                f"{tensor.shape[1:]}, expected a fixed one; latency depends on it"
+            )
     inputs = [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
     given: Any = inputs if len(inputs) > 1 else inputs[0]
     if isinstance(model.input, dict):

@@ -72,5 +72,6 @@ class Costs:
                     f"model: received one whose input size is open at {work.path}, expected a "
                     "fixed size; multiply-accumulates depend on it"
                 )
-            total += work.positions * self.size(work.variable, keep)
+            channels = math.prod(int(kept(keep, labels).sum()) for labels in work.along)
+            total += work.positions * channels * self.size(work.variable, keep)
         return total

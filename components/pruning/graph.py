@@ -5,7 +5,7 @@ two that are added. Bundles that belong to the same layers form a *group*; its l
 together, by whole bundles.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,8 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from components.pruning.rules import RULES, rule_for
+from components.errors import ParameterError
+from components.pruning.rules import rule_for
 from components.pruning.tracer import FIXED, Axes, Labels, Producer, Size, Slot, Tracer, Work
 from components.pruning.walk import Call, calls, check_model, ends, graph_of, is_functional
 
@@ -115,6 +116,7 @@ def _fixed(tensor: Any) -> Axes:
 class _Nested:
     """A nested model that was followed once; other calls of it unite with that one."""
 
+    path: str
     inputs: list[Axes]
     outputs: list[Axes]
     works: list[Work]
@@ -153,8 +155,13 @@ def _enter(tracer: Tracer, call: Call, given: list[Axes], nested: dict[int, _Nes
     if known is None:
         start = len(tracer.works)
         outputs = _follow(tracer, model, ordered, f"{call.path}/", nested)
-        nested[id(model)] = _Nested(ordered, outputs, tracer.works[start:])
+        nested[id(model)] = _Nested(call.path, ordered, outputs, tracer.works[start:])
         return outputs
+    if known.path != call.path:  # Keras would make a model of each place
+        raise ParameterError(
+            f"model: received one that nests {model.name!r} at both {known.path} and {call.path}, "
+            "expected it inside one model"
+        )
     tracer.works += known.works
     for before, now in zip(known.inputs, ordered, strict=True):
         for old, new in zip(before, now, strict=True):
@@ -170,8 +177,9 @@ def _in_order(model: Any, call: Call, given: list[Axes]) -> list[Axes]:
         return given
     axes_of = {id(tensor): axes for tensor, axes in zip(call.inputs, given, strict=True)}
     struct = graph_of(model)._inputs_struct  # type: ignore[union-attr]
-    by_name = {tensor.name: argument[name] for name, tensor in struct.items()}
-    return [axes_of[id(by_name[tensor.name])] for tensor in ends(model)[0]]
+    names = {} if not isinstance(struct, dict) else {id(x): name for name, x in struct.items()}
+    tensors = ends(model)[0]
+    return [axes_of[id(argument[names.get(id(tensor), tensor.name)])] for tensor in tensors]
 
 
 def _settle(tracer: Tracer, model: Any) -> Graph:
@@ -192,11 +200,7 @@ def _settle(tracer: Tracer, model: Any) -> Graph:
 
     producers = {path: settled(entry) for path, entry in tracer.producers.items()}
     # That the classes stay, whatever softmax is made of them, goes without saying.
-    last = {
-        tensor._keras_history.operation.name
-        for tensor in ends(model)[1]
-        if type(tensor._keras_history.operation) in RULES
-    }
+    last = {tensor._keras_history.operation.name for tensor in ends(model)[1]} - tracer.strangers
     walls: dict[tuple[str, str], list[Labels]] = {}
     for path, reason, labels in tracer.walls:
         if path not in last:
@@ -210,17 +214,16 @@ def _settle(tracer: Tracer, model: Any) -> Graph:
             settled(entry) for entry in tracer.values.values() if entry.labels is not None
         ),
         producers=producers,
-        works=tuple(tracer.works),
+        works=tuple(
+            replace(work, along=tuple(bundle_of[labels] for labels in work.along))
+            for work in tracer.works
+        ),
         walls=tuple(
             Wall(path, reason, len(set(np.concatenate(labels).tolist()) - {FIXED}))
             for (path, reason), labels in walls.items()
         ),
         groups=_group(producers, number, free),
     )
-
-
-def _any(entry: Size) -> bool:
-    return entry.labels is not None
 
 
 def _components(number: int, pairs: list[tuple[Labels, Labels]]) -> tuple[int, Labels]:

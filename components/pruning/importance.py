@@ -51,19 +51,27 @@ def l2(evidence: Evidence) -> Values:
 def batch_norm_scale(evidence: Evidence) -> Values:
     """Absolute scale of a channel's batch normalisation (Liu et al. 2017, arXiv 1708.06519).
 
-    Groups that no such scale sees are judged by `l1`.
+    Channels that no such scale sees are judged by `l1`, brought to the mean of those of their group
+    that one sees.
     """
     graph = evidence.graph
-    seen = np.zeros(graph.num_bundles + 1, bool)
+    scale = np.full(graph.num_bundles + 1, np.nan)  # the last is for `FIXED`
     for slot in graph.slots:
         if slot.variable is getattr(slot.layer, "gamma", None):
-            seen[slot.labels] = True
-            yield slot.labels, np.abs(np.asarray(read(slot.variable), np.float64))
+            values = np.abs(np.asarray(read(slot.variable), np.float64))
+            scale[slot.labels] = values
+            yield slot.labels, values
+    seen = ~np.isnan(scale)
     for group in graph.groups:
-        if not seen[group.bundles].any():
-            for path in group.layers:
-                producer = graph.producers[path]
-                yield producer.labels, _sums(producer, np.abs)
+        scales = scale[group.bundles][seen[group.bundles]]
+        if len(scales) == len(group.bundles):
+            continue
+        norms = {path: _sums(graph.producers[path], np.abs) for path in group.layers}
+        mean = np.concatenate(list(norms.values())).mean()
+        factor = scales.mean() / mean if len(scales) and mean > 0 else 1.0
+        for path, norm in norms.items():
+            labels = graph.producers[path].labels
+            yield labels[~seen[labels]], norm[~seen[labels]] * factor
 
 
 def geometric_median(evidence: Evidence) -> Values:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from components.errors import ParameterError
 from components.pruning.recipe import check_ratio
 from components.pruning.surgery import read
-from components.pruning.walk import layers_by_path
+from components.pruning.walk import check_model, layers_by_path
 
 Masks = dict[str, npt.NDArray[np.bool_]]
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
@@ -72,8 +72,10 @@ def magnitude_masks(
     Raises
     ------
     ParameterError
-        For a ratio outside (0, 1), an unknown scope, or a layer that does not exist.
+        For a model whose layers cannot be read, a ratio outside (0, 1), an unknown scope, or a
+        layer that does not exist.
     """
+    check_model(model)
     check_ratio(ratio)
     if scope not in ("local", "global"):
         raise ParameterError(f"scope: received {scope!r}, expected one of local, global")

@@ -112,7 +112,9 @@ class Planner:
         if self.scope == "global":
             candidates = np.flatnonzero(self.free)
             gone = sum(
-                self.original[group.name] - len(group.bundles) for group in self.graph.groups
+                self.original[group.name] - len(group.bundles)
+                for group in self.graph.groups
+                if self.free[group.bundles].any()
             )
             number = len(candidates) - math.floor((len(candidates) + gone) * share)
             order = candidates[np.argsort(self.ranks[candidates], kind="stable")]

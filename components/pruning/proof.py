@@ -5,6 +5,7 @@ the smaller one must compute.
 """
 
 import copy
+import math
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ import numpy as np
 
 from components.pruning.graph import Graph, Keep, kept
 from components.pruning.surgery import remove
-from components.pruning.walk import copied, layers_by_path, remade, settle
+from components.pruning.walk import config_of, copied, layers_by_path, remade, settle
 
 
 def randomise(model: keras.Model, *, seed: int) -> None:
@@ -35,7 +36,7 @@ def randomise(model: keras.Model, *, seed: int) -> None:
 
 def without_softmax(model: keras.Model) -> keras.Model:
     """Return a copy whose last layers give their sums, not the probabilities made of them."""
-    config = copy.deepcopy(model.get_config())
+    config = copy.deepcopy(config_of(model))
     last = {tensor._keras_history.operation.name for tensor in model.outputs}
     for entry in config["layers"]:
         if entry["config"].get("name") in last and "activation" in entry["config"]:
@@ -92,7 +93,8 @@ def deviation(graph: Graph, keep: Keep, inputs: Any) -> float:
     Returns
     -------
     float
-        Largest difference of any output, relative to the outputs' standard deviation.
+        Largest difference of any output, relative to the outputs' standard deviation; infinite
+        where one is no number.
     """
     expected = keras.tree.flatten(silence(graph, keep)(inputs, training=False))
     received = keras.tree.flatten(remove(graph, keep)(inputs, training=False))
@@ -101,5 +103,6 @@ def deviation(graph: Graph, keep: Keep, inputs: Any) -> float:
         first, second = (
             np.asarray(keras.ops.convert_to_numpy(x), np.float64) for x in (one, other)
         )
-        worst = max(worst, float(np.abs(first - second).max() / max(first.std(), 1e-12)))
+        found = float(np.abs(first - second).max() / max(first.std(), 1e-12))
+        worst = max(worst, found if math.isfinite(found) else math.inf)
     return worst

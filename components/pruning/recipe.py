@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from numbers import Integral, Real
 
 from components.errors import ParameterError
 
@@ -26,9 +27,9 @@ def check_ratio(ratio: float | Fraction) -> None:
     ParameterError
         For such a ratio.
     """
-    if isinstance(ratio, bool) or not 0 < ratio < 1:
+    if isinstance(ratio, bool) or not isinstance(ratio, Real) or not 0 < ratio < 1:
         raise ParameterError(
-            f"ratio: received {ratio}, expected the share to take away, above 0 and below 1"
+            f"ratio: received {ratio!r}, expected the share to take away, above 0 and below 1"
         )
 
 
@@ -55,11 +56,15 @@ class Limits:
     only: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.multiple, bool) or self.multiple < 1:
-            raise ParameterError(f"multiple: received {self.multiple}, expected at least 1")
-        for name, floor in self.floors.items():
-            if floor < 1:
-                raise ParameterError(f"floors: received {floor} for {name}, expected at least 1")
+        floors = (("floors", floor, f" for {layer}") for layer, floor in self.floors.items())
+        for name, value, where in (("multiple", self.multiple, ""), *floors):
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+                raise ParameterError(
+                    f"{name}: received {value!r}{where}, expected a whole number of at least 1"
+                )
+        for name, layers in (("keep", self.keep), ("only", self.only)):
+            if isinstance(layers, str):
+                raise ParameterError(f"{name}: received {layers!r}, expected a list of layers")
 
 
 @dataclass(frozen=True)

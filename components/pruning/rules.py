@@ -67,7 +67,7 @@ def dense(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     units = tracer.produce(call.path, layer, layer.kernel, 1)
     tracer.hold(call.path, layer, layer.bias, 0, units)
     tracer.size(call.path, "units", units)
-    _work(tracer, call, layer.kernel, call.inputs[0].shape[1:-1])
+    _work(tracer, call, layer.kernel, call.inputs[0].shape[1:-1], axes[1:-1])
     return (*axes[:-1], activated(tracer, call, units))
 
 
@@ -109,9 +109,7 @@ def convolution(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
 def _own_channel_each(tracer: Tracer, call: Call, incoming: Labels | None) -> Labels | None:
     """As many groups as channels: what each filter makes goes with the channel that it reads."""
     layer = call.operation
-    if incoming is None:
-        return None
-    outgoing = np.repeat(incoming, layer.filters // layer.groups)
+    outgoing = None if incoming is None else np.repeat(incoming, layer.filters // layer.groups)
     last = len(layer.kernel.shape) - 1
     tracer.hold(call.path, layer, layer.kernel, last, outgoing)
     tracer.hold(call.path, layer, layer.bias, 0, outgoing)
@@ -173,9 +171,9 @@ def batch_normalization(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> A
 def prelu(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     """A slope for each place that is not shared."""
     layer = call.operation
-    for axis, labels in enumerate(inputs[0]):
-        if labels is not None and layer.alpha.shape[axis - 1] == len(labels):
-            tracer.hold(call.path, layer, layer.alpha, axis - 1, labels)
+    for axis, size in enumerate(call.inputs[0].shape[1:]):
+        if layer.alpha.shape[axis] == size:
+            tracer.hold(call.path, layer, layer.alpha, axis, inputs[0][axis + 1])
     return inputs[0]
 
 
@@ -204,16 +202,14 @@ def rescaling(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
 def normalization(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     """A mean and a variance, given or learned from data."""
     layer, axes = call.operation, inputs[0]
+    along = [axis % len(axes) for axis in layer.axis]  # none: one mean for all
+    if along not in ([], [len(axes) - 1]) and any(labels is not None for labels in axes):
+        return unknown(tracer, call, inputs, "normalises along another axis")
     if layer.input_mean is not None:
         return _per_channel(tracer, call, inputs, ("mean", "variance"))
-    if all(labels is None for labels in axes):
-        return axes
-    if tuple(layer.axis) not in ((len(axes) - 1,), (-1,)) or any(
-        labels is not None for labels in axes[:-1]
-    ):
-        return unknown(tracer, call, inputs, "normalises along another axis")
-    for name in ("adapt_mean", "adapt_variance"):
-        tracer.hold(call.path, layer, getattr(layer, name), 0, axes[-1])
+    if along == [len(axes) - 1]:
+        for name in ("adapt_mean", "adapt_variance"):
+            tracer.hold(call.path, layer, getattr(layer, name), 0, axes[-1])
     return axes
 
 
@@ -223,11 +219,10 @@ def _per_channel(tracer: Tracer, call: Call, inputs: Sequence[Axes], keys: tuple
         given = np.asarray(config[key])
         if given.size == 1:
             continue
-        if axes[-1] is None or given.shape[-1:] != axes[-1].shape or given.size != len(axes[-1]):
-            if any(labels is not None for labels in axes):
-                return unknown(tracer, call, inputs, f"{key} of shape {given.shape}")
-            continue
-        tracer.listed(call.path, key, axes[-1])
+        fits = given.size == given.shape[-1] == call.inputs[0].shape[-1]
+        tracer.listed(call.path, key, axes[-1] if fits else None)
+        if not fits and any(labels is not None for labels in axes):
+            return unknown(tracer, call, inputs, f"{key} of shape {given.shape}")
     return axes
 
 
@@ -235,10 +230,13 @@ def _spatial(shape: Sequence[int | None], axis: int) -> list[int | None]:
     return [size for index, size in enumerate(shape) if index not in (0, axis)]
 
 
-def _work(tracer: Tracer, call: Call, variable: Any, sizes: Sequence[int | None]) -> None:
-    known = [size for size in sizes if size is not None]
-    positions = math.prod(known) if len(known) == len(sizes) else None
-    tracer.works.append(Work(call.path, variable, positions))
+def _work(
+    tracer: Tracer, call: Call, variable: Any, sizes: Sequence[int | None], axes: Axes = ()
+) -> None:
+    along = tuple(labels for labels in axes if labels is not None)
+    whole = math.prod(size or 0 for size in sizes) // math.prod(map(len, along))
+    positions = None if None in sizes else whole
+    tracer.works.append(Work(call.path, variable, positions, along))
 
 
 IDENTITIES: set[type] = {

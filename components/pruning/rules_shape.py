@@ -112,7 +112,15 @@ def _laid(tracer: Tracer, call: Call, axes: Axes, shape: Shape) -> Labels | None
 
 def reshape(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Follow channels through axes that are kept, laid together, or set apart by ones."""
-    axes, before, after = inputs[0], call.inputs[0].shape, call.outputs[0].shape
+    result = _reshaped(tracer, call, inputs[0])
+    for index, labels in enumerate(result[1:]):
+        if call.operation.target_shape[index] != -1:
+            tracer.size(call.path, "target_shape", labels, index)
+    return result
+
+
+def _reshaped(tracer: Tracer, call: Call, axes: Axes) -> Axes:
+    before, after = call.inputs[0].shape, call.outputs[0].shape
     result: list[Labels | None] = [None] * len(after)
     if all(labels is None for labels in axes):
         return tuple(result)
@@ -140,9 +148,6 @@ def reshape(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
             )
         else:
             result[place] = next((labels for labels in ones if labels is not None), None)
-    for index, labels in enumerate(result[1:]):
-        if call.operation.target_shape[index] != -1:
-            tracer.size(call.path, "target_shape", labels, index)
     return tuple(result)
 
 

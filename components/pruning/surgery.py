@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from components.errors import ParameterError
 from components.pruning.graph import Graph, Keep, kept
-from components.pruning.walk import configs_by_path, layers_by_path, remade, settle
+from components.pruning.walk import config_of, configs_by_path, layers_by_path, remade, settle
 
 ROWS = 64  # of a matrix at a time
 
@@ -38,7 +38,7 @@ def remove(graph: Graph, keep: Keep) -> keras.Model:
         When a bundle that must stay is to go, or a layer would have no channel left.
     """
     _check(graph, keep)
-    config = graph.model.get_config()
+    config = config_of(graph.model)
     entries = configs_by_path(config)
     for size in graph.sizes:
         assert size.labels is not None

@@ -58,11 +58,15 @@ class Producer:
 
 @dataclass(frozen=True)
 class Work:
-    """Multiplications of one weight for one input: as often as ``positions`` says."""
+    """Multiplications of one weight for one input: at so many ``positions``.
+
+    They come once for each channel of ``along``, axes that the weight neither reads nor makes.
+    """
 
     path: str
     variable: Any
     positions: int | None
+    along: tuple[Labels, ...] = ()
 
 
 @dataclass
@@ -78,6 +82,7 @@ class Tracer:
     values: dict[tuple[str, str, int | None], Size] = field(default_factory=dict)
     producers: dict[str, Producer] = field(default_factory=dict)
     works: list[Work] = field(default_factory=list)
+    strangers: set[str] = field(default_factory=set)  # paths of what has no rule
 
     def fresh(self, number: int) -> Labels:
         """Label new channels."""
@@ -168,6 +173,7 @@ def only(tracer: Tracer, call: Call, axes: Axes, axis: int) -> Labels | None:
 def unknown(tracer: Tracer, call: Call, inputs: Sequence[Axes], reason: str | None = None) -> Axes:
     """Wall in whatever comes here; what leaves is fixed, and so are the layer's own channels."""
     reason = reason or f"no rule for {type(call.operation).__name__}"
+    tracer.strangers.add(call.path)
     if getattr(call.operation, "weights", None):  # it has a say even where no channels come in
         tracer.wall(call.path, reason, np.empty(0, np.int64))
     for axes in inputs:

@@ -1,10 +1,13 @@
 """A functional Keras 3 model as a list of calls: the one place that reads Keras's private graph."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import keras
+from keras.src.models.functional import Functional
 
 from components.errors import ParameterError
 
@@ -29,33 +32,31 @@ def check_model(model: Any) -> None:
     Raises
     ------
     ParameterError
-        For what is no Keras model, a subclassed model, or one that was never built.
+        For what is no Keras model, one of a class of its own, or one that was never built.
     """
     if not isinstance(model, keras.Model):
         raise ParameterError(
             f"model: received {type(model).__name__}, expected a keras.Model of the functional or "
             "sequential kind"
         )
-    if isinstance(model, keras.Sequential) and not model.built:
+    if type(model) is keras.Sequential and not model.built:
         raise ParameterError(
             f"model: received {model.name!r}, which was never built, expected one that knows its "
             "input; call it once or give it a keras.Input first"
         )
     if not is_functional(model):
         raise ParameterError(
-            f"model: received {model.name!r}, a subclassed {type(model).__name__} whose call is "
-            "Python code, expected a functional or sequential model; write it as "
-            "keras.Model(inputs, outputs)"
+            f"model: received {model.name!r}, a subclassed {type(model).__name__}, expected a "
+            "plain functional or sequential model; write it as keras.Model(inputs, outputs)"
         )
 
 
 def is_functional(operation: Any) -> bool:
-    """Tell whether an operation is a model whose graph can be read, and no more than that."""
-    inner = graph_of(operation)
-    return inner is not None and type(operation).call in (
-        type(inner).call,
-        keras.Sequential.call,
-    )
+    """Tell whether an operation is a model whose graph says all that it does.
+
+    A subclass may do anything between its inputs and outputs, and cannot be made of its config.
+    """
+    return type(operation) in (Functional, keras.Sequential) and graph_of(operation) is not None
 
 
 def graph_of(model: Any) -> Any | None:
@@ -115,26 +116,71 @@ def configs_by_path(config: dict[str, Any], prefix: str = "") -> dict[str, dict[
     return found
 
 
+def config_of(model: Any) -> dict[str, Any]:
+    """Return a model's config.
+
+    Raises
+    ------
+    ParameterError
+        For a model with a part that has none.
+    """
+    with warnings.catch_warnings():  # that a lambda is no safe thing to read from a file
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            config: dict[str, Any] = model.get_config()
+        except NotImplementedError as error:
+            raise _not_remade(model, error) from error
+    return config
+
+
+def _not_remade(model: Any, error: Exception) -> ParameterError:
+    return ParameterError(
+        f"model: received {model.name!r}, which Keras cannot make of its config "
+        f"({str(error).strip().splitlines()[0]}), expected layers, functions and regularizers "
+        "with a get_config that says all their arguments"
+    )
+
+
 def remade(model: Any, config: dict[str, Any] | None = None) -> Any:
     """Return a model made of this one's config, perhaps changed; its weights are new.
 
-    Layers that are not Keras's own need not be registered, and the functions of `Lambda` layers are
+    Layers, functions and regularizers that are not Keras's own need not be registered, but are
     handed over as they are: the model is here already, so its code is trusted.
+
+    Raises
+    ------
+    ParameterError
+        For a model that Keras cannot make of its config all the same.
     """
-    config = model.get_config() if config is None else config
+    config = config_of(model) if config is None else config
     configs = configs_by_path(config)
     known: dict[str, Any] = {}
     for path, layer in layers_by_path(model).items():
-        kind = type(layer)
-        if not kind.__module__.startswith("keras."):
-            known[kind.__name__] = kind
-        if isinstance(layer, keras.layers.Lambda):
-            functions = {"function": layer.function, "output_shape": layer._output_shape}
-            for key, function in functions.items():
-                if callable(function):  # a name stands for it in the config
-                    configs[path][key] = f"{path}/{key}"
-                    known[f"{path}/{key}"] = function
-    return type(model).from_config(config, custom_objects=known)
+        known |= _classes(layer)
+        for key in configs[path]:
+            part = getattr(layer, "_output_shape" if key == "output_shape" else key, None)
+            if isinstance(part, FunctionType) and not part.__module__.startswith("keras."):
+                name = f"{path}/{key}"  # stands for it in the config
+                bare = isinstance(layer, keras.layers.Lambda)
+                configs[path][key] = name if bare else _named(name)
+                known[name] = part
+            else:
+                known |= _classes(part)
+    try:
+        return type(model).from_config(config, custom_objects=known)
+    except (TypeError, ValueError) as error:
+        raise _not_remade(model, error) from error
+
+
+def _classes(part: Any) -> dict[str, Any]:
+    """Name the class of a part of a model that is neither Keras's nor Python's own."""
+    kind = type(part)
+    return {} if kind.__module__.split(".")[0] in ("keras", "builtins") else {kind.__name__: kind}
+
+
+def _named(name: str) -> dict[str, Any]:
+    """Return how Keras writes a function that goes by a name."""
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
 
 
 def copied(model: Any, config: dict[str, Any] | None = None) -> Any:

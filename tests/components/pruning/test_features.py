@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras import layers
 
 from components.errors import ParameterError
-from components.pruning.features import activation_maps, filter_images, grad_cam
+from components.pruning.features import activation_maps, filter_images
+from components.pruning.grad_cam import grad_cam
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from keras import layers
 from components.errors import ParameterError
 from components.pruning.graph import trace
 from components.pruning.pruner import prune
+from components.pruning.surgery import remove
 
 
 def groups(model):
@@ -88,6 +89,29 @@ class Heavier(layers.Conv2D):
     """A subclass whose call nobody has read."""
 
 
+class Centred(keras.Model):
+    """Does more than its graph says."""
+
+    def call(self, inputs):
+        outputs = super().call(inputs)
+        return outputs - keras.ops.mean(outputs, axis=-1, keepdims=True)
+
+
+class Wide(keras.Model):
+    """Cannot be made of inputs and outputs."""
+
+    def __init__(self, width):
+        inputs = keras.Input((4, 4, 6))
+        super().__init__(inputs, layers.Conv2D(width, 1)(inputs))
+
+
+def nested(kind, *arguments):
+    if arguments:
+        return kind(*arguments)
+    inputs = keras.Input((4, 4, 6))
+    return kind(inputs, layers.Conv2D(4, 1)(inputs))
+
+
 WALLS = {
     "custom": Strange,
     "subclass": lambda: Heavier(4, 1),
@@ -100,6 +124,9 @@ WALLS = {
     "lambda": lambda: layers.Lambda(lambda x: x[..., ::-1], output_shape=(4, 4, 6)),
     "splitting reshape": lambda: layers.Reshape((4, 4, 2, 3)),
     "moved normalisation": lambda: layers.BatchNormalization(axis=1),
+    "statistics of rows": lambda: layers.Normalization(axis=1, mean=[0] * 4, variance=[1] * 4),
+    "nested subclass": lambda: nested(Centred),
+    "nested subclass with a width": lambda: nested(Wide, 3),
 }
 
 
@@ -171,6 +198,48 @@ def test_the_softmax_of_the_classes_is_no_wall_worth_a_word():
         assert [bool(group.free.any()) for group in graph.groups] == [True, False]
 
 
+@pytest.mark.parametrize("kind", ["lora", "int8"])
+def test_a_wall_at_the_output_that_holds_others_back_has_a_name(kind):
+    image = keras.Input((4, 4, 3))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(6, 1, name="held")(image))
+    last = layers.Dense(3, name="out")
+    model = keras.Model(image, last(x))
+    if kind == "lora":
+        last.enable_lora(2)
+    else:
+        last.quantize("int8")
+    report = prune(model, ratio=0.5).report
+    assert "wall at out (quantised or with LoRA): 6 channels stay" in str(report)
+
+
+def test_a_model_nested_in_two_others_is_refused():
+    inputs = keras.Input((4,))
+    inner = keras.Model(inputs, layers.Dense(4)(inputs), name="inner")
+    both = []
+    for name in "ab":
+        inputs = keras.Input((4,))
+        both.append(keras.Model(inputs, inner(inputs), name=name))
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Add()([outer(inputs) for outer in both]))
+    with pytest.raises(ParameterError, match="'inner' at both a/inner and b/inner"):
+        trace(model)
+
+
+def test_a_nested_model_takes_its_inputs_by_name():
+    first, second = keras.Input((2,), name="first"), keras.Input((3,), name="second")
+    inner = keras.Model([first, second], layers.Concatenate()([first, second]), name="inner")
+    inputs = keras.Input((5,))
+    a, b = layers.Dense(3, name="a")(inputs), layers.Dense(2, name="b")(inputs)
+    x = layers.Dense(4, name="hidden")(inner({"second": a, "first": b}))
+    model = keras.Model(inputs, layers.Dense(1, name="out")(x))
+    keep = np.ones(trace(model).num_bundles, bool)
+    graph = trace(model)
+    keep[graph.producers["a"].labels[0]] = False
+    kernel = model.get_layer("hidden").kernel.numpy()
+    expected = np.delete(kernel, 2, axis=0)  # behind the two of `first`
+    np.testing.assert_array_equal(remove(graph, keep).get_layer("hidden").kernel, expected)
+
+
 def test_a_shared_layer_couples_what_it_reads():
     image = keras.Input((4, 4, 3))
     a, b = layers.Conv2D(4, 1, name="a")(image), layers.Conv2D(4, 1, name="b")(image)
@@ -201,6 +270,8 @@ class Subclassed(keras.Model):
     ("model", "words"),
     [
         (Subclassed, "subclassed"),
+        (lambda: nested(Centred), "subclassed Centred"),
+        (lambda: Wide(3), "subclassed Wide"),
         (lambda: keras.Sequential([layers.Dense(3)]), "never built"),
         (lambda: "model.keras", "received str"),
     ],

@@ -67,6 +67,22 @@ def test_batch_norm_scales_by_hand():
     np.testing.assert_allclose(found, [0.5, 2.0, 0.25])
 
 
+def test_channels_without_a_scale_are_brought_to_that_of_the_others():
+    image = keras.Input((2, 2, 1))
+    a, b, c = (
+        layers.Conv2D(n, 1, use_bias=False, name=name) for n, name in ((1, "a"), (1, "b"), (2, "c"))
+    )
+    norm = layers.BatchNormalization(name="norm")
+    x = layers.Add()([layers.Concatenate()([norm(a(image)), b(image)]), c(image)])
+    model = keras.Model(image, layers.Conv2D(1, 1, name="out")(x))
+    a.set_weights([np.array([[[[5.0]]]])])
+    b.set_weights([np.array([[[[-2.0]]]])])
+    c.set_weights([np.array([[[[1.0, 4.0]]]])])
+    norm.gamma.assign([0.6])
+    # The mean norm is 3, the mean scale 0.6; the second channel's norms are 2 and 4.
+    np.testing.assert_allclose(scores(model, "bn_scale", "c"), [0.6, 0.6], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("aggregate", "expected"), [("mean", [2, 5]), ("sum", [4, 10]), ("max", [3, 6])]
 )

@@ -59,6 +59,8 @@ def test_names_ratios_and_budgets_that_make_no_sense_are_refused(small, tmp_path
         magnitude_masks(small(), 0.5, keep=["conv9"])
     with pytest.raises(ParameterError, match="ratio: received 1"):
         magnitude_masks(small(), 1)
+    with pytest.raises(ParameterError, match="never built"):
+        magnitude_masks(keras.Sequential([keras.layers.Dense(3)]), 0.5)
     with pytest.raises(ParameterError, match="scope"):
         magnitude_masks(small(), 0.5, scope="here")
     with pytest.raises(ParameterError, match="shrinks nothing"):

@@ -13,11 +13,12 @@ from keras import layers
 from components.errors import ParameterError
 from components.pruning import budget as budget_module
 from components.pruning.budget import latency, saved_bytes
+from components.pruning.carve import carve, parameters_left, sizes
 from components.pruning.cost import Costs, multiply_accumulates
 from components.pruning.graph import trace
 from components.pruning.plan import Planner, shrinkable, widths
 from components.pruning.pruner import prune
-from components.pruning.recipe import Budget, Limits
+from components.pruning.recipe import Budget, Cut, Limits, Recipe
 from components.pruning.surgery import remove
 
 
@@ -73,6 +74,37 @@ def test_ratios_can_count_from_what_was_there_once(small):
     plan_of = Planner(graph, np.zeros(graph.num_bundles), original=original)
     assert left(plan_of, 0.75) == {"a": 2, "b": 2, "c": 1, "d": 2, "out": 3}
     assert left(plan_of, 0.25) == {"a": 4, "b": 4, "c": 3, "d": 5, "out": 3}
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_layers_cut_one_after_the_other_lose_the_same(scope, tmp_path):
+    inputs = keras.Input((4,))
+    x = inputs
+    for index in range(3):
+        x = layers.Dense(64, name=f"d{index}")(x)
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    recipe = Recipe("random", scope=scope, init="inherit")
+    original = sizes(model, Limits())
+    for index in range(3):
+        cut = Cut(total=0.75, layers=(f"d{index}",))
+        model = carve(model, cut, recipe, tmp_path, original=original)
+    assert [model.get_layer(f"d{index}").units for index in range(3)] == [16] * 3
+
+
+FEWEST = {  # millions of parameters that torch-pruning leaves of half the channels
+    "VGG16": 35.6,
+    "ResNet50": 6.9,
+    "DenseNet169": 4.0,
+    "MobileNetV2": 1.2,
+    "EfficientNetB0": 1.7,
+}
+
+
+@pytest.mark.parametrize("name", FEWEST)
+def test_half_the_channels_leave_no_more_than_torch_pruning_does(name):
+    with keras.StatelessScope():  # nothing looks at weights
+        model = getattr(keras.applications, name)(weights=None)
+    assert parameters_left(model, 0.5, Limits()) / 1e6 < FEWEST[name] * 1.05
 
 
 def test_floors_multiples_and_layers_that_are_left_out(small):
@@ -171,7 +203,27 @@ def test_a_budget_below_the_floors_is_refused(small):
     prune(model, budget=Budget("parameters", least))
 
 
-@pytest.mark.parametrize("ratio", [0, 1, -0.1, 1.5, float("nan"), True])
+@pytest.mark.parametrize("share", [0.1, 0.2])
+def test_a_file_is_never_larger_than_its_budget(share):
+    inputs = keras.Input((8,))
+    x = inputs
+    for _ in range(12):
+        x = layers.Dense(120)(x)
+    model = keras.Model(inputs, x)
+    limit = saved_bytes(model) * share
+    pruned = prune(model, budget=Budget("bytes", limit), scope="global")
+    assert 0.98 * limit < saved_bytes(pruned.model) <= limit
+
+
+def test_work_along_channels_that_went_is_not_counted():
+    inputs = keras.Input((4, 6))
+    x = layers.Permute((2, 1))(layers.Conv1D(8, 1)(inputs))
+    x = layers.Permute((2, 1))(layers.Dense(5)(x))
+    pruned = prune(keras.Model(inputs, layers.Conv1D(2, 1)(x)), ratio=0.5)
+    assert pruned.report.multiply_accumulates[1] == multiply_accumulates(pruned.model)
+
+
+@pytest.mark.parametrize("ratio", [0, 1, -0.1, 1.5, float("nan"), True, "0.5"])
 def test_a_ratio_outside_is_refused(small, ratio):
     with pytest.raises(ParameterError, match="ratio: received"):
         prune(small(), ratio=ratio)
@@ -186,6 +238,8 @@ def test_a_ratio_outside_is_refused(small, ratio):
         (lambda m: prune(m, ratio=0.5, limits=Limits(keep=["conv9"])), "'conv9'.*expected some of"),
         (lambda m: prune(m, ratio=0.5, limits=Limits(floors={"a": 0})), "floors: received 0"),
         (lambda m: prune(m, ratio=0.5, limits=Limits(multiple=0)), "multiple: received 0"),
+        (lambda m: prune(m, ratio=0.5, limits=Limits(multiple=2.5)), "multiple: received 2.5"),
+        (lambda m: prune(m, ratio=0.5, limits=Limits(keep="a")), "keep: received 'a'"),
         (lambda m: Budget("seconds", 3), "budget: received 'seconds'"),
         (lambda m: Budget("bytes", float("nan")), "positive number"),
     ],
@@ -216,3 +270,11 @@ def test_plans_and_models_agree(small):
     for ratio in (0.2, 0.5, 0.8):
         keep = plan_of.plan(ratio)
         assert Costs(graph).parameters(keep) == remove(graph, keep).count_params()
+
+
+def test_latency_of_an_open_size_is_refused():
+    image = keras.Input((None, None, 3))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 1)(image))
+    model = keras.Model(image, layers.Dense(2)(x))
+    with pytest.raises(ParameterError, match=r"open size \(None, None, 3\)"):
+        prune(model, budget=Budget("latency_ms", 5))

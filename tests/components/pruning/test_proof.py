@@ -58,6 +58,34 @@ def test_pruned_paper_networks_compute_what_they_should(name, image_only, halved
     assert deviation(graph, halved(graph), batch(model)) < TOLERANCE
 
 
+SHARED = {
+    "prelu": layers.PReLU,
+    "prelu, one slope a channel": lambda: layers.PReLU(shared_axes=[1, 2]),
+    "a group for each channel": lambda: layers.Conv2D(4, 1, groups=4),
+    "depthwise": lambda: layers.DepthwiseConv2D(3),
+    "rescaling": lambda: layers.Rescaling([1.0, 2.0, 3.0, 4.0], offset=[0.0, 1.0, 0.0, 2.0]),
+    "normalization": lambda: layers.Normalization(mean=[1, 2, 3, 4], variance=[1, 2, 3, 4]),
+    "reshape": lambda: layers.Reshape((16, 4)),
+}
+
+
+@pytest.mark.parametrize("image_first", [True, False])
+@pytest.mark.parametrize("kind", SHARED)
+def test_a_layer_that_sees_the_image_too_keeps_its_channels(kind, image_first, halved):
+    image = keras.Input((4, 4, 4))
+    x = layers.Conv2D(6, 1, name="before")(image)
+    x = layers.Conv2D(4, 1, name="near")(x)
+    shared = SHARED[kind]()
+    seen = [shared(tensor) for tensor in ([image, x] if image_first else [x, image])]
+    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(layers.Concatenate()(seen))))
+    randomise(model, seed=0)
+    graph = trace(model)
+    free = {group.name: bool(group.free.any()) for group in graph.groups}
+    assert free["before"]
+    assert not free["near"]
+    assert deviation(graph, halved(graph), batch(model)) < TOLERANCE
+
+
 # Graphs at random: a few blocks, each with a kind, applied to a list of tensors of one size.
 KINDS = (
     "conv", "norm", "add", "multiply", "concatenate", "branch", "depthwise", "grouped", "separable",
@@ -146,6 +174,18 @@ def test_the_proof_notices_a_list_of_places_that_is_shifted(small, halved, monke
 
     monkeypatch.setattr(surgery, "kept", shifted)
     assert deviation(graph, keep, batch(graph.model)) > TOLERANCE
+
+
+def test_the_proof_notices_what_is_no_number(small, halved, monkeypatch):
+    graph = trace(small())
+
+    def spoilt(graph, keep):
+        model = surgery.remove(graph, keep)
+        model.get_layer("out").bias.assign([np.nan] * 3)
+        return model
+
+    monkeypatch.setattr("components.pruning.proof.remove", spoilt)
+    assert deviation(graph, halved(graph), batch(graph.model)) == np.inf
 
 
 def test_the_proof_notices_a_concatenation_in_the_wrong_order(halved, monkeypatch):

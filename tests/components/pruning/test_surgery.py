@@ -14,7 +14,7 @@ from components.pruning.carve import fresh
 from components.pruning.cost import Costs, multiply_accumulates
 from components.pruning.graph import trace
 from components.pruning.log import replay, write_log
-from components.pruning.proof import randomise
+from components.pruning.proof import deviation, randomise
 from components.pruning.surgery import remove
 from components.training.networks import build
 
@@ -148,6 +148,74 @@ def test_layers_that_only_python_can_make_are_taken_along():
     expected = (inputs @ model.get_layer("a").kernel.numpy()[0, 0])[..., 3:]
     expected = 6 * (expected @ model.get_layer("b").kernel.numpy()[0, 0][3:])[..., ::-1]
     np.testing.assert_allclose(pruned(inputs), expected, rtol=1e-4, atol=1e-5)
+
+
+def squared(x):
+    return x * x
+
+
+class Half(keras.regularizers.Regularizer):
+    """Not registered with Keras."""
+
+    def __call__(self, weight):
+        return 0.5 * keras.ops.sum(weight)
+
+    def get_config(self):
+        return {}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.Dense(6, activation=squared, name="own"),
+        lambda: layers.Activation(lambda x: x * 2, name="own"),
+        lambda: layers.Dense(6, kernel_regularizer=Half(), name="own"),
+    ],
+)
+def test_functions_and_regularizers_of_ones_own_are_taken_along(make, halved):
+    inputs = keras.Input((4,))
+    x = layers.Dense(8, name="a")(inputs)
+    model = keras.Model(inputs, layers.Dense(2)(make()(x)))
+    graph = trace(model)
+    values = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    assert deviation(graph, halved(graph), values) < 1e-4
+    assert all("own" in wall.path for wall in graph.walls)
+
+
+class Silent(keras.regularizers.Regularizer):
+    """Has no config."""
+
+    def __call__(self, weight):
+        return keras.ops.sum(weight)
+
+
+class Scaled(layers.Layer):
+    """Keras cannot make it of its config."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, inputs):
+        return self.factor * inputs
+
+    def get_config(self):
+        return {}
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        lambda: Scaled(2),
+        lambda: layers.Dense(3, kernel_regularizer=Silent()),
+    ],
+)
+def test_what_keras_cannot_make_again_is_said(strange):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(2)(strange()(layers.Dense(6)(inputs))))
+    graph = trace(model)
+    with pytest.raises(ParameterError, match="cannot make of its config"):
+        remove(graph, np.ones(graph.num_bundles, bool))
 
 
 def test_names_kinds_and_trainability_are_kept(halved):
