@@ -1,7 +1,8 @@
 """Work that is found again: folders named after the content of what they hold.
 
 A folder appears whole or not at all: it is filled beside its place and renamed at the end, so a
-killed process leaves nothing that a later one would take for finished.
+killed process leaves nothing that a later one would take for finished. Beside it lie the hashes of
+its files: what was damaged since counts as not there.
 """
 
 import hashlib
@@ -32,7 +33,7 @@ def replacing(target: Path | str) -> Iterator[Path]:
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in target.parent.glob(f".{target.name}.*.draft"):
-        if not psutil.pid_exists(int(left.name.split(".")[-2])):
+        if not is_alive(int(left.name.split(".")[-2]), left.stat().st_mtime):
             shutil.rmtree(left, ignore_errors=True)
     draft = Path(tempfile.mkdtemp(f".{os.getpid()}.draft", f".{target.name}.", dir=target.parent))
     draft.chmod(0o755)
@@ -44,10 +45,48 @@ def replacing(target: Path | str) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def is_alive(pid: int, since: float) -> bool:
+    """Whether a process of this number runs that had begun by then (seconds of the epoch).
+
+    The number of a dead one may be taken: by another process, or by a zombie, which it becomes in
+    containers whose first process waits for nobody.
+    """
+    try:
+        process = psutil.Process(pid)
+        begun = process.create_time() - 1  # it counts from a time of boot in whole seconds
+        return bool(process.status() != psutil.STATUS_ZOMBIE and begun <= since)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def cached(cache: Path | str, key: str, produce: Callable[[Path], None]) -> Path:
-    """Return the cache folder of `key`, made by `produce` if it is not there yet."""
+    """Return the cache folder of `key`, made by `produce` if it is not there, or not whole."""
     folder = Path(cache) / key[:2] / key
-    if not folder.exists():
+    if not is_whole(folder):
         with replacing(folder) as draft:
             produce(draft)
+            sums = folder.with_name(f".{folder.name}.sums.draft")
+            sums.write_text(json.dumps(_hashes(draft)))
+            sums.replace(_sums(folder))
     return folder
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder of the cache is there, and holds what was put into it."""
+    try:
+        return bool(_hashes(folder) == json.loads(_sums(folder).read_text()))
+    except (OSError, ValueError):
+        return False
+
+
+def _sums(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.sums")
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        found[path.relative_to(folder).as_posix()] = digest
+    return found

@@ -8,7 +8,8 @@
     ├── ImageError         bytes do not decode to an image, or an array is not one
     ├── LeakError          a lesion or a byte-identical image stands on two sides of a split
     ├── DownloadError      a download is incomplete, unsafe or fails its checksum
-    ├── RecordError        the record (MLflow, DVC) lacks what was asked of it
+    ├── RecordError        the record (MLflow, DVC, a table of hashes) lacks or belies something
+    │   └── IncomparableError  a registered version cannot be judged on the data that lie here
     └── TransferError      a data version did not get to its remote, or not back from it
 
 Each message says what was received, what was expected and what to do.
@@ -40,7 +41,11 @@ class DownloadError(SlimDermError):
 
 
 class RecordError(SlimDermError):
-    """The record (MLflow, DVC) lacks what was asked of it."""
+    """The record (MLflow, DVC, a table of hashes) lacks what was asked of it, or belies it."""
+
+
+class IncomparableError(RecordError):
+    """A registered version cannot be judged on the data that lie here."""
 
 
 class TransferError(SlimDermError):

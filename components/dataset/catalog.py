@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from components.dataset.images import MAX_MEGAPIXELS, MIN_SIDE, decode_image
-from components.dataset.labels import NEGATIVE, PAPER_CLASSES, diagnosis_to_class
+from components.checkpoints import replacing
+from components.dataset.images import MIN_SIDE, decode_image
+from components.dataset.labels import NEGATIVE, diagnosis_to_class
 from components.dataset.metadata import (
     check_rows,
     read_metadata,
     unknown_metadata,
 )
-from components.errors import ImageError, ParameterError, SchemaError
-from components.settings import Settings, setting
+from components.dataset.settings import MAX_MEGAPIXELS
+from components.errors import ImageError, ParameterError, RecordError, SchemaError
 
 METADATA = "HAM10000_metadata"
 NEGATIVES_TABLE = "negatives.csv"
@@ -27,16 +27,6 @@ QUARANTINE_COLUMNS = ("image_id", "file", "reason", "detail")
 TEXT = dict.fromkeys(
     ("image_id", "lesion_id", "dx", "dx_type", "sex", "localization", "dataset"), str
 )
-
-
-@dataclass(frozen=True)
-class IngestSettings(Settings):
-    """Section ``ingest`` of ``params.yaml``."""
-
-    source: str = setting("data/source")
-    negatives: str | None = setting(None)
-    max_megapixels: float = setting(MAX_MEGAPIXELS, above=0)
-    classes: dict[str, tuple[str, ...]] = setting(PAPER_CLASSES)
 
 
 @dataclass(frozen=True)
@@ -218,10 +208,7 @@ def write_dataset(
         Becomes ``images/<image_id><suffix>`` and ``catalog.csv``; an older one is replaced when the
         new one is whole.
     """
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
-    draft.chmod(0o755)
-    try:
+    with replacing(destination) as draft:
         (draft / "images").mkdir()
         folders = {"source": source, "negatives": negatives}
         table = catalog.images.copy()
@@ -236,10 +223,6 @@ def write_dataset(
             shutil.copyfile(origin, draft / file)
             table.loc[index, "file"] = file
         table.to_csv(draft / "catalog.csv", index=False)
-        shutil.rmtree(destination, ignore_errors=True)
-        draft.replace(destination)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def read_catalog(folder: Path) -> pd.DataFrame:
@@ -261,3 +244,33 @@ def read_catalog(folder: Path) -> pd.DataFrame:
         raise SchemaError(f"{folder}: holds no catalog.csv; run the ingest step first") from error
     table["age"] = pd.to_numeric(table["age"], errors="coerce")
     return table
+
+
+def check_files(folder: Path, table: pd.DataFrame) -> None:
+    """Check that files are still those that a table lists, so that damage never becomes a number.
+
+    Parameters
+    ----------
+    folder : path
+        What ``file`` is relative to.
+    table : DataFrame
+        Columns ``file`` and ``sha256``.
+
+    Raises
+    ------
+    RecordError
+        If one is missing or holds other bytes; the message names it.
+    """
+    for row in table.itertuples():
+        path = folder / str(row.file)
+        try:
+            with path.open("rb") as stream:
+                received = hashlib.file_digest(stream, "sha256").hexdigest()
+        except FileNotFoundError:
+            received = "no file"
+        if received != row.sha256:
+            raise RecordError(
+                f"{path}: received {received[:12]}, expected {row.sha256[:12]}, so it was damaged "
+                "or changed since its table was written; `make doctor` sets damaged data versions "
+                f"aside; then delete {folder} and run again"
+            )

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from components.dataset import factors, jxl
+from components.dataset.settings import MAX_MEGAPIXELS
 from components.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "JXL")
-MAX_MEGAPIXELS = 64.0
 MIN_SIDE = 7  # pixels; SSIM's window, so that every accepted image has every metric
 BIT_DEPTH = 24  # where a PNG file states its bits a channel
 

@@ -7,24 +7,10 @@ import networkx
 import numpy as np
 import pandas as pd
 
+from components.dataset.settings import SplitSettings
 from components.errors import LeakError, SchemaError
-from components.settings import Settings, setting
 
 JUDGED = ("validation", "test")
-
-
-@dataclass(frozen=True)
-class SplitSettings(Settings):
-    """Section ``split`` of ``params.yaml``: the paper's sizes (section 4.1), scaled to the data.
-
-    ``max_images`` takes only so many images, whole lesions drawn class by class in proportion.
-    """
-
-    train: int = setting(3300, low=1)
-    validation: int = setting(1100, low=1)
-    test: int = setting(360, low=1)
-    max_images: int | None = setting(None, low=1)
-    seed: int = setting(0, low=0)
 
 
 @dataclass(frozen=True)

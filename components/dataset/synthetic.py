@@ -16,22 +16,11 @@ import pandas as pd
 
 from components.dataset.catalog import METADATA
 from components.dataset.labels import DIAGNOSES
-from components.settings import Settings, setting
+from components.dataset.settings import SyntheticSettings
 
 Floats = npt.NDArray[np.float32]
 QUALITY = 98  # of the JPEG files, as HAM10000's own
 NOISE = 3.0  # grey levels, standard deviation
-
-
-@dataclass(frozen=True)
-class SyntheticSettings(Settings):
-    """Section ``synthetic`` of ``params.yaml``."""
-
-    num_lesions: int = setting(150, low=22)
-    num_negatives: int = setting(24, low=0)
-    height: int = setting(450, low=16)
-    width: int = setting(600, low=16)
-    seed: int = setting(0, low=0)
 
 
 @dataclass(frozen=True)
@@ -219,4 +208,5 @@ def _scratches(settings: SyntheticSettings, random: np.random.Generator) -> npt.
 
 
 def _save(path: Path, image: npt.NDArray[np.uint8]) -> None:
-    cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
+    path.write_bytes(encoded.tobytes())  # cv2.imwrite is silent where the disk is full

@@ -1,64 +1,12 @@
 """The choice of how to store: pure functions over the tables of the sweep and of the study."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from components.errors import ParameterError, SchemaError
-from components.quality.measure import METRICS
-from components.settings import Settings, setting
-
-DECISIVE = ("ssim", "bhattacharyya", "haralick_distance", "mse_high")
-
-
-@dataclass(frozen=True)
-class ChooseSettings(Settings):
-    """Section ``choose`` of ``params.yaml``.
-
-    ``rule`` is ``stabilisation`` (the paper's: from the chosen k on, no metric gains much),
-    ``fixed`` (take ``k``) or ``fewest_bytes`` (of all ways that the storage study tried, the one
-    that takes the fewest bytes and meets every floor). ``tolerance`` is the gain, as a share of the
-    metric's whole range over k, that counts as nothing. ``floors`` gives metrics the worst mean
-    that is permitted, such as ``{psnr: 40, haralick_distance: 5}``.
-    """
-
-    rule: str = setting("stabilisation", choices=("stabilisation", "fixed", "fewest_bytes"))
-    metrics: tuple[str, ...] = setting(DECISIVE, choices=tuple(METRICS))
-    tolerance: float = setting(0.01, above=0, below=1)
-    stage: str = setting("after", choices=("before", "after"))
-    k: int | None = setting(None, low=1)
-    floors: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_floors(self.floors)
-        if self.rule == "fewest_bytes" and not self.floors:
-            raise ParameterError(
-                "floors: received none, expected at least one for the rule fewest_bytes, such as "
-                "ssim: 0.95"
-            )
-        if not self.metrics:
-            raise ParameterError(
-                f"metrics: received none, expected at least one of {', '.join(METRICS)}"
-            )
-
-
-def check_floors(floors: dict[str, float]) -> None:
-    """Refuse a floor that is no number, or of a metric that there is not.
-
-    Raises
-    ------
-    ParameterError
-        The message lists the metrics there are.
-    """
-    for metric, floor in floors.items():
-        if metric not in METRICS:
-            raise ParameterError(
-                f"floors: received {metric!r}, expected some of {', '.join(METRICS)}"
-            )
-        if not np.isfinite(floor):
-            raise ParameterError(f"floors: received {metric} {floor}, expected a finite number")
+from components.quality.settings import METRICS, ChooseSettings, check_floors
 
 
 @dataclass(frozen=True)

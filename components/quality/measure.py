@@ -1,56 +1,14 @@
 """All metrics of one image against its original, the original's part computed once."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from components.errors import ImageError
 from components.quality import colour, fidelity, information, shape, spectrum, texture
-from components.settings import Settings, setting
+from components.quality.settings import QualitySettings
 
 Pixels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class QualitySettings(Settings):
-    """Section ``quality`` of ``params.yaml``.
-
-    ``changed_threshold`` in grey levels; ``low_frequency_radius`` as a share of the Nyquist
-    frequency.
-    """
-
-    changed_threshold: int = setting(5, low=0, high=254)
-    low_frequency_radius: float = setting(0.25, above=0, below=1)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric's title for people, unit included, and which way is better."""
-
-    label: str
-    better: Literal["higher", "lower"]
-
-
-METRICS = {
-    "psnr": Metric("PSNR, dB", "higher"),
-    "ssim": Metric("SSIM", "higher"),
-    "rmse": Metric("RMSE, grey levels", "lower"),
-    "mse": Metric("MSE, grey levels²", "lower"),
-    "histogram_intersection": Metric("histogram intersection", "higher"),
-    "bhattacharyya": Metric("Bhattacharyya distance", "lower"),
-    "hu_distance": Metric("Hu moments, distance", "lower"),
-    "hu_correlation": Metric("Hu moments, correlation", "higher"),
-    "haralick_distance": Metric("Haralick features, distance", "lower"),
-    "share_changed": Metric("share of changed pixels", "lower"),
-    "voi": Metric("variation of information, bits", "lower"),
-    "nmi": Metric("normalised mutual information", "higher"),
-    "mse_low": Metric("MSE, low frequencies", "lower"),
-    "mse_high": Metric("MSE, high frequencies", "lower"),
-    "spectral_correlation": Metric("spectral correlation", "higher"),
-}
 
 
 class Reference:

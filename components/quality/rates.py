@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
 from components.errors import ParameterError
-from components.quality.measure import METRICS
+from components.quality.settings import METRICS
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """The resize study (paper, section 3): what is left of an image at each input size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,48 +12,10 @@ from scipy import stats
 
 from components.dataset.images import read_image, resize
 from components.errors import ParameterError, SchemaError
-from components.quality.choice import check_floors
-from components.quality.measure import METRICS, QualitySettings, Reference
-from components.settings import Settings, setting
+from components.quality.measure import Reference
+from components.quality.settings import METRICS, QualitySettings, ResizeSettings
 
 Size = tuple[int, int]
-PAPER_SIZES: tuple[Size, ...] = ((256, 256), (450, 150), (300, 600), (200, 100), (300, 300))
-
-
-@dataclass(frozen=True)
-class ResizeSettings(Settings):
-    """Section ``resize`` of ``params.yaml``: the sizes to compare, and training's input size.
-
-    Sizes are (height, width) in pixels; the paper does not say which number is which. ``rule`` is
-    ``fixed`` (take ``size``, the paper's choice) or ``floors`` (of ``sizes`` the one of fewest
-    pixels whose mean metrics meet every floor). ``max_images`` are drawn at random.
-    """
-
-    sizes: tuple[tuple[int, ...], ...] = field(default=PAPER_SIZES)
-    rule: str = setting("fixed", choices=("fixed", "floors"))
-    size: tuple[int, ...] = setting((200, 100), low=8)
-    floors: dict[str, float] = field(default_factory=dict)
-    max_images: int | None = setting(200, low=1)
-    seed: int = setting(0, low=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, sizes in (("sizes", self.sizes), ("size", (self.size,))):
-            for size in sizes:
-                if len(size) != 2 or min(size) < 8:
-                    raise ParameterError(
-                        f"{name}: received {list(size)}, expected height and width of at least 8"
-                    )
-        if len(set(self.sizes)) < len(self.sizes):
-            raise ParameterError(
-                f"sizes: received {[list(size) for size in self.sizes]}, expected each size once"
-            )
-        check_floors(self.floors)
-        if self.rule == "floors" and not (self.floors and self.sizes):
-            raise ParameterError(
-                "floors: received none, or no sizes, expected at least one of each for the rule "
-                "floors, such as ssim: 0.9"
-            )
 
 
 def measure_resized(

@@ -16,8 +16,7 @@ import pandas as pd
 from scipy.special import ndtr, stdtrit
 
 from components.errors import ParameterError, SchemaError
-from components.quality.choice import ChooseSettings
-from components.quality.measure import METRICS
+from components.quality.settings import METRICS, ChooseSettings
 
 Floats = npt.NDArray[np.float64]
 

@@ -10,29 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from components.dataset.images import decode_image
-from components.quality.measure import METRICS, QualitySettings, Reference
-from components.settings import Settings, setting
+from components.quality.measure import Reference
+from components.quality.settings import METRICS, QualitySettings
 
 Pixels = npt.NDArray[np.uint8]
 Row = dict[str, Any]
 VALUES = ("explained_variance", *METRICS)
-
-
-@dataclass(frozen=True)
-class SweepSettings(Settings):
-    """Section ``sweep`` of ``params.yaml``: how many images are measured.
-
-    ``sampling`` is ``all``, as in the paper, or ``adaptive``: images are drawn in a stratified
-    order (`components.dataset.strata`) until the choice of k is certain at ``confidence``, and at
-    least ``min_images``. ``chunk_size`` images are measured, and kept against interruption, at a
-    time.
-    """
-
-    sampling: str = setting("all", choices=("all", "adaptive"))
-    confidence: float = setting(0.95, above=0.5, below=1)
-    min_images: int = setting(128, low=2)
-    chunk_size: int = setting(32, low=1)
-    seed: int = setting(0, low=0)
 
 
 class Decomposed(Protocol):

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from components.reporting.plots import COLOURS, tidy_axes
+from components.reporting.plots import COLOURS, GREY, tidy_axes
 
 STYLES = {"train": ":", "validation": "-"}
 
@@ -16,8 +16,9 @@ def curves(histories: pd.DataFrame, *, title: str) -> Figure:
     ----------
     histories : DataFrame
         One row an epoch of one network: ``way``, ``ratio`` (share of channels that went, 0 for the
-        unpruned network), ``epoch`` (from 1), ``train_accuracy``, ``validation_accuracy``,
-        ``train_loss``, ``validation_loss``.
+        unpruned network), ``cut`` (which of its cuts the epoch follows, from 1), ``epoch`` (from 1,
+        over all cuts), ``train_accuracy``, ``validation_accuracy``, ``train_loss``,
+        ``validation_loss``.
     title : str
         What is studied.
 
@@ -25,7 +26,8 @@ def curves(histories: pd.DataFrame, *, title: str) -> Figure:
     -------
     Figure
         Solid lines are validation, dotted ones training (augmented, with dropout); a colour a
-        ratio. The panels of a column share their scale.
+        ratio; a grey line where the network was cut again. The panels of a column share their
+        scale.
     """
     ways = list(dict.fromkeys(histories["way"]))
     figure = Figure(figsize=(7.6, 1.7 * len(ways) + 1.0), layout="constrained")
@@ -41,6 +43,9 @@ def curves(histories: pd.DataFrame, *, title: str) -> Figure:
             )
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             ax.set_xlim(0.5, own["epoch"].max() + 0.5)  # one epoch is a point in the middle
+            starts = own.groupby(["ratio", "cut"])["epoch"].min()
+            for epoch in sorted(set(starts) - {1}):
+                ax.axvline(epoch - 0.5, color=GREY, alpha=0.4, linewidth=0.8, zorder=0)
             for ratio, each in own.groupby("ratio"):
                 for part, style in STYLES.items():
                     ax.plot(

@@ -23,9 +23,17 @@ def choose_precision(name: str) -> str:
     """
     if name != "auto":
         return policy_for(name, cpu_flags=(), num_gpus=0)
-    return policy_for(
-        name, cpu_flags=read_cpu_flags(), num_gpus=len(keras.distribution.list_devices("gpu"))
-    )
+    return policy_for(name, cpu_flags=read_cpu_flags(), num_gpus=count_gpus())
+
+
+def count_gpus() -> int:
+    """Count the GPUs that Keras's backend sees."""
+    if keras.backend.backend() == "torch":  # Keras lists no devices of it
+        import torch
+
+        return int(torch.cuda.device_count())
+    # Asked for GPUs alone, JAX raises where there is none.
+    return sum(name.startswith("gpu") for name in keras.distribution.list_devices())
 
 
 def policy_for(name: str, *, cpu_flags: Collection[str], num_gpus: int) -> str:

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 from skimage import metrics
 
-from components.compression import CompressSettings, codecs
+from components.compression import codecs
+from components.compression.settings import CODEC_NAMES, CompressSettings
 from components.errors import ImageError, ParameterError
 
 IMAGE = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8), (80, 60))
@@ -95,3 +96,7 @@ def test_an_array_that_opencv_would_reinterpret_is_refused(codec, array):
 def test_settings_out_of_range(values):
     with pytest.raises(ParameterError, match="expected"):
         CompressSettings(**values)
+
+
+def test_params_know_the_codecs_there_are():
+    assert codecs.CODECS.keys() == set(CODEC_NAMES)

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.dataset.catalog import ingest, read_catalog, write_dataset
+from components.dataset.catalog import check_files, ingest, read_catalog, write_dataset
 from components.dataset.labels import PAPER_CLASSES
-from components.errors import SchemaError
+from components.errors import RecordError, SchemaError
 
 
 def run(folder, **more):
@@ -185,3 +185,15 @@ def test_what_is_written_is_read_back(made, tmp_path):
 def test_a_folder_without_a_catalog_is_an_error(tmp_path):
     with pytest.raises(SchemaError, match="run the ingest step"):
         read_catalog(tmp_path)
+
+
+def test_a_file_that_is_not_what_the_table_says_is_named(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"image")
+    table = pd.DataFrame({"file": ["a.jpg"], "sha256": [hashlib.sha256(b"image").hexdigest()]})
+    check_files(tmp_path, table)
+    (tmp_path / "a.jpg").write_bytes(b"imagE")
+    with pytest.raises(RecordError, match=r"a\.jpg: received .* expected .* damaged or changed"):
+        check_files(tmp_path, table)
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(RecordError, match="received no file"):
+        check_files(tmp_path, table)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.dataset.splits import SplitSettings, check_no_leak, split
+from components.dataset.settings import SplitSettings
+from components.dataset.splits import check_no_leak, split
 from components.errors import LeakError, SchemaError
 
 COLUMNS = ["image_id", "lesion_id", "label", "sha256"]

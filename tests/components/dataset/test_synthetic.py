@@ -12,7 +12,8 @@ from sklearn.preprocessing import StandardScaler
 from components.dataset.catalog import ingest
 from components.dataset.images import read_image
 from components.dataset.labels import DIAGNOSES, PAPER_CLASSES
-from components.dataset.synthetic import SyntheticSettings, write_synthetic
+from components.dataset.settings import SyntheticSettings
+from components.dataset.synthetic import write_synthetic
 from components.errors import ParameterError
 
 SMALL = SyntheticSettings(num_lesions=120, num_negatives=12, height=48, width=64, seed=3)

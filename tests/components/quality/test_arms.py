@@ -8,15 +8,9 @@ from components.compression import codecs
 from components.compression.svd import decompose
 from components.dataset.images import decode_image
 from components.errors import ParameterError
-from components.quality.arms import (
-    QUALITIES,
-    StorageSettings,
-    Tools,
-    measure_arms,
-    storage_sentences,
-    summarise_arms,
-)
-from components.quality.measure import METRICS, QualitySettings, Reference
+from components.quality.arms import Tools, measure_arms, storage_sentences, summarise_arms
+from components.quality.measure import Reference
+from components.quality.settings import METRICS, QUALITIES, QualitySettings, StorageSettings
 
 
 def store(codec, quality, *item):

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from components.errors import ParameterError, SchemaError
-from components.quality.choice import ChooseSettings, choose_arm, choose_k
+from components.quality.choice import choose_arm, choose_k
+from components.quality.settings import ChooseSettings
 
 RANKS = [100, 200, 300, 350, 400, 450]
 

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from components.errors import ImageError, ParameterError
-from components.quality.measure import METRICS, QualitySettings, Reference
+from components.quality.measure import Reference
+from components.quality.settings import METRICS, QualitySettings
 
 PERFECT = {
     "psnr": 100,

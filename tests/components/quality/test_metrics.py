@@ -11,7 +11,8 @@ from skimage import metrics as oracle
 
 from benchmarks import reference
 from components.quality import colour, fidelity, information, kernels, shape, spectrum, texture
-from components.quality.measure import METRICS, QualitySettings, Reference
+from components.quality.measure import Reference
+from components.quality.settings import METRICS, QualitySettings
 
 # Absolute; in brackets the spread over k = 100..450 of a metric's mean on 600x450 originals.
 TOLERANCES = {

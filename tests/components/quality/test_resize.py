@@ -6,14 +6,8 @@ from scipy import stats
 from skimage import metrics as oracle
 
 from components.errors import ParameterError, SchemaError
-from components.quality.measure import METRICS, QualitySettings
-from components.quality.resize import (
-    PAPER_SIZES,
-    ResizeSettings,
-    choose_size,
-    measure_resized,
-    summarise_sizes,
-)
+from components.quality.resize import choose_size, measure_resized, summarise_sizes
+from components.quality.settings import METRICS, PAPER_SIZES, QualitySettings, ResizeSettings
 
 
 @pytest.fixture(scope="module")

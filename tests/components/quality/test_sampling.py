@@ -6,8 +6,9 @@ import pytest
 from scipy import stats
 
 from components.errors import ParameterError, SchemaError
-from components.quality.choice import ChooseSettings, choose_k
+from components.quality.choice import choose_k
 from components.quality.sampling import certainty, certainty_of
+from components.quality.settings import ChooseSettings
 
 RANKS = [10, 20, 30, 40]
 SSIM = ChooseSettings(metrics=("ssim",), tolerance=0.05)

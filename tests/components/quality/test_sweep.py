@@ -5,7 +5,8 @@ import pytest
 
 from components.compression import codecs
 from components.compression.svd import decompose
-from components.quality.measure import QualitySettings, Reference
+from components.quality.measure import Reference
+from components.quality.settings import QualitySettings
 from components.quality.sweep import VALUES, Bench, measure_chunk, measure_image, summarise
 
 JPEG = codecs.get("jpeg")

@@ -1,13 +1,19 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.errors import ParameterError
 from components.training import evaluate
 from components.training.batches import Examples
 from components.training.fit import fit
 from components.training.networks import build
-from components.training.precision import choose_precision, policy_for, read_cpu_flags
+from components.training.precision import (
+    choose_precision,
+    count_gpus,
+    policy_for,
+    read_cpu_flags,
+)
 from components.training.settings import TrainingSettings
 
 SIZE = (24, 20)
@@ -128,6 +134,7 @@ def test_precision_follows_the_machine(tmp_path):
     assert policy_for("auto", cpu_flags={"amx_bf16"}, num_gpus=0) == "mixed_bfloat16"
     assert policy_for("auto", cpu_flags=(), num_gpus=1) == "mixed_bfloat16"
     assert policy_for("float32", cpu_flags={"amx_bf16"}, num_gpus=1) == "float32"
+    assert count_gpus() == len(tf.config.list_physical_devices("GPU"))
     with pytest.raises(ParameterError, match="expected one of auto"):
         choose_precision("float8")
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu amx_bf16 avx\n")
