@@ -21,8 +21,9 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from components.dataset.strata import stratified_order
-from components.quality.choice import ChooseSettings, choose_k
+from components.quality.choice import choose_k
 from components.quality.sampling import certainty_of
+from components.quality.settings import ChooseSettings
 
 Floats = npt.NDArray[np.float64]
 

@@ -36,7 +36,8 @@ from components.compression import codecs
 from components.compression.svd import decompose
 from components.compression.write import compress_image, write_file
 from components.dataset.images import decode_image
-from components.quality.measure import METRICS, QualitySettings, Reference
+from components.quality.measure import Reference
+from components.quality.settings import METRICS, QualitySettings
 from components.workers import process_pool
 
 RANKS = (100, 200, 300, 350, 400, 450)

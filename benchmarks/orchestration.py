@@ -1,0 +1,209 @@
+"""What Prefect, MLflow and DVC cost beside the work they keep a record of.
+
+::
+
+    python benchmarks/orchestration.py [--images 1000]
+
+In a clone of its own it makes images, runs the pipeline once, and measures
+
+- overhead: the step ``sweep`` as its deployment runs it (Prefect server, DVC's ledger, the table to
+  MLflow) over the same chunks measured by calling the components, both on two processes;
+- cold start: from the start of a process until a flow's first task runs, with a server and without;
+- ``dvc repro`` where nothing is stale, and whether it imports TensorFlow.
+
+About ten minutes on two cores; tables first, one JSON object last.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+PARAMS = """\
+networks: [lenet5]
+synthetic: {{num_lesions: {lesions}, num_negatives: 8, height: 150, width: 200, seed: 0}}
+ingest: {{source: data/source, negatives: data/source/negatives}}
+split: {{seed: 0}}
+quality: {{changed_threshold: 5}}
+sweep: {{chunk_size: 32}}
+choose: {{rule: stabilisation}}
+compress: {{ranks: [33, 67, 100, 117, 133, 150], codec: jpeg, quality: 95}}
+storage: {{max_images: 2, qualities: {{jpeg: [60, 95]}}}}
+resize: {{size: [32, 24], sizes: [[32, 24], [16, 40]], max_images: 4}}
+train: {{epochs: 1}}
+evaluate: {{bootstrap_samples: 100, latency_repeats: 3}}
+prune: {{schedule: path, path: ["R1: 50%"], acceptance: relative, relative_tolerance: 0.9,
+        relative_floor: 0.0}}
+studies: {{}}
+record: {{tracking_uri: "sqlite:///mlflow.db", workers: 2}}
+"""
+FIRST_TASK = """\
+import time
+from prefect import flow, task
+from flows.pipeline import pipeline
+@task
+def first(): print("first task", time.time())
+@flow
+def cold(): first()
+cold()
+"""
+NOOP = """\
+import sys
+from dvc.cli import main
+status = main(["repro", "-q"])
+print("tensorflow" in sys.modules, "keras" in sys.modules)
+sys.exit(status)
+"""
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+@contextlib.contextmanager
+def clone(images: int) -> Iterator[Path]:
+    """Make a clone of what is checked out here, and let it be the current folder."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "clone"
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(
+            ".venv", "data", "models", "reports", ".cache", "cache", "mlflow.db", "mlartifacts",
+            "dvc.lock", ".servers", ".agent", "tmp"))  # fmt: skip
+        # of 1, 2 or 3 images a lesion, 1.4 on average
+        (folder / "params.yaml").write_text(PARAMS.format(lesions=max(30, round(images / 1.4))))
+        with contextlib.chdir(folder):
+            yield folder
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """Run a Prefect server; yield its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    address = f"http://127.0.0.1:{port}/api"
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", port]
+    process = subprocess.Popen(command, **QUIET)
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{address}/health", timeout=2).close()
+                break
+            time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def cold_start(address: str | None) -> float:
+    """Seconds from the start of a process until its first task runs; the median of three."""
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    if address:
+        environment["PREFECT_API_URL"] = address
+    found = []
+    for _ in range(3):
+        begun = time.time()
+        done = subprocess.run(
+            [sys.executable, "-c", FIRST_TASK],
+            env=environment | {"PYTHONPATH": str(Path.cwd())},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        line = next(line for line in done.stdout.splitlines() if line.startswith("first task"))
+        found.append(float(line.split()[-1]) - begun)
+    return statistics.median(found)
+
+
+def nothing_to_do() -> tuple[float, bool]:
+    """Seconds of ``dvc repro`` with nothing stale, and whether it imports TensorFlow or Keras."""
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", NOOP], capture_output=True, text=True, check=True)
+    return time.monotonic() - begun, "True" in done.stdout
+
+
+def by_hand(workers: int) -> float:
+    """Seconds of the sweep as calls of the components."""
+    from components.dataset.catalog import read_catalog
+    from components.quality.sweep import measure_chunk, summarise
+    from components.workers import process_pool
+    from flows.params import read_params
+    from flows.sweep import _bench
+
+    params = read_params()
+    begun = time.monotonic()
+    catalog = read_catalog(Path("data/raw")).sort_values("image_id")
+    images = [(row.image_id, Path("data/raw", row.file).resolve()) for row in catalog.itertuples()]
+    size, bench = params.sweep.chunk_size, _bench(params)
+    with process_pool(workers) as pool:
+        chunks = [images[start : start + size] for start in range(0, len(images), size)]
+        futures = [pool.submit(measure_chunk, chunk, bench) for chunk in chunks]
+        table = pd.concat([future.result() for future in futures])
+    summarise(table).to_csv("by-hand.csv")
+    return time.monotonic() - begun
+
+
+def recorded() -> float:
+    """Seconds of the sweep as a deployment runs it, its table sent to MLflow."""
+    from flows.params import read_params
+    from flows.pipeline import step
+    from flows.runtime import content_key
+    from flows.tracking import Tracker
+
+    shutil.rmtree("data/sweep")
+    shutil.rmtree(".cache")
+    begun = time.monotonic()
+    ran = step("sweep")
+    tracker = Tracker(read_params().record)
+    key = content_key(benchmark=begun)
+    with tracker.child(tracker.parent(key, "benchmark", {}), key + "1", "sweep", {}) as run:
+        run.artifacts(Path("data/sweep"))
+    assert ran == ["sweep"], ran
+    return time.monotonic() - begun
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=1000)
+    options = parser.parse_args()
+    with clone(options.images):
+        subprocess.run(["dvc", "repro", "-q"], check=True)
+        noop, imports = nothing_to_do()
+        without = cold_start(None)
+        with server() as address:
+            with_server = cold_start(address)
+            os.environ["PREFECT_API_URL"] = address
+            os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
+            import flows.pipeline  # noqa: F401  imports apart
+
+            number = sum(1 for _ in Path("data/raw/images").iterdir())
+            direct, kept = by_hand(2), recorded()
+    print(f"sweep of {number} images by calling the components   {direct:7.1f} s")
+    print(f"the same through Prefect, DVC and MLflow             {kept:7.1f} s")
+    print(f"cold start to the first task, a server running       {with_server:7.1f} s")
+    print(f"cold start to the first task, no server              {without:7.1f} s")
+    print(f"dvc repro, nothing stale                             {noop:7.1f} s")
+    found = {
+        "overhead": kept / direct - 1,
+        "cold_s": {"server": with_server, "no_server": without},
+        "noop_repro_s": noop,
+        "noop_imports_tensorflow": imports,
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
