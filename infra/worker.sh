@@ -3,14 +3,17 @@
 set -eu
 pool=$1
 shift
-if [ ! -d .git ]; then
-    git clone --quiet "$REPOSITORY" .
+if [ ! -d clone ]; then # it appears whole or not at all
+    rm -rf draft
+    git clone --quiet "$REPOSITORY" draft
+    mv draft clone
 fi
+cd clone
 export SLIMDERM_CLONE="$PWD"
-python -m flows.store "$DATA_REMOTE"
-prefect work-pool create "$pool" --type process --overwrite
+python -m flows.store "$DATA_REMOTE" "$ARTIFACTS"
 if [ "$pool" = cpu ]; then
-    env -u SLIMDERM_CLONE prefect work-pool create gpu --type process --overwrite
-    env -u SLIMDERM_CLONE prefect --no-prompt deploy --all
+    python -m flows.deployments all
+else
+    prefect work-pool create "$pool" --type process --overwrite
 fi
 exec prefect worker start --type process --pool "$pool" --name "$pool-$(hostname)" "$@"
