@@ -5,9 +5,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONWARNINGS ?= ignore
 export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+# Prefect gives the server that it starts for a process 20 s; a slow machine takes longer.
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS ?= 120
+unexport PYTHONDONTWRITEBYTECODE # else every step would compile TensorFlow anew
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: agent help setup demo run test test-slow check flow up down data predict batch serve review promote rollback lineage backfill verify study bench remote push pull doctor status lock clean
+.PHONY: agent help setup demo run test test-slow soak check flow up down data predict batch serve review promote rollback lineage backfill verify study bench remote push pull doctor status lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,15 +24,24 @@ $(BIN)/.installed: requirements.lock
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@touch $@
 
-setup: $(BIN)/.installed ## install the locked environment into .venv
+ifneq ($(filter-out tensorflow jax torch,$(CUDA)),)
+$(error CUDA: received $(CUDA), expected tensorflow, jax or torch)
+endif
+
+$(BIN)/.cuda-%: infra/cuda-%.lock $(BIN)/.installed
+	@echo "setup: adding what $* needs on an NVIDIA GPU (once, 3 to 5 GB)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $< -r requirements.lock
+	@touch $@
+
+setup: $(BIN)/.installed $(if $(CUDA),$(BIN)/.cuda-$(CUDA)) ## install the locked environment; on a GPU machine CUDA=tensorflow, jax or torch
 
 demo: setup ## run the main job from nothing on data that it makes
-	@dvc repro -q || { echo "demo: a step failed; its message stands above, dvc repro says more"; exit 1; }
+	@python -m flows.repro
 	@python -m flows.summary
 
 run: setup ## run what is stale, by params.yaml; DATA=folder RECIPE=recipes/x.yaml choose data and sizes
 	@python -m flows.recipe $(if $(RECIPE),--recipe $(RECIPE)) $(if $(DATA),--data $(DATA))
-	@dvc repro -q || { echo "run: a step failed; its message stands above, dvc repro says more"; exit 1; }
+	@python -m flows.repro
 	@python -m flows.summary
 
 flow: setup ## the same as run, as a Prefect flow (make up starts a server to watch it)
@@ -38,7 +51,10 @@ test: setup ## everything fast and one short run through real servers
 	@python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: setup ## the rest of the tests
-	@python -m pytest -m slow
+	@python -m pytest -n 2 --dist loadfile -m slow
+
+soak: setup ## everything broken on purpose, with 50 kills at random moments (KILLS); an hour or two
+	@KILLS=$(or $(KILLS),50) python -m pytest tests/faults
 
 check: setup ## lint, format, types, import direction
 	@ruff check .
@@ -114,6 +130,10 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 		--no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate tests/jax.in -o tests/jax.lock
+	@for backend in tensorflow jax torch; do \
+		python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['cuda-$$backend'])" \
+		| uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --constraint requirements.lock - -o infra/cuda-$$backend.lock; done
 
 clean: ## delete what the pipeline made, the record included
 	@rm -rf data models reports .cache dvc.lock mlflow.db mlartifacts

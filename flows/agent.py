@@ -7,28 +7,36 @@ their own inside it, which shares its objects and its cache.
 """
 
 import contextlib
+import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
 
 from components.errors import RecordError
 from flows import ledger
-from flows.runtime import file_hash, write_text
+from flows.params import read_params
+from flows.patience import patiently
+from flows.runtime import file_hash, replacing, write_text
+from flows.tracking import Tracker
 from flows.transfers import pull, push
 
 WORKPLACE = Path(".agent")
 LOCK = "requirements.lock"
 
 
-def workplace(clone: Path, commit: str) -> Path:
-    """Return a clone of a clone with a commit checked out, its data versions shared with it.
+@contextlib.contextmanager
+def workplace(clone: Path, commit: str) -> Iterator[Path]:
+    """Hold a clone of a clone with a commit checked out, its data versions shared with it.
+
+    One job at a time: another worker's waits here, on a lock that ends with the process.
 
     Parameters
     ----------
@@ -42,9 +50,20 @@ def workplace(clone: Path, commit: str) -> Path:
     RecordError
         If the commit cannot be had, or its lock differs from what is installed here.
     """
+    held = clone / ".dvc/tmp/slimderm-agent.lock"  # beside that of the coordinator's own run
+    held.parent.mkdir(parents=True, exist_ok=True)
+    with held.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield _check_out(clone, commit)
+
+
+def _check_out(clone: Path, commit: str) -> Path:
     folder = clone / WORKPLACE
     if not (folder / ".git").exists():
-        _git(clone, "clone", "--quiet", "--shared", "--no-checkout", str(clone), str(folder))
+        with replacing(folder) as draft:
+            _git(clone, "clone", "--quiet", "--shared", "--no-checkout", str(clone), str(draft))
+    for left in (folder / ".git").rglob("*.lock"):  # by a killed git; none runs here now
+        left.unlink()
     if not _knows(folder, commit):
         _git(clone, "fetch", "--quiet", "--all", check=False)
     if not _knows(folder, commit):
@@ -133,12 +152,13 @@ def agent(stage: str, commit: str, params: dict[str, Any], version: dict[str, An
         params: The content of params.yaml.
         version: What dvc.lock records of the stages whose outputs this one reads.
     """
-    with contextlib.chdir(workplace(Path.cwd(), commit)):
+    with workplace(Path.cwd(), commit) as folder, contextlib.chdir(folder):
         write_text("params.yaml", yaml.safe_dump(params, sort_keys=False))
-        pull(list(version), version)
+        pull(version)
         if ledger.is_stale(stage):
             run_stage(stage)
             ledger.commit(stage)
         push([stage])
         text = as_markdown(stage, ledger.entry_of(stage))
-    create_markdown_artifact(text, key="outputs", description=f"What {stage} made")
+        text += Tracker(read_params().record).pages(str(flow_run.id))
+    patiently(create_markdown_artifact, text, "outputs", f"What {stage} made")

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from components.errors import RecordError
-from flows.params import read_params
+from flows import ledger
+from flows.params import Params, read_params
 from flows.register import register
 from flows.report import REPORTS
 from flows.review import review
@@ -18,7 +19,8 @@ def backfill() -> None:
     Raises
     ------
     RecordError
-        If outputs are missing here.
+        If outputs are missing here, or were made by other code, data or parameters than are here,
+        which is what would be put on record with them.
     """
     params = read_params()
     wanted = [Path("models") / network / "pruned" / "steps.json" for network in params.networks]
@@ -28,9 +30,31 @@ def backfill() -> None:
             f"received a clone without {', '.join(missing)}, expected the stages' outputs; "
             "`make pull` fetches them where dvc.lock is here, `make run` makes them"
         )
+    stale = _stale(params)
+    if stale:
+        raise RecordError(
+            f"received stale stages ({', '.join(stale)}), expected models made by the code, data "
+            "and parameters that are here; `make run` first"
+        )
     register.fn()
     review.fn()
     record_report(params, REPORTS)
+
+
+def _stale(params: Params) -> list[str]:
+    """List the stages behind the models that are stale.
+
+    Those that read no other stage's outputs are left out: what they read came from elsewhere, and a
+    clone that got its data versions from the remote need not have it.
+    """
+    needs, behind = ledger.needs(), set[str]()
+    waiting = [f"prune@{network}" for network in params.networks]
+    while waiting:
+        stage = waiting.pop()
+        if stage not in behind:
+            behind.add(stage)
+            waiting += needs[stage]
+    return [stage for stage in sorted(behind) if needs[stage] and ledger.is_stale(stage)]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from components.calibration import tempered
 from components.dataset.catalog import SUFFIXES
 from components.errors import ImageError, ParameterError, SchemaError
 from flows.params import read_params
-from flows.predict import prepare
+from flows.predict import model_inputs, prepare
 from flows.registry import Registry, served
 from flows.runtime import command_line, console, file_hash, load_keras, progress_bar, write_text
 from flows.tracking import Tracker
@@ -78,14 +78,10 @@ def classify(
                 yield row | {"error": str(error)}
         if not rows:
             continue
-        inputs = {"image": np.stack(images)}  # (N, height, width, 3)
-        if not description["image_only"]:
-            from components.training.metadata import MetadataEncoder
-
-            people = table.reindex([row["image_id"] for row in rows])
-            people[["sex", "localization"]] = people[["sex", "localization"]].fillna("unknown")
-            people["age"] = people["age"].astype(float)
-            inputs["metadata"] = MetadataEncoder.from_dict(description["encoder"]).transform(people)
+        people = table.reindex([row["image_id"] for row in rows])
+        people[["sex", "localization"]] = people[["sex", "localization"]].fillna("unknown")
+        people["age"] = people["age"].astype(float)
+        inputs = model_inputs(images, people, description)
         given = tempered(model.predict(inputs, verbose=0), temperature)
         for row, values in zip(rows, given, strict=True):
             chosen = description["classes"][int(values.argmax())]

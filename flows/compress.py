@@ -12,9 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 from prefect import flow
 
+from components.checkpoints import is_whole
 from components.compression.write import compress_image, target_names
-from components.dataset.catalog import read_catalog
-from components.quality.measure import METRICS, QualitySettings, Reference
+from components.dataset.catalog import check_files, read_catalog
+from components.quality.measure import Reference
+from components.quality.settings import METRICS, QualitySettings
 from flows.engines import Chunk, run_chunks
 from flows.params import Params, RecordSettings, read_params
 from flows.runtime import (
@@ -22,7 +24,6 @@ from flows.runtime import (
     code_hash,
     console,
     content_key,
-    file_hash,
     progress_bar,
     read_json,
     replacing,
@@ -72,16 +73,6 @@ def _compress_chunk(
         cached(cache, key, partial(recipe.fill, source=source))
 
 
-def _sound(folder: Path) -> bool:
-    """Whether a finished image is there and still what it was."""
-    if not folder.exists():
-        return False
-    sound: bool = file_hash(folder / IMAGE) == read_json(folder / ROW)["sha256_after"]
-    if not sound:
-        shutil.rmtree(folder)
-    return sound
-
-
 def _compress(catalog: pd.DataFrame, recipe: Recipe, record: RecordSettings) -> list[Path]:
     """Compress what is not in the cache; the folder of each image, in the catalog's order."""
     cache, raw = Path(record.cache).resolve(), RAW.resolve()
@@ -90,7 +81,7 @@ def _compress(catalog: pd.DataFrame, recipe: Recipe, record: RecordSettings) -> 
     folders = [cache / key[:2] / key for key in keys]
     sources = [raw / file for file in catalog["file"]]
     with progress_bar("compress", len(catalog)) as update:
-        missing = [index for index, folder in enumerate(folders) if not _sound(folder)]
+        missing = [index for index, folder in enumerate(folders) if not is_whole(folder)]
         update(done := len(catalog) - len(missing))
         chunks = []
         for start in range(0, len(missing), CHUNK_SIZE):
@@ -132,6 +123,7 @@ def compress() -> None:
     params = read_params()
     recipe = _recipe(params)
     catalog = read_catalog(RAW).sort_values("image_id")
+    check_files(RAW, catalog)
     names = target_names(list(catalog["file"]), codec=recipe.codec)
     folders = _compress(catalog, recipe, params.record)
     with replacing(COMPRESSED) as draft:

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 from components.errors import SlimDermError
 from flows.runtime import console
+from flows.tracking import without_password
 
 LOCK = Path("requirements.lock")
 FREE_GB = 5
@@ -74,7 +75,7 @@ def servers() -> Iterator[Finding]:
     """Check that the servers answer that the environment names, and that clocks agree."""
     named = {"MLflow": "MLFLOW_TRACKING_URI", "Prefect": "PREFECT_API_URL"}
     for name, variable in named.items():
-        address = os.environ.get(variable, "")
+        address = without_password(os.environ.get(variable, ""))
         if not address.startswith("http"):
             yield Finding(name, None, f"{variable} names no server; `make up` starts one")
             continue
@@ -119,11 +120,27 @@ def store() -> Finding:
     return Finding("store", True, url)
 
 
+def versions() -> Finding:
+    """Check that DVC's cache holds what its names say; what is damaged is set aside."""
+    from flows import ledger
+
+    try:
+        damaged, number = ledger.set_damaged_aside()
+    except SlimDermError as error:
+        return Finding("versions", False, str(error))
+    if damaged:
+        names = f"{', '.join(damaged[:2])}{' …' if len(damaged) > 2 else ''}"
+        said = f"{len(damaged)} of {number} in DVC's cache were damaged ({names}), now in "
+        said += ".dvc/damaged; run again, or `make pull`"
+        return Finding("versions", False, said)
+    return Finding("versions", True, f"{number} in DVC's cache, each as its name says")
+
+
 def gpu() -> Finding:
     """Check that a GPU that is there is seen by Keras's backend."""
     if shutil.which("nvidia-smi") is None:
         return Finding("GPU", None, "no nvidia-smi; training runs on the CPU")
-    script = "import keras; print(len(keras.distribution.list_devices('gpu')))"
+    script = "from components.training.precision import count_gpus; print(count_gpus())"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
@@ -136,7 +153,7 @@ def gpu() -> Finding:
 
 def examine() -> list[Finding]:
     """Run every check."""
-    checks: list[Callable[[], Finding]] = [python, pins, disk, clock, store, gpu]
+    checks: list[Callable[[], Finding]] = [python, pins, disk, clock, store, versions, gpu]
     return [*(check() for check in checks), *servers()]
 
 

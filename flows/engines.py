@@ -14,6 +14,7 @@ import cv2
 import threadpoolctl
 from prefect import flow, task
 
+from components.checkpoints import is_whole
 from components.workers import process_pool
 from flows.params import RecordSettings
 from flows.runtime import cached
@@ -58,7 +59,7 @@ def run_chunks(chunks: Sequence[Chunk], record: RecordSettings) -> Iterator[int]
         The index of each chunk: first of those that were there, then of the others as they are
         done. Whoever stops listening stops the work.
     """
-    missing = [index for index, chunk in enumerate(chunks) if not chunk.folder.exists()]
+    missing = [index for index, chunk in enumerate(chunks) if not is_whole(chunk.folder)]
     yield from sorted(set(range(len(chunks))) - set(missing))
     todo = [chunks[index] for index in missing]
     if not todo:

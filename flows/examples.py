@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from components.dataset.catalog import read_catalog
+from components.dataset.catalog import check_files, read_catalog
 from components.dataset.cifar import SIDE, read_cifar100
 from components.dataset.images import load_images
 from components.dataset.labels import class_names
@@ -83,8 +83,10 @@ class LesionSource:
         self.frame = catalog.merge(splits[["image_id", "part"]], on="image_id", validate="1:1")
         if variant == "compressed":
             manifest = pd.read_parquet(FOLDERS[variant] / "manifest.parquet")
-            stored = manifest[["image_id", "file"]]
-            self.frame = self.frame.drop(columns="file").merge(stored, on="image_id")
+            stored = manifest[["image_id", "file", "sha256_after"]]
+            stored = stored.rename(columns={"sha256_after": "sha256"})
+            self.frame = self.frame.drop(columns=["file", "sha256"]).merge(stored, on="image_id")
+        self.folder = FOLDERS[variant]
         self.max_train = max_train
         if max_train is not None:
             self.frame = self._fewer(max_train, params.split.seed)
@@ -121,6 +123,7 @@ class LesionSource:
         from components.training.batches import Examples
 
         found, done = {}, 0
+        check_files(self.folder, self.frame)
         with progress_bar(f"read {self.name} images", len(self.frame)) as update:
             for part in PARTS:
                 rows = self.rows(part)
@@ -140,7 +143,7 @@ class LesionSource:
 
     def load(self, files: list[str]) -> np.ndarray:
         """Read images at the input size: (N, height, width, 3) uint8."""
-        return load_images(FOLDERS[self.name], files, size=self.size)
+        return load_images(self.folder, files, size=self.size)
 
     @property
     def description(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from flows.runtime import (
     cached,
     code_hash,
     content_key,
+    file_hash,
     load_keras,
     progress_bar,
     read_json,
@@ -82,7 +83,7 @@ class Workshop:
         self.params, self.network, self.source, self.weights = params, network, source, weights
         self.key = content_key(
             **source.content,
-            weights=weights,
+            weights=file_hash(weights) if weights else None,
             train=asdict(params.train),
             evaluate=asdict(params.evaluate),
             code=code_hash("components/training", "components/dataset"),

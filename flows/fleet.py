@@ -2,23 +2,27 @@
 
 import subprocess
 import time
+from collections import Counter
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import yaml
+from prefect import get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.deployments import run_deployment
 
-from components.errors import RecordError
+from components.errors import RecordError, TransferError
 from flows import ledger
 from flows.agent import from_markdown
+from flows.patience import patiently
 from flows.runtime import content_key
 from flows.transfers import pull, push
 
 DEPLOYMENT = "agent/agent"
 CODE = ("components", "flows", "dvc.yaml", "requirements.lock")
+TRIES = 3  # of a stage whose agent is lost
 
 
 def committed() -> str:
@@ -44,13 +48,16 @@ class Fleet:
     """Stages that run on agents at this moment.
 
     A job is known by the content of what it is given: a coordinator that is started again finds
-    what it has submitted, and takes up what was finished meanwhile.
+    what it has submitted, and takes up what was finished meanwhile. A job whose agent is lost is
+    sent again; so is one that had ended before, if its outputs are gone from the remote.
     """
 
     def __init__(self) -> None:
         self.commit = committed()
         self.params = yaml.safe_load(Path("params.yaml").read_text())
-        self.running: dict[str, Any] = {}  # stage to the id of its flow run
+        self.running: dict[str, Any] = {}  # stage to its flow run as it was when sent, or found
+        self.lost: Counter[str] = Counter()
+        self.gone: set[Any] = set()  # ids of flow runs whose outputs nobody has any more
 
     def submit(self, stage: str) -> None:
         """Send a stage to whichever agent is free."""
@@ -63,15 +70,13 @@ class Fleet:
             "version": version,
         }
         for attempt in count():
-            run = run_deployment(
-                DEPLOYMENT,
-                parameters=job,
-                timeout=0,
-                idempotency_key=content_key(**job, attempt=attempt),
+            key = content_key(**job, attempt=attempt)
+            run = patiently(
+                run_deployment, DEPLOYMENT, parameters=job, timeout=0, idempotency_key=key
             )
-            if not run.state.is_final() or run.state.is_completed():
+            if not run.state.is_final() or (run.state.is_completed() and run.id not in self.gone):
                 break
-        self.running[stage] = run.id
+        self.running[stage] = run
 
     def wait(self, seconds: float = 2.0) -> list[str]:
         """Wait until a stage or more is done; take up what they made.
@@ -87,24 +92,40 @@ class Fleet:
                 return [stage for stage in done if self.running.pop(stage)]
             time.sleep(seconds)
 
-    def _is_done(self, stage: str, run_id: Any) -> bool:
-        with get_client(sync_client=True) as client:
-            run = client.read_flow_run(run_id)
-            if not run.state.is_final():
-                return False
-            if not run.state.is_completed():
-                raise RecordError(
-                    f"{stage} ended as {run.state.name} on its agent (flow run {run.name}, "
-                    f"{run_id}): {run.state.message}"
-                )
-            made = client.read_artifacts(
-                artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
+    def _is_done(self, stage: str, sent: Any) -> bool:
+        run, made = patiently(_look, sent.id)
+        if not run.state.is_final():
+            return False
+        if run.state.is_crashed() and self.lost[stage] + 1 < TRIES:
+            self.lost[stage] += 1
+            get_run_logger().warning("%s: its agent is lost; sent again", stage)
+            self.submit(stage)
+            return False
+        if not run.state.is_completed():
+            raise RecordError(
+                f"{stage} ended as {run.state.name} on its agent (flow run {run.name}, "
+                f"{run.id}): {run.state.message}"
             )
         version = from_markdown(made[0].data)
-        pull(list(version), version)
+        try:
+            pull(version)
+        except TransferError:
+            if not sent.state.is_completed():  # what an agent has just made must be there
+                raise
+            get_run_logger().warning("%s: its outputs are gone; sent again", stage)
+            self.gone.add(run.id)
+            self.submit(stage)
+            return False
         if ledger.is_stale(stage):
             raise RecordError(
                 f"{stage} came back from its agent for other code, data or parameters than are "
                 "here; run again"
             )
         return True
+
+
+def _look(run_id: Any) -> tuple[Any, list[Any]]:
+    """Read a flow run and what it made."""
+    made = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(run_id), client.read_artifacts(artifact_filter=made)

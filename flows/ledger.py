@@ -6,12 +6,15 @@ do, just as after ``dvc repro``.
 """
 
 import fcntl
+import hashlib
+import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from components.checkpoints import is_alive
 from components.errors import RecordError, TransferError
 from flows.runtime import console, write_text
 
@@ -27,6 +30,7 @@ def _repo() -> Iterator[Any]:
     """
     from dvc.exceptions import NotDvcRepoError
     from dvc.repo import Repo
+    from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
 
     logging.getLogger("dvc").setLevel(logging.ERROR)  # it announces each writing of dvc.lock
     try:
@@ -37,7 +41,43 @@ def _repo() -> Iterator[Any]:
         ) from error
     with repo, (Path(repo.tmp_dir) / "slimderm.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield repo
+        _forget_the_dead(repo)
+        try:
+            yield repo
+        except (YAMLSyntaxError, YAMLValidationError) as error:
+            raise _damaged_lock(error) from error
+
+
+def _forget_the_dead(repo: Any) -> None:
+    """Take what killed processes held off DVC's list of locks.
+
+    DVC holds a process for alive while its number is taken, be it by a zombie that nobody waits
+    for, as in many containers, or by another process; and it never mends a list cut short.
+    """
+    from dvc.lock import make_lock
+
+    path = Path(repo.tmp_dir) / "rwlock"
+    with make_lock(f"{path}.lock", tmp_dir=repo.tmp_dir):
+        try:
+            held, written = json.loads(path.read_text()), path.stat().st_mtime
+        except FileNotFoundError:
+            return
+        except ValueError:
+            path.unlink()
+            return
+        kept = {
+            "write": {
+                file: info
+                for file, info in held.get("write", {}).items()
+                if is_alive(info["pid"], written)
+            },
+            "read": {
+                file: [info for info in infos if is_alive(info["pid"], written)]
+                for file, infos in held.get("read", {}).items()
+            },
+        }
+        if kept != held:
+            write_text(path, json.dumps(kept))
 
 
 @contextmanager
@@ -92,15 +132,51 @@ def commit(stage: str) -> None:
         repo.commit(stage, force=True)
 
 
+def reproduce() -> None:
+    """Run every stale stage as ``dvc repro`` does, each in a process of its own; wait for others.
+
+    Raises
+    ------
+    RecordError
+        If a stage fails, or DVC itself; the message says which stage, and how it ended.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    with writing():
+        with _repo() as repo:  # says what is damaged; a stage opens it, too, so it is not held
+            root = repo.root_dir
+        try:
+            with Repo(root) as repo:
+                repo.reproduce()
+        except DvcException as error:
+            raise RecordError(": ".join(_reasons(error))) from error
+
+
+def _reasons(error: BaseException | None) -> Iterator[str]:
+    """Yield what an error says, then what those say that led to it."""
+    while error is not None:
+        yield str(error).strip()
+        error = error.__cause__
+
+
 def _entries() -> dict[str, Any]:
     """Return what ``dvc.lock`` records of each stage; nothing where there is no such file."""
     import yaml
 
     try:
-        lock = yaml.safe_load(LOCK.read_text()) or {}
+        return dict((yaml.safe_load(LOCK.read_text()) or {}).get("stages", {}))
     except FileNotFoundError:
         return {}
-    return dict(lock.get("stages", {}))
+    except (yaml.YAMLError, ValueError, AttributeError) as error:
+        raise _damaged_lock(error) from error
+
+
+def _damaged_lock(error: Exception) -> RecordError:
+    return RecordError(
+        f"{LOCK} is damaged ({' '.join(str(error).split())}); restore it from git, or delete it "
+        "and run again: what is finished is found in the cache"
+    )
 
 
 def _write(entries: Mapping[str, Any]) -> None:
@@ -219,6 +295,40 @@ def cached_file(md5: str) -> Path | None:
             except (DvcException, OSError):
                 return None
         return path if path.exists() else None
+
+
+def set_damaged_aside(aside: Path = Path(".dvc/damaged")) -> tuple[list[str], int]:
+    """Hash the cache's objects anew, and move what is not what its name says out of the way.
+
+    Outputs that are links to such an object are deleted, so that the next run makes them anew.
+
+    Returns
+    -------
+    names : list of str
+        Hashes of what was damaged.
+    number : int
+        Objects looked at.
+    """
+    with _repo() as repo:
+        cache = repo.cache.local
+        objects = {name: Path(cache.oid_to_path(name)) for name in cache.all()}
+    damaged = {
+        name: path for name, path in objects.items() if _md5(path) != name.removesuffix(".dir")
+    }
+    inodes = {path.stat().st_ino for path in damaged.values()}
+    for out in (out["path"] for stage in _entries().values() for out in stage.get("outs", [])):
+        for file in (Path(out), *Path(out).rglob("*")) if inodes else ():
+            if file.is_file() and file.stat().st_ino in inodes:
+                file.unlink()
+    for name, path in damaged.items():
+        aside.mkdir(parents=True, exist_ok=True)
+        path.replace(aside / name)
+    return sorted(damaged), len(objects)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()
 
 
 def set_remote(url: str) -> None:

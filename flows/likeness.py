@@ -16,10 +16,12 @@ BATCH, NUM_BATCHES = 32, 4
 SHOWN = 5  # filters and maps a network
 
 
-def compare(folder: Path, arm: str, fitted: Mapping[str, Fitted], examples: Any) -> pd.DataFrame:
+def compare(
+    folder: Path, arm: str, ratio: float, fitted: Mapping[str, Fitted], examples: Any
+) -> pd.DataFrame:
     """Compare networks pairwise, layer by layer, and draw what they see.
 
-    Writes ``cka_<arm>.png`` and ``features_<arm>.png``.
+    Writes ``cka_<arm>_<percent>.png`` and ``features_<arm>_<percent>.png``.
 
     Parameters
     ----------
@@ -27,6 +29,8 @@ def compare(folder: Path, arm: str, fitted: Mapping[str, Fitted], examples: Any)
         Where to.
     arm : str
         How the networks were pruned.
+    ratio : float
+        What share of their channels or weights went.
     fitted : mapping
         ``unpruned`` and each schedule to its network.
     examples : Examples
@@ -35,7 +39,7 @@ def compare(folder: Path, arm: str, fitted: Mapping[str, Fitted], examples: Any)
     Returns
     -------
     DataFrame
-        ``arm``, ``one``, ``other``, ``first``, ``second`` (layers), ``cka``.
+        ``arm``, ``ratio``, ``one``, ``other``, ``first``, ``second`` (layers), ``cka``.
     """
     load_keras()
     from components.pruning.similarity import layer_similarity
@@ -45,18 +49,19 @@ def compare(folder: Path, arm: str, fitted: Mapping[str, Fitted], examples: Any)
     for (one, first), (other, second) in itertools.combinations(models.items(), 2):
         found = layer_similarity(first, second, _batches(first, examples))
         panels[f"{one}, {other}"] = found.values
-        rows.append(found.frame().assign(arm=arm, one=one, other=other))
-    name = arm.replace(" ", "_")
-    title = f"similarity of layers, {arm}"
+        rows.append(found.frame().assign(arm=arm, ratio=ratio, one=one, other=other))
+    percent = f"{100 * ratio:g}"
+    name = f"{arm.replace(' ', '_')}_{percent}"
+    title = f"similarity of layers, {arm}, {percent} %"
     heat_maps(panels, title=title).savefig(folder / f"cka_{name}.png", dpi=130)
     _draw(models, examples).savefig(folder / f"features_{name}.png", dpi=150)
-    return pd.concat(rows)[["arm", "one", "other", "first", "second", "cka"]]
+    return pd.concat(rows)[["arm", "ratio", "one", "other", "first", "second", "cka"]]
 
 
 def same_place(similarity: pd.DataFrame) -> pd.DataFrame:
     """Average CKA over layers of the same name: one number a pair of networks."""
     same = similarity[similarity["first"] == similarity["second"]]
-    return same.groupby(["arm", "one", "other"], sort=False)["cka"].mean().reset_index()
+    return same.groupby(["arm", "ratio", "one", "other"], sort=False)["cka"].mean().reset_index()
 
 
 def _inputs(model: Any, examples: Any, span: slice) -> dict[str, np.ndarray]:
@@ -72,7 +77,8 @@ def _batches(model: Any, examples: Any) -> Iterator[dict[str, np.ndarray]]:
 
 
 def _draw(models: Mapping[str, Any], examples: Any) -> Any:
-    from components.pruning.features import activation_maps, filter_images, grad_cam
+    from components.pruning.features import activation_maps, filter_images
+    from components.pruning.grad_cam import grad_cam
 
     rows = {}
     for name, model in models.items():

@@ -13,6 +13,7 @@ from flows.tracking import Tracker
 
 LEADS = {
     "git commit": "mlflow.source.git.commit",
+    "uncommitted changes": "git.dirty",
     "raw data": "dvc.raw",
     "compressed data": "dvc.compressed",
     "split": "dvc.splits.csv",

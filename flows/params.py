@@ -16,18 +16,18 @@ from typing import Any
 
 import yaml
 
-from components.compression import CompressSettings
-from components.dataset.catalog import IngestSettings
-from components.dataset.splits import SplitSettings
-from components.dataset.synthetic import SyntheticSettings
+from components.compression.settings import CompressSettings
+from components.dataset.settings import IngestSettings, SplitSettings, SyntheticSettings
 from components.errors import ParameterError
 from components.pruning.settings import PruneSettings
 from components.pruning.study import StudySettings
-from components.quality.arms import StorageSettings
-from components.quality.choice import ChooseSettings
-from components.quality.measure import QualitySettings
-from components.quality.resize import ResizeSettings
-from components.quality.sweep import SweepSettings
+from components.quality.settings import (
+    ChooseSettings,
+    QualitySettings,
+    ResizeSettings,
+    StorageSettings,
+    SweepSettings,
+)
 from components.settings import Settings, describe_range, setting
 from components.training.settings import TrainingSettings
 
@@ -207,9 +207,9 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     """
     path = Path(path)
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         document = yaml.safe_load(text) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ParameterError(f"{path}: cannot be read as YAML ({error})") from error
     if not isinstance(document, dict):
         raise ParameterError(f"{path}: received {type(document).__name__}, expected sections")
@@ -225,12 +225,17 @@ def read_params(path: Path | str = "params.yaml") -> Params:
         for name, entry in sections.items()
         if entry.default_factory is not MISSING and name != "studies"
     }
+    named = document.get("studies") or {}
+    if not isinstance(named, dict):
+        raise ParameterError(
+            f"{place('studies')}: received {named!r}, expected names, each with its settings"
+        )
     studies = {
         name: _section(StudySettings, values, f"studies.{name}", place)
-        for name, values in (document.get("studies") or {}).items()
+        for name, values in named.items()
     }
     networks = document.get("networks", list(NETWORKS))
-    if not isinstance(networks, list) or not networks or set(networks) - set(NETWORKS):
+    if not isinstance(networks, list) or not networks or any(n not in NETWORKS for n in networks):
         raise ParameterError(
             f"{place('networks')}: received {networks!r}, expected a list of some of "
             f"{', '.join(NETWORKS)}"

@@ -1,5 +1,6 @@
 """The whole pipeline as one Prefect flow: every stale stage of ``dvc.yaml``, in order, recorded."""
 
+import pkgutil
 import sys
 from datetime import UTC, datetime
 from typing import Literal
@@ -10,44 +11,33 @@ from prefect.artifacts import (
     create_progress_artifact,
     update_progress_artifact,
 )
+from prefect.runtime import flow_run
 
 from components.errors import ParameterError
 from flows import ledger
-from flows.choose import choose
-from flows.compress import compress
 from flows.fleet import Fleet
-from flows.growth import growth
-from flows.ingest import ingest_dataset
-from flows.params import recorded_by
-from flows.prune import prune
-from flows.register import register
-from flows.report import report
-from flows.resize import resize_study
-from flows.review import review
-from flows.split import split_lesions
-from flows.storage import storage
-from flows.study import study
-from flows.summary import pruning_markdown
-from flows.sweep import sweep_ranks
-from flows.synthesize import synthesize
-from flows.train import train
+from flows.params import read_params, recorded_by
+from flows.patience import patiently
+from flows.runtime import command_line
+from flows.tracking import Tracker
 
+# Imported when they run: together they take longer than Prefect, and one run seldom needs all.
 STEPS = {
-    "synthesize": synthesize,
-    "ingest": ingest_dataset,
-    "split": split_lesions,
-    "resize": resize_study,
-    "sweep": sweep_ranks,
-    "storage": storage,
-    "choose": choose,
-    "compress": compress,
-    "train": train,
-    "prune": prune,
-    "study": study,
-    "growth": growth,
-    "register": register,
-    "review": review,
-    "report": report,
+    "synthesize": "flows.synthesize:synthesize",
+    "ingest": "flows.ingest:ingest_dataset",
+    "split": "flows.split:split_lesions",
+    "resize": "flows.resize:resize_study",
+    "sweep": "flows.sweep:sweep_ranks",
+    "storage": "flows.storage:storage",
+    "choose": "flows.choose:choose",
+    "compress": "flows.compress:compress",
+    "train": "flows.train:train",
+    "prune": "flows.prune:prune",
+    "study": "flows.study:study",
+    "growth": "flows.growth:growth",
+    "register": "flows.register:register",
+    "review": "flows.review:review",
+    "report": "flows.report:report",
 }
 ON_AGENTS = ("train", "prune", "study")
 
@@ -62,7 +52,7 @@ StepName = Literal[
 def run_stage(stage: str) -> None:
     """Run a stage here, and record what came out."""
     name, *arguments = stage.split("@")
-    STEPS[name](*arguments)
+    pkgutil.resolve_name(STEPS[name])(*arguments)
     ledger.commit(stage)
 
 
@@ -83,7 +73,8 @@ def run_stages(wanted: list[str], *, agents: bool) -> list[str]:
     """
     needs, waiting, ran = ledger.needs(), list(wanted), []
     fleet = Fleet() if agents else None
-    progress = create_progress_artifact(0.0, key="progress", description="stages up to date")
+    description = "stages up to date"
+    progress = patiently(create_progress_artifact, 0.0, "progress", description)
     while waiting or (fleet and fleet.running):
         busy = {*waiting, *(fleet.running if fleet else ())}
         stage = next((stage for stage in waiting if not needs[stage] & busy), None)
@@ -100,8 +91,15 @@ def run_stages(wanted: list[str], *, agents: bool) -> list[str]:
                 run_stage(stage)
                 ran.append(stage)
         left = len(waiting) + (len(fleet.running) if fleet else 0)
-        update_progress_artifact(progress, 100 * (1 - left / len(wanted)))
+        share = 100 * (1 - left / len(wanted))
+        patiently(update_progress_artifact, progress, share)
     return ran
+
+
+def review_anyway(ran: list[str]) -> None:
+    """Review if it did not run: a promotion changes no file, so no stage goes stale by it."""
+    if "review" not in ran:
+        run_stage("review")
 
 
 def _name() -> str:
@@ -123,13 +121,13 @@ def pipeline(
     """
     with recorded_by(engine=engine, dask_address=dask_address), ledger.writing():
         ran = run_stages(ledger.stages(), agents=agents)
-        if "review" not in ran:  # a promotion changes no file, so no stage goes stale by it
-            review()
-    create_markdown_artifact(
-        f"{len(ran)} stages ran: {', '.join(ran) or 'nothing was stale'}\n\n{pruning_markdown()}",
-        key="pipeline",
-        description="What ran, every pruning step, and where to look",
-    )
+        review_anyway(ran)
+    from flows.summary import pruning_markdown
+
+    text = f"{len(ran)} stages ran: {', '.join(ran) or 'nothing was stale'}\n\n{pruning_markdown()}"
+    text += f"\n\n{Tracker(read_params().record).pages(str(flow_run.id))}"
+    about = "What ran, every pruning step, and where to look"
+    patiently(create_markdown_artifact, text, "pipeline", about)
     return ran
 
 
@@ -142,6 +140,8 @@ def step(
     dask_address: str | None = None,
 ) -> list[str]:
     """Bring one step up to date, as `dvc repro --single-item` does. Returns the stages that ran.
+
+    The step review judges the registry each time, stale or not, as the pipeline does.
 
     Args:
         name: A step of dvc.yaml.
@@ -158,12 +158,16 @@ def step(
                 f"item: received {item!r}, expected one of {', '.join(known) or 'none'}; networks "
                 "and studies of params.yaml say which there are"
             )
-        return run_stages(wanted, agents=agents)
+        ran = run_stages(wanted, agents=agents)
+        if name == "review":
+            review_anyway(ran)
+        return ran
 
 
 def main() -> int:
     """Run the flow; print what ran."""
-    ran = pipeline()
+    with command_line():
+        ran = pipeline()
     sys.stdout.write(f"pipeline: {', '.join(ran) or 'nothing was stale'}\n")
     return 0
 

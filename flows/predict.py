@@ -1,6 +1,7 @@
 """Classify one image with the champion, else the challenger, for `make predict`."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from flows.runtime import command_line, console, load_keras
 from flows.tracking import Tracker
 
 
-def prepare(data: bytes, description: dict[str, Any]) -> np.ndarray:
+def prepare(data: bytes, description: Mapping[str, Any]) -> np.ndarray:
     """Bring an image to what the model was trained on: same k, same encoder, same size.
 
     Parameters
@@ -36,6 +37,33 @@ def prepare(data: bytes, description: dict[str, Any]) -> np.ndarray:
         data, _ = compress_image(data, **way)
     height, width = description["size"]
     return resize(decode_image(data), size=(height, width))
+
+
+def model_inputs(
+    images: Sequence[np.ndarray], people: pd.DataFrame, description: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """Return what a model takes.
+
+    Parameters
+    ----------
+    images : sequence of N uint8 arrays of shape (height, width, 3)
+        As `prepare` gives them.
+    people : DataFrame
+        N rows: age (years, NaN where unknown), sex, localization (where unknown ``unknown``).
+    description : mapping
+        As `flows.fitting.Workshop.description` gives it.
+
+    Returns
+    -------
+    dict of str to array
+        ``image``, (N, height, width, 3) uint8, and, unless it sees images alone, ``metadata``.
+    """
+    inputs = {"image": np.stack(images)}
+    if not description["image_only"]:
+        from components.training.metadata import MetadataEncoder
+
+        inputs["metadata"] = MetadataEncoder.from_dict(description["encoder"]).transform(people)
+    return inputs
 
 
 def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, float]]:
@@ -76,14 +104,9 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     if alias == "champion":
         served(version)
     model, description = tracker.load(version)
-    inputs = {"image": prepare(image.read_bytes(), description)[np.newaxis]}
-    if not description["image_only"]:
-        from components.training.metadata import MetadataEncoder
-
-        row = pd.DataFrame(
-            {"age": [years], "sex": [sex or "unknown"], "localization": [site or "unknown"]}
-        )
-        inputs["metadata"] = MetadataEncoder.from_dict(description["encoder"]).transform(row)
+    person = {"age": [years], "sex": [sex or "unknown"], "localization": [site or "unknown"]}
+    pixels = [prepare(image.read_bytes(), description)]
+    inputs = model_inputs(pixels, pd.DataFrame(person), description)
     probabilities = model.predict(inputs, verbose=0)[0]
     name = f"{version.name} version {version.version} ({alias}, {description['network']})"
     return name, dict(zip(description["classes"], map(float, probabilities), strict=True))

@@ -6,8 +6,8 @@ from typing import Any
 
 from components.errors import RecordError
 from flows.params import read_params
-from flows.registry import GATES, Registry
-from flows.review import judged
+from flows.registry import Registry
+from flows.review import judged, judged_champion
 from flows.runtime import command_line, console
 from flows.tracking import Tracker
 
@@ -22,7 +22,7 @@ def promote(version: str = "", why: str = "") -> Any:
     version : str
         Its number.
     why : str
-        Kept with who and when.
+        Kept with who and when, unless this promotion is on record already.
 
     Returns
     -------
@@ -37,19 +37,20 @@ def promote(version: str = "", why: str = "") -> Any:
     params = read_params()
     registry = Registry(tracker := Tracker(params.record))
     chosen = registry.version(version) if version else tracker.aliased("challenger")[1]
-    champion = registry.notice()
-    if champion is not None and champion.version == chosen.version:
-        return chosen
-    if champion is not None and champion.tags.get(GATES) != "passed":
-        champion = registry.before(champion)
-    found = judged(params, registry, chosen, champion)
+    champion = registry.aliased("champion")
+    if champion is None or champion.version == chosen.version:
+        reference = registry.before(chosen)
+    else:
+        _, reference = judged_champion(params, registry, champion)
+    found = judged(params, registry, chosen, reference)
     if found["gates"] != "passed":
         raise RecordError(
             f"version {chosen.version} was not promoted: {found['reason']}. MLflow's page shows "
             "the evidence; an alias set there is a promotion, too, but nothing serves it while a "
             "gate is shut"
         )
-    registry.promote(chosen, why or WHY)
+    if champion is None or champion.version != chosen.version or not registry.is_recorded(chosen):
+        registry.promote(chosen, why or WHY)
     return chosen
 
 
@@ -62,12 +63,14 @@ def rollback(why: str = "") -> Any:
         If there was none.
     """
     registry = Registry(Tracker(read_params().record))
-    champion = registry.notice()
+    champion = registry.aliased("champion")
     before = registry.before(champion) if champion else None
     if champion is None or before is None:
         raise RecordError(
-            "no champion before this one passed its gates, so there is none to go back to"
+            "no champion before this one passed its gates, so there is none to go back to; "
+            "`make promote VERSION=n` makes another version the champion"
         )
+    registry.notice(champion)
     registry.promote(before, why or f"back from version {champion.version}")
     return before
 

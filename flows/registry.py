@@ -13,6 +13,7 @@ import yaml
 
 from components.errors import RecordError
 from components.gates import GateSettings
+from flows.params import read_params
 from flows.runtime import content_key
 from flows.tracking import REGISTRY, Tracker
 
@@ -72,13 +73,15 @@ class Registry:
         self.tracker.set_alias("champion", str(version.version))
         self._keep(version, getpass.getuser(), why)
 
-    def notice(self) -> Any | None:
-        """Return the champion; a promotion that nobody recorded is recorded first."""
-        champion = self.aliased("champion")
+    def is_recorded(self, version: Any) -> bool:
+        """Whether the last promotion on record is that of a version."""
         known = self.promotions()
-        if champion is not None and (not known or known[-1]["version"] != str(champion.version)):
+        return bool(known) and known[-1]["version"] == str(version.version)
+
+    def notice(self, champion: Any) -> None:
+        """Keep the champion's promotion if nobody did: its alias was set in MLflow's page."""
+        if not self.is_recorded(champion):
             self._keep(champion, UNSEEN, "not said")
-        return champion
 
     def _keep(self, version: Any, by: str, why: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -90,12 +93,19 @@ class Registry:
             pass
 
     def before(self, version: Any) -> Any | None:
-        """Return the last champion before a version that passed its gates, or None."""
-        for entry in reversed(self.promotions()):
-            if entry["version"] != str(version.version):
-                found = self.version(entry["version"])
-                if found.tags.get(GATES) == "passed":
-                    return found
+        """Return the champion before a version's first promotion, or None.
+
+        One that was deleted or whose gates are shut does not count: then it is the one before that.
+        What followed the first promotion does not count either, so a version that was rolled back
+        is never before the one that it gave way to.
+        """
+        known = {str(each.version): each for each in self.tracker.versions()}
+        number = str(version.version)
+        history = [*(entry["version"] for entry in self.promotions()), number]
+        while first := history.index(number):
+            number = history[first - 1]
+            if number in known and known[number].tags.get(GATES) == "passed":
+                return known[number]
         return None
 
     def tag(self, version: Any, tags: Mapping[str, str]) -> None:
@@ -109,18 +119,22 @@ class Registry:
 
 
 def served(version: Any) -> Any:
-    """Return a version that may be served.
+    """Return the champion if it may be served.
 
     Raises
     ------
     RecordError
-        If its gates failed, or nobody looked at them.
+        If its gates failed, or nobody judged this promotion: a verdict from before it may be about
+        other opponents.
     """
-    state = version.tags.get(GATES)
-    if state != "passed":
+    if not Registry(Tracker(read_params().record)).is_recorded(version):
+        reason = "it was promoted past `make promote`, and nobody judged that promotion yet"
+    elif version.tags.get(GATES) != "passed":
         reason = version.tags.get("gates.reason", "its gates were never judged")
-        raise RecordError(
-            f"version {version.version} of {version.name!r} is the champion but not to be served: "
-            f"{reason}; `make review` judges it, `make rollback` goes back to the champion before"
-        )
-    return version
+    else:
+        return version
+    raise RecordError(
+        f"version {version.version} of {version.name!r} is the champion but not to be served: "
+        f"{reason}; the pipeline's next run or `make review` judges it, `make rollback` goes back "
+        "to the champion before"
+    )

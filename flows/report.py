@@ -10,7 +10,7 @@ from prefect import flow
 
 from components.errors import ParameterError
 from components.quality.arms import storage_sentences
-from components.quality.measure import METRICS
+from components.quality.settings import METRICS
 from components.reporting import plots, studies, tables
 from components.reporting.page import Section, render, render_markdown
 from flows.params import Params, read_params

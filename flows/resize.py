@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 from prefect import flow
 
-from components.dataset.catalog import read_catalog
+from components.dataset.catalog import check_files, read_catalog
 from components.dataset.strata import stratified_order
-from components.quality.measure import QualitySettings
 from components.quality.resize import choose_size, measure_resized, summarise_sizes
+from components.quality.settings import QualitySettings
 from components.training.resolutions import resolution_table
 from flows.engines import Chunk, run_chunks
 from flows.params import Params, read_params
@@ -45,6 +45,7 @@ def _measurements(params: Params) -> pd.DataFrame:
     catalog = read_catalog(RAW).sort_values("image_id", ignore_index=True)
     order = stratified_order(list(catalog["dx"]), seed=params.resize.seed)
     sample = catalog.iloc[sorted(order[: params.resize.max_images])]
+    check_files(RAW, sample)
     sizes, settings = params.resize.sizes, params.quality
     recipe = content_key(code=code_hash(*CODE), sizes=sizes, quality=asdict(settings))
     cache, raw = Path(params.record.cache).resolve(), RAW.resolve()

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,18 @@ from components.calibration import (
     reliability,
     tempered,
 )
-from components.errors import RecordError
+from components.errors import IncomparableError, RecordError
 from components.gates import Check, judge, sentence
 from components.reporting.card import model_card, reliability_plot
 from flows import ledger
 from flows.examples import LesionSource
 from flows.params import Params, read_params
-from flows.predict import prepare
+from flows.predict import model_inputs, prepare
 from flows.registry import GATES, Registry, gate_settings
 from flows.runtime import (
     console,
     content_key,
     load_keras,
-    read_json,
     run_step,
     write_json,
 )
@@ -45,7 +44,6 @@ class Candidate:
     """A model that can be judged: weights, what it needs beside them, what it was trained on."""
 
     name: str
-    key: str
     model: Any
     description: Mapping[str, Any]
     lesions: frozenset[str]
@@ -62,6 +60,8 @@ class Reviewer:
     def review(self, version: Any, reference: Any | None) -> list[Check]:
         """Judge a version against another, else its own unpruned network; keep the evidence.
 
+        The unpruned network also stands in for a reference that cannot be judged here.
+
         Returns
         -------
         list of Check
@@ -70,12 +70,13 @@ class Reviewer:
         Raises
         ------
         RecordError
-            If it is not known what a model was trained on, or no lesion is left to judge on.
+            If no lesion is left to judge on; `IncomparableError` if the version knows other
+            classes, or it is not known what it was trained on.
         """
         load_keras()
         run = self.tracker.client.get_run(version.run_id)
         challenger = self._version(version)
-        other = self._version(reference) if reference else self._unpruned(run.data.tags["network"])
+        other = self._reference(reference, run.data.tags["network"])
         rows = self._unseen("test", challenger, other)
         labels, lesions = self._labels(rows), rows["lesion_id"].to_numpy(dtype=str)
         found = {
@@ -96,9 +97,11 @@ class Reviewer:
 
     def key(self, version: Any, reference: Any | None) -> str:
         """Hash what a review depends on."""
+        split = self._split(reference) if reference else None
         return content_key(
             version=version.tags.get(KEY),
             reference=reference.tags.get(KEY) if reference else None,
+            split=bool(split and ledger.cached_file(split)),  # one that comes back is a new case
             content=self.source.content,
             settings=asdict(self.settings),
         )
@@ -107,33 +110,52 @@ class Reviewer:
     def _has_melanoma(self) -> bool:
         return "melanoma" in self.source.classes
 
+    def _split(self, version: Any) -> str | None:
+        """Hash of the split that a version was trained on."""
+        tags: dict[str, str] = self.tracker.client.get_run(version.run_id).data.tags
+        return tags.get("dvc.splits.csv")
+
     def _version(self, version: Any) -> Candidate:
-        tags = self.tracker.client.get_run(version.run_id).data.tags
+        name = f"version {version.version}"
+        lesions = self._lesions(self._split(version), name)
         model, description = self.tracker.load(version)
-        return Candidate(
-            f"version {version.version}",
-            version.tags.get(KEY, ""),
-            model,
-            description,
-            self._lesions(tags.get("dvc.splits.csv"), f"version {version.version}"),
-        )
+        if set(description["classes"]) != set(self.source.classes):
+            raise IncomparableError(
+                f"{name} cannot be judged on these data: it knows the classes "
+                f"{', '.join(description['classes'])}, expected {', '.join(self.source.classes)}"
+            )
+        return Candidate(name, model, description, lesions)
+
+    def _reference(self, reference: Any | None, network: str) -> Candidate:
+        """Return what a version is judged against; its name says why where a stand-in is."""
+        if reference is None:
+            return self._unpruned(network)
+        try:
+            return self._version(reference)
+        except IncomparableError as error:
+            unpruned = self._unpruned(network)
+            return replace(unpruned, name=f"{unpruned.name}, because {error}")
 
     def _unpruned(self, network: str) -> Candidate:
-        folder = Path("models") / network / "baseline" / "original"
+        file = Path("models") / network / "baseline" / "original" / "model.keras"
+        if not file.exists():
+            raise IncomparableError(
+                f"the unpruned {network} to judge against is not here: expected {file}; `make "
+                "pull` fetches it, or add the network to params.yaml and run the pipeline"
+            )
         keras = load_keras()
-        model = keras.models.load_model(folder / "model.keras", compile=False)
+        model = keras.models.load_model(file, compile=False)
         image_only = "metadata" not in {tensor.name for tensor in model.inputs}
         description = self.source.description | {"network": network, "image_only": image_only}
         current = ledger.output_hashes("data/splits.csv").get("data/splits.csv")
-        key = read_json(folder / "record.json")["key"]
         name = f"the unpruned {network}"
-        return Candidate(name, key, model, description, self._lesions(current, name))
+        return Candidate(name, model, description, self._lesions(current, name))
 
     def _lesions(self, splits: str | None, name: str) -> frozenset[str]:
         """Lesions of the training and validation parts of a version of ``data/splits.csv``."""
         path = ledger.cached_file(splits) if splits else None
         if path is None:
-            raise RecordError(
+            raise IncomparableError(
                 f"{name} cannot be judged: the split it was trained on ({splits}) lies neither in "
                 "this clone's cache nor in the remote, so its lesions could be among the test's"
             )
@@ -158,18 +180,9 @@ class Reviewer:
 
     def _probabilities(self, candidate: Candidate, rows: pd.DataFrame) -> np.ndarray:
         """Class probabilities of a candidate, (N, C), in this workspace's order of classes."""
-        from components.training.metadata import MetadataEncoder
-
         description = dict(candidate.description)
-        if set(description["classes"]) != set(self.source.classes):
-            raise RecordError(
-                f"{candidate.name} knows the classes {description['classes']}, expected "
-                f"{list(self.source.classes)}; versions of other classes cannot be compared"
-            )
         images = [prepare((RAW / file).read_bytes(), description) for file in rows["file"]]
-        inputs = {"image": np.stack(images)}
-        if not description["image_only"]:
-            inputs["metadata"] = MetadataEncoder.from_dict(description["encoder"]).transform(rows)
+        inputs = model_inputs(images, rows, description)
         given = candidate.model.predict(inputs, verbose=0)
         order = [description["classes"].index(name) for name in self.source.classes]
         return np.asarray(given, np.float64)[:, order]
@@ -219,20 +232,53 @@ def review_registry(params: Params) -> dict[str, Any]:
     Returns
     -------
     dict
-        Role to ``version``, ``gates`` (passed or failed) and ``reason``.
+        Role to what `judged` returns.
     """
     registry = Registry(Tracker(params.record))
     found: dict[str, Any] = {}
-    champion, challenger = registry.notice(), registry.aliased("challenger")
-    reference = champion
+    champion, challenger = registry.aliased("champion"), registry.aliased("challenger")
+    reference = None
     if champion is not None:
-        before = registry.before(champion)
-        found["champion"] = judged(params, registry, champion, before)
-        if found["champion"]["gates"] == "failed":
-            reference = before  # nobody is measured by a champion who should not be one
+        found["champion"], reference = judged_champion(params, registry, champion)
     if challenger is not None and (champion is None or challenger.version != champion.version):
         found["challenger"] = judged(params, registry, challenger, reference)
     return found
+
+
+def judged_champion(
+    params: Params, registry: Registry, champion: Any
+) -> tuple[dict[str, Any], Any | None]:
+    """Judge the champion against the one before it, and only then put its promotion on record.
+
+    A champion on record that cannot be judged on the data of today keeps its verdict.
+
+    Returns
+    -------
+    found : dict
+        As `judged` returns it.
+    reference : ModelVersion or None
+        What others are measured by: the champion, or the one before where its gates are shut.
+    """
+    before = registry.before(champion)
+    try:
+        found = judged(params, registry, champion, before)
+    except IncomparableError as error:
+        if not registry.is_recorded(champion):  # no verdict of it is about this promotion
+            registry.tag(champion, {GATES: "failed", "gates.reason": str(error)})
+        tags = registry.version(champion.version).tags
+        found = {
+            "version": str(champion.version),
+            "against": tags.get("gates.against", "nothing"),
+            "gates": tags.get(GATES, "failed"),
+            "reason": str(error),
+        }
+        console.print(
+            f"review: {error}; version {champion.version} stays {found['gates']}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    registry.notice(champion)
+    return found, champion if found["gates"] == "passed" else before
 
 
 def judged(
@@ -243,7 +289,7 @@ def judged(
     Returns
     -------
     dict
-        ``version``, ``gates`` (passed or failed), ``reason``.
+        ``version``, ``against``, ``gates`` (passed or failed), ``reason``.
     """
     reviewer = Reviewer(params, registry)
     key = reviewer.key(version, reference)
@@ -251,14 +297,18 @@ def judged(
         reviewer.review(version, reference)
         registry.tag(version, {"gates.key": key})
     tags = registry.version(version.version).tags
+    found = {
+        "version": str(version.version),
+        "against": tags["gates.against"],
+        "gates": tags[GATES],
+        "reason": tags["gates.reason"],
+    }
     console.print(
-        f"review: version {version.version} against {tags['gates.against']}: "
-        f"{tags['gates.reason']}",
+        f"review: version {found['version']} against {found['against']}: {found['reason']}",
         highlight=False,
         soft_wrap=True,
     )
-    found = {"version": str(version.version), "gates": tags[GATES]}
-    return found | {"reason": tags["gates.reason"]}
+    return found
 
 
 @flow(name="review", flow_run_name="review")

@@ -8,25 +8,54 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
 
 from components.reporting import plots
 from flows import ledger
 from flows.params import Params
+from flows.patience import patiently
 from flows.runtime import content_key, file_hash, load_keras, read_json
-from flows.tracking import Tracker
+from flows.tracking import Run, Tracker
 
 DATA = ("data/raw", "data/compressed", "data/splits.csv")
+WRITTEN = ("dvc.lock", "params.yaml")  # by runs themselves
+WORKER = "PREFECT__FLOW_RUN_ID"  # Prefect's own, in what a worker starts
 
 
 def lineage() -> dict[str, str]:
-    """Tags that lead from a run to code, data and flow run: git commit, DVC hashes, an id."""
+    """Tags that lead from a run to code, data and flow run: git commit, DVC hashes, an id.
+
+    ``git.dirty`` says whether a file that git tracks differs from the commit. ``dvc.lock`` and
+    ``params.yaml`` do not count: runs write them, and both are on record beside the commit.
+    """
     tags = {f"dvc.{Path(path).name}": value for path, value in ledger.output_hashes(*DATA).items()}
-    if "PREFECT__FLOW_RUN_ID" in os.environ:  # Prefect's own, in what a worker starts
-        tags["prefect.flow_run"] = os.environ["PREFECT__FLOW_RUN_ID"]
-    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    if git.returncode == 0:
-        tags["mlflow.source.git.commit"] = git.stdout.strip()
+    if run := _flow_run():
+        tags["prefect.flow_run"] = run
+    if commit := _git("rev-parse", "HEAD"):
+        others = (f":(exclude){name}" for name in WRITTEN)
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", *others)
+        tags["mlflow.source.git.commit"] = commit
+        tags["git.dirty"] = str(bool(changed)).lower()
     return tags
+
+
+def _flow_run() -> str | None:
+    """Return the id of the flow run that somebody started; steps are runs within that one.
+
+    A worker tells it to the process that it starts, and so to the steps that an agent starts.
+    """
+    if WORKER in os.environ:
+        return os.environ[WORKER]
+    if FlowRunContext.get() is None:
+        return None
+    return str(patiently(getattr, flow_run, "root_flow_run_id"))
+
+
+def _git(*arguments: str) -> str:
+    """Return what git says; nothing where this is no clone."""
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def record_network(tracker: Tracker, network: str, workshop_key: str) -> str:
@@ -39,6 +68,8 @@ def record_folder(
     tracker: Tracker, parent_id: str, name: str, folder: Path, description: Mapping[str, Any]
 ) -> None:
     """Log a training's folder as a child run, unless a finished run has its key already.
+
+    The same training judged by other bars stays one run, which gets the new verdict.
 
     Parameters
     ----------
@@ -53,12 +84,19 @@ def record_folder(
     description : mapping
         What a model needs beside its weights; logged as the model's metadata.
     """
-    record = read_json(folder / "record.json")
-    if tracker.find(record["key"]) is not None:
+    record, verdict = read_json(folder / "record.json"), {}
+    if "verdict" in record:
+        accepted, reason = record["verdict"]["accepted"], record["verdict"]["reason"]
+        verdict = {"accepted": str(accepted).lower(), "verdict": reason}
+    known = tracker.find(record["key"])
+    if known is not None:
+        # A run without a verdict is the baseline's, from which pruning starts; it stays that.
+        if "accepted" in known.data.tags and verdict.items() - known.data.tags.items():
+            _judge_again(Run(tracker, known.info.run_id), folder, verdict)
         return
     tags = {"network": record["network"], "variant": record["variant"], **lineage()}
-    if "verdict" in record:
-        tags |= {"notation": name, "accepted": str(record["verdict"]["accepted"]).lower()}
+    if verdict:
+        tags |= {"notation": name, **verdict}
     keras = load_keras()
     model = keras.models.load_model(folder / "model.keras", compile=False)
     with tracker.child(parent_id, record["key"], name, tags) as run:
@@ -77,6 +115,14 @@ def record_folder(
         run.artifacts(Path("params.yaml"))
         run.model(model, _example(model), dict(description))
     keras.backend.clear_session()
+
+
+def _judge_again(run: Run, folder: Path, verdict: Mapping[str, str]) -> None:
+    """Put a new verdict on the run of a training that is known, and the bars that led to it."""
+    run.artifacts(folder / "record.json")
+    run.artifacts(Path("params.yaml"))
+    for name, value in verdict.items():
+        run.tracker.client.set_tag(run.run_id, name, value)
 
 
 def _params(record: Mapping[str, Any]) -> dict[str, Any]:

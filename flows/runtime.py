@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
@@ -58,6 +58,7 @@ def load_keras() -> Any:
         import keras
 
         keras.ops.zeros(1)
+        import tensorflow  # noqa: F401  # Keras seeds it, too, whatever its backend
     # Each network of a schedule is traced anew, as it must be; TensorFlow would warn of it.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
@@ -84,16 +85,34 @@ def progress_bar(title: str, total: int | None) -> Iterator[Callable[..., None]]
 
 @contextmanager
 def command_line() -> Iterator[None]:
-    """End the process with status 1 and a message, not a traceback, on an error of our own."""
+    """End the process with status 1 and a message, not a traceback, on an error of our own.
+
+    A full disk is as much nobody's fault; what is finished is in the cache.
+    """
     try:
         yield
     except (SlimDermError, FileNotFoundError) as error:
-        console.print(
-            f"[bold red]{type(error).__name__}[/]: {escape(str(error))}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        raise SystemExit(1) from None
+        _say(type(error).__name__, str(error))
+    except Exception as error:
+        if not _is_of_a_full_disk(error):
+            raise
+        said = "No space left on device; free some (`make doctor` says how) and run again, what is "
+        _say("DiskFullError", f"{said}finished is kept ({' '.join(str(error).split())[:200]})")
+
+
+def _say(name: str, message: str) -> NoReturn:
+    console.print(f"[bold red]{name}[/]: {escape(message)}", highlight=False, soft_wrap=True)
+    raise SystemExit(1) from None
+
+
+def _is_of_a_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, is that; libraries wrap it in their own."""
+    while error is not None:
+        said = str(error).lower()
+        if "no space left on device" in said or "disk is full" in said or "errno = 28" in said:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def run_step(step: Any, *arguments: str) -> None:

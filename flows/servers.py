@@ -6,6 +6,7 @@ and local folders, or with what the servers' own variables say (``MLFLOW_BACKEND
 a password stays in the environment and is never part of a command.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -13,20 +14,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
 
 from components.errors import SlimDermError
+from flows.deployments import HEARTBEAT_SECONDS, POOLS, deploy
 from flows.params import read_params
-from flows.runtime import command_line, console
+from flows.runtime import command_line, console, write_json
+from flows.tracking import make_database
 
 STATE = Path(".servers")
 HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
 MLFLOW = f"http://{HOST}:{os.environ.get('MLFLOW_PORT', '5000')}"
 PREFECT = f"http://{HOST}:{os.environ.get('PREFECT_PORT', '4200')}"
-POOLS = {"cpu": [], "gpu": ["--limit", "1"]}  # one training a GPU
 PYTHON = [sys.executable, "-m"]
 
 
@@ -38,30 +40,39 @@ class Service:
     command: list[str]
     health: str | None = None
     page: str = ""
+    pid: int = 0
+    born: float = 0.0
 
     @property
-    def pid_file(self) -> Path:
-        """Where its process id is kept."""
-        return STATE / f"{self.name}.pid"
+    def kept(self) -> Path:
+        """Where it stands as it was started."""
+        return STATE / f"{self.name}.json"
 
     @property
     def log(self) -> Path:
         """What it says."""
         return STATE / f"{self.name}.log"
 
-    def pid(self) -> int | None:
-        """Process id, where `up` of this clone started it and it still runs."""
+    def running(self) -> "Service | None":
+        """Return it as `up` started it, maybe with other variables, where it still runs."""
         try:
-            pid = int(self.pid_file.read_text())
-            process = psutil.Process(pid)
-            ours = process.cmdline()[1:] == self.command[1:]
-        except (OSError, ValueError, psutil.Error):
+            started = Service(**json.loads(self.kept.read_text()))
+            process = psutil.Process(started.pid)
+            ours = abs(born(process) - started.born) < 2
+            return started if ours and process.status() != psutil.STATUS_ZOMBIE else None
+        except (OSError, ValueError, TypeError, psutil.Error):
             return None
-        return pid if ours and process.status() != psutil.STATUS_ZOMBIE else None
 
     def start(self) -> None:
-        """Start it in a session of its own, unless it runs."""
-        if self.pid() is None:
+        """Start it in a session of its own, unless it runs.
+
+        Raises
+        ------
+        SlimDermError
+            If it runs with other settings.
+        """
+        started = self.running()
+        if started is None:
             with self.log.open("a") as log:
                 process = subprocess.Popen(
                     self.command,
@@ -71,21 +82,37 @@ class Service:
                     start_new_session=True,
                     env=environment(),
                 )
-            self.pid_file.write_text(str(process.pid))
+            started = replace(self, pid=process.pid, born=born(psutil.Process(process.pid)))
+            write_json(self.kept, asdict(started))
+        elif started.command[1:] != self.command[1:]:
+            raise SlimDermError(
+                f"{self.name}: received other settings than those that it runs with "
+                f"({' '.join(started.command[1:])}), expected the same; `make down`, then `make up`"
+            )
 
     def stop(self, seconds: float = 20) -> bool:
         """Stop it with its children; tell whether it ran."""
-        pid = self.pid()
-        self.pid_file.unlink(missing_ok=True)
-        if pid is None:
-            return False
-        process = psutil.Process(pid)
-        os.killpg(pid, signal.SIGTERM)
-        try:
-            process.wait(seconds)
-        except psutil.TimeoutExpired:
-            os.killpg(pid, signal.SIGKILL)
+        started = self.running()
+        if started is not None:
+            os.killpg(started.pid, signal.SIGTERM)
+            if not self._ends(seconds):
+                os.killpg(started.pid, signal.SIGKILL)
+                self._ends(seconds)
+        self.kept.unlink(missing_ok=True)
+        return started is not None
+
+    def _ends(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.running() is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
         return True
+
+
+def born(process: psutil.Process) -> float:
+    """Seconds from the machine's start to a process's: they stay when the clock is set."""
+    return float(process.create_time() - psutil.boot_time())
 
 
 def environment() -> dict[str, str]:
@@ -95,8 +122,10 @@ def environment() -> dict[str, str]:
         "PREFECT_API_URL": f"{PREFECT}/api",
         "SLIMDERM_CLONE": str(Path.cwd()),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its jobs serve language models
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
     }
     return {**os.environ, **own, "PYTHONUNBUFFERED": "1"}
 
@@ -141,38 +170,11 @@ def answers(address: str) -> bool:
 def _wait(service: Service, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while service.health and not answers(service.health):
-        if service.pid() is None or time.monotonic() > deadline:
+        if service.running() is None or time.monotonic() > deadline:
             raise SlimDermError(
                 f"{service.name} does not answer at {service.health}; see {service.log}"
             )
         time.sleep(0.3)
-
-
-def deploy() -> None:
-    """Make the work pools and the deployments of ``prefect.yaml`` known to the server.
-
-    Raises
-    ------
-    SlimDermError
-        If Prefect refuses; the message is its own.
-    """
-    _prefect(*(["work-pool", "create", pool, "--type", "process", "--overwrite"] for pool in POOLS))
-    _prefect(["--no-prompt", "deploy", "--all"])
-
-
-def _prefect(*commands: list[str]) -> None:
-    """Run Prefect's commands side by side."""
-    known = environment()
-    del known["SLIMDERM_CLONE"]  # else deploying would write this clone into every deployment
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    running = [
-        subprocess.Popen([*PYTHON, "prefect", *command], env=known, **quiet)  # type: ignore[call-overload]
-        for command in commands
-    ]
-    for process, command in zip(running, commands, strict=True):
-        said = process.communicate()[0]
-        if process.returncode:
-            raise SlimDermError(f"prefect {' '.join(command)} failed: {said}")
 
 
 def up() -> None:
@@ -184,11 +186,14 @@ def up() -> None:
         If something ends or does not answer in time; the message names its log.
     """
     STATE.mkdir(exist_ok=True)
+    if "MLFLOW_BACKEND_STORE_URI" not in os.environ:
+        record = read_params().record
+        make_database(record.tracking_uri, record.artifacts)
     mlflow, prefect = servers()
     for service in (mlflow, prefect):
         service.start()
     _wait(prefect)
-    deploy()
+    deploy(environment())
     _wait(mlflow)
     for service in workers():
         service.start()
@@ -203,11 +208,11 @@ def up() -> None:
 def status() -> None:
     """Print what runs, where its page is, and where it writes."""
     for service in (*servers(), *workers()):
-        pid = service.pid()
-        well = pid is not None and (service.health is None or answers(service.health))
-        state = "runs" if well else "does not answer" if pid else "stopped"
+        started = service.running()
+        well = started is not None and (started.health is None or answers(started.health))
+        state = "runs" if well else "does not answer" if started else "stopped"
         console.print(
-            f"{service.name:<11} {state:<8} {service.page or service.log}",
+            f"{service.name:<11} {state:<8} {(started or service).page or service.log}",
             highlight=False,
             soft_wrap=True,
         )
@@ -237,6 +242,7 @@ def agent(pool: str = "gpu") -> None:
             "environment; `make up` prints them there"
         )
     os.environ["SLIMDERM_CLONE"] = str(Path.cwd())
+    os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = str(HEARTBEAT_SECONDS)
     name = f"{pool}-{os.uname().nodename}"
     os.execv(sys.executable, worker(pool, name))
 

@@ -12,18 +12,12 @@ from prefect import flow
 
 from components.compression import codecs
 from components.compression.svd import decompose
-from components.dataset.catalog import SUFFIXES, read_catalog
+from components.dataset.catalog import SUFFIXES, check_files, read_catalog
 from components.dataset.images import decode_image
 from components.dataset.strata import stratified_order
-from components.quality.arms import (
-    StorageSettings,
-    Tools,
-    measure_arms,
-    storage_sentences,
-    summarise_arms,
-)
-from components.quality.measure import METRICS, QualitySettings
+from components.quality.arms import Tools, measure_arms, storage_sentences, summarise_arms
 from components.quality.rates import RATE_METRICS, rate_table
+from components.quality.settings import METRICS, QualitySettings, StorageSettings
 from components.reporting.studies import rate_distortion
 from flows.engines import Chunk, run_chunks
 from flows.params import Params, read_params
@@ -74,6 +68,7 @@ def _sample(params: Params) -> list[tuple[str, Path]]:
     catalog = read_catalog(RAW).sort_values("image_id", ignore_index=True)
     order = stratified_order(list(catalog["dx"]), seed=params.storage.seed)
     chosen = catalog.iloc[sorted(order[: params.storage.max_images])]
+    check_files(RAW, chosen)
     return [(row.image_id, RAW / row.file) for row in chosen.itertuples()]
 
 

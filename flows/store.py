@@ -1,5 +1,6 @@
 """The sole importer of boto3: an S3 bucket as the place where data versions are kept."""
 
+import contextlib
 import os
 import sys
 from typing import Any
@@ -25,7 +26,9 @@ def bucket_and_prefix(url: str) -> tuple[str, str]:
     """
     parsed = urlparse(url)
     if parsed.scheme != "s3" or not parsed.netloc:
-        raise ParameterError(f"store: received {url!r}, expected s3://bucket/prefix")
+        raise ParameterError(
+            f"store: received {url!r}, expected s3://bucket/prefix (or a folder, as the remote)"
+        )
     return parsed.netloc, parsed.path.strip("/")
 
 
@@ -46,17 +49,17 @@ def check_bucket(url: str) -> None:
     bucket, prefix = bucket_and_prefix(url)
     for name, value in CHECKSUMS.items():
         os.environ.setdefault(name, value)
-    client = boto3.client("s3")
     key = f"{prefix}/.slimderm-probe".lstrip("/")
     try:
+        client = boto3.client("s3")
         _make_sure(client, bucket)
         client.put_object(Bucket=bucket, Key=key, Body=b"slimderm")
         returned = client.get_object(Bucket=bucket, Key=key)["Body"].read()
         client.delete_object(Bucket=bucket, Key=key)
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:  # of an address without a scheme
         raise RecordError(
             f"store {url} does not answer as a writable bucket ({error}); check AWS_ENDPOINT_URL "
-            "and the credentials in the environment"
+            "(http:// or https:// and a host) and the credentials in the environment"
         ) from error
     if returned != b"slimderm":
         raise RecordError(f"store {url} gave back other bytes than were written")
@@ -71,15 +74,30 @@ def _make_sure(client: Any, bucket: str) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
             raise
-        client.create_bucket(Bucket=bucket)
+        with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):  # another was first
+            client.create_bucket(Bucket=bucket)
 
 
-def main(url: str) -> None:
-    """Use `url`, an S3 address or a folder, as the DVC remote of this clone."""
+def main(url: str, *others: str) -> None:
+    """Use `url`, an S3 address or a folder, as the DVC remote of this clone.
+
+    Parameters
+    ----------
+    url : str
+        What has a scheme, or nothing at all, is taken for an S3 address.
+    *others : str
+        S3 addresses that must be writable, too, such as that of MLflow's artifacts.
+
+    Raises
+    ------
+    ParameterError, RecordError
+        If an address is not S3's, or its bucket cannot be written.
+    """
     from flows import ledger
 
-    if url.startswith("s3://"):
-        check_bucket(url)
+    for address in (url, *others):
+        if not address.strip() or urlparse(address).scheme:
+            check_bucket(address)
     ledger.set_remote(url)
 
 

@@ -22,7 +22,7 @@ from components.reporting.page import markdown_table
 from flows import reencoded
 from flows.cutting import Cutout, Cutting, fixed_layers
 from flows.examples import CifarSource, LesionSource, Source
-from flows.fitting import Workshop
+from flows.fitting import Fitted, Workshop
 from flows.likeness import compare, same_place
 from flows.params import Params, read_params
 from flows.reencoded import ReencodedSource
@@ -59,7 +59,7 @@ class Study:
                 workshop = self._workshop(variant, seed)
                 name = workshop.source.name
                 unpruned = workshop.tested(workshop.fit(f"{name}, seed {seed}: unpruned"))
-                yield Run(name, seed, "unpruned", "", 0.0, unpruned)
+                yield Run(name, seed, "unpruned", "", 0.0, unpruned, (unpruned,))
                 for text in settings.arms:
                     for schedule in settings.schedules:
                         yield from self._arm(workshop, parse_arm(text), schedule)
@@ -94,14 +94,15 @@ class Study:
             )
         cutting = Cutting(workshop, recipe, train)
         name = f"{workshop.source.name}, seed {train.seed}: {arm.name}"
-        for ratio, step in self._steps(cutting, arm, schedule, name):
-            tested = workshop.tested(step.evaluation.fitted)
-            yield Run(workshop.source.name, train.seed, arm.name, schedule, ratio, tested)
+        place = (workshop.source.name, train.seed, arm.name, schedule)
+        for ratio, steps in self._steps(cutting, arm, schedule, name):
+            cuts = tuple(step.evaluation.fitted for step in steps)
+            yield Run(*place, ratio, workshop.tested(cuts[-1]), cuts)
 
     def _steps(
         self, cutting: Cutting, arm: Arm, schedule: str, name: str
-    ) -> Iterator[tuple[float, Step]]:
-        """Yield the last step of each ratio, or with ``path`` each step."""
+    ) -> Iterator[tuple[float, list[Step]]]:
+        """Yield each ratio's cuts: from the unpruned network on, or with ``path`` its own alone."""
         settings = self.settings
 
         def work(cut: Cut | None, parent: Step | None, notation: str) -> Cutout:
@@ -111,7 +112,7 @@ class Study:
             cuts = [(f"{100 * ratio:g}%", Cut(total=ratio)) for ratio in settings.ratios]
             steps = chain(work, _accept, cuts)
             next(steps)
-            yield from zip(settings.ratios, steps, strict=True)
+            yield from ((ratio, [step]) for ratio, step in zip(settings.ratios, steps, strict=True))
             return
         for ratio in settings.ratios:
             if schedule == "one_shot":
@@ -120,7 +121,8 @@ class Study:
                 steps = iterative(work, _accept, ratio=ratio, num_steps=max(1, settings.num_steps))
             else:
                 steps = layerwise(work, _accept, ratio=ratio, num_parts=settings.num_steps or None)
-            yield ratio, list(steps)[-1]
+            unpruned, *cut = steps
+            yield ratio, cut or [unpruned]  # layer by layer there may be nothing to cut
 
     def _matched(self, cutting: Cutting, arm: Arm, cut: Cut | None) -> Cut | None:
         """Turn a global arm's ratio into the parameters that a local cut of it would leave."""
@@ -170,20 +172,19 @@ def write(folder: Path, runs: Sequence[Run], own: Study, name: str) -> None:
 
 
 def write_likeness(folder: Path, runs: Sequence[Run], own: Study) -> None:
-    """Compare the schedules of each arm at the largest ratio, first variant and seed."""
-    settings = own.settings
-    variant, seed, ratio = runs[0].variant, settings.seeds[0], settings.ratios[-1]
+    """Compare the schedules of each arm at each ratio, first variant and seed."""
+    variant, seed = runs[0].variant, own.settings.seeds[0]
     own_runs = [run for run in runs if (run.variant, run.seed) == (variant, seed)]
     unpruned = next(run.fitted for run in own_runs if run.arm == "unpruned")
-    tables = []
-    for arm in dict.fromkeys(run.arm for run in own_runs if run.arm != "unpruned"):
-        fitted = {"unpruned": unpruned}
-        fitted |= {
-            run.schedule: run.fitted for run in own_runs if (run.arm, run.ratio) == (arm, ratio)
-        }
-        tables.append(
-            compare(folder, arm, fitted, own.source(settings.variants[0]).examples["test"])
-        )
+    examples = own.source(variant).examples["test"]
+    groups: dict[tuple[str, float], dict[str, Fitted]] = {}
+    for run in own_runs:
+        if run.arm != "unpruned":
+            group = groups.setdefault((run.arm, run.ratio), {"unpruned": unpruned})
+            group[run.schedule] = run.fitted
+    tables = [
+        compare(folder, arm, ratio, fitted, examples) for (arm, ratio), fitted in groups.items()
+    ]
     similarity = pd.concat(tables)
     similarity.to_csv(folder / "cka.csv", index=False)
     same_place(similarity).to_csv(folder / "cka_same_place.csv", index=False)

@@ -23,7 +23,7 @@ KEPT = (
 
 @dataclass(frozen=True)
 class Run:
-    """One trained network of a study."""
+    """One network of a study, and the trainings after each of its cuts, the last its own."""
 
     variant: str
     seed: int
@@ -31,6 +31,7 @@ class Run:
     schedule: str
     ratio: float
     fitted: Fitted
+    cuts: tuple[Fitted, ...]
 
 
 def table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -50,12 +51,17 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def histories(runs: Sequence[Run]) -> pd.DataFrame:
-    """Lay out one row an epoch of every network, named as its row of the table is."""
+    """Lay out one row an epoch of every network, named as its row of the table is.
+
+    ``cut`` counts a network's cuts from 1; ``epoch`` goes on counting from one to the next.
+    """
     found = []
     for run in runs:
-        history = pd.read_csv(run.fitted.folder / "history.csv")
-        names = ("ratio", "schedule", "arm", "seed", "variant")
-        for name in names:
+        trainings = [pd.read_csv(fitted.folder / "history.csv") for fitted in run.cuts]
+        history = pd.concat(trainings, keys=range(1, len(trainings) + 1), names=["cut"])
+        history = history.reset_index("cut").reset_index(drop=True)
+        history["epoch"] = history.index + 1
+        for name in ("ratio", "schedule", "arm", "seed", "variant"):
             history.insert(0, name, getattr(run, name))
         found.append(history)
     return pd.concat(found, ignore_index=True)

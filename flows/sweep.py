@@ -10,7 +10,7 @@ from prefect import flow
 
 from components.compression import codecs
 from components.compression.svd import decompose
-from components.dataset.catalog import read_catalog
+from components.dataset.catalog import check_files, read_catalog
 from components.dataset.images import decode_image
 from components.dataset.strata import stratified_order
 from components.quality.sampling import Certainty, certainty
@@ -77,6 +77,7 @@ def _measurements(params: Params) -> tuple[pd.DataFrame, Certainty | None]:
     on the seed and not on the machine.
     """
     catalog = _order(read_catalog(RAW), params)
+    check_files(RAW, catalog)
     chunks = _chunks(catalog, params)
     tables: list[pd.DataFrame] = []
     done: set[int] = set()

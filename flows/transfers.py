@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefect import task
+from prefect.runtime import task_run
 from prefect.tasks import exponential_backoff
 
 from components.errors import TransferError
@@ -30,7 +31,11 @@ def push(stages: Sequence[str]) -> None:
     ledger.push(stages)
 
 
-@task(name="pull", task_run_name="pull {names}", **PATIENT)
-def pull(names: Sequence[str], version: ledger.Version) -> None:
+def _name() -> str:
+    return f"pull {list(task_run.parameters['version'])}"
+
+
+@task(name="pull", task_run_name=_name, **PATIENT)
+def pull(version: ledger.Version) -> None:
     """Take up the stages of a version, which another machine made."""
     ledger.adopt(version)

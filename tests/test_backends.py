@@ -1,8 +1,10 @@
-"""The pruner on JAX, in an environment that has no TensorFlow."""
+"""JAX as Keras's backend: the pruner where there is no TensorFlow, and the whole pipeline."""
 
 import os
+import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -65,15 +67,22 @@ print("all held")
 """
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_surgery_is_right_on_jax(tmp_path):
-    home = tmp_path / "environment"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """The interpreter of an environment that holds JAX and no TensorFlow."""
+    home = tmp_path_factory.mktemp("jax") / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-    python = home / "bin" / "python"
+    found = home / "bin" / "python"
     lock = ROOT / "tests" / "jax.lock"
-    install = ["pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(lock)]
+    install = ["pip", "sync", "--quiet", "--python", str(found), "--require-hashes", str(lock)]
     subprocess.run([str(Path(sys.executable).parent / "uv"), *install], check=True)
+    return found
+
+
+def test_surgery_is_right_on_jax(python, tmp_path):
     done = subprocess.run(
         [str(python), "-c", PROOF],
         cwd=ROOT,
@@ -89,3 +98,24 @@ def test_surgery_is_right_on_jax(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("all held")
+
+
+@pytest.mark.integration
+def test_the_pipeline_trains_prunes_and_registers_on_jax(python, make_workspace, tiny):
+    """What is installed beside JAX is the lock's, as on an agent."""
+    workspace = make_workspace(tiny.replace("train: {", "train: {precision: float32, "))
+    workspace.environment |= {
+        "PATH": f"{python.parent}:{workspace.environment['PATH']}",
+        "PYTHONPATH": sysconfig.get_path("purelib"),
+        "KERAS_BACKEND": "jax",
+    }
+    done = workspace.run("dvc", "repro")
+    assert "Warning" not in done.stdout + done.stderr
+    image = str(sorted((workspace.folder / "data/raw/images").iterdir())[0])
+    predict = ("python", "-m", "flows.predict", image)
+    shown = {}
+    for backend in ("jax", "tensorflow"):  # what one trained, a colleague's other one reads
+        said = workspace.run(*predict, KERAS_BACKEND=backend).stdout
+        shown[backend] = [float(number) for number in re.findall(r"\d+\.\d+", said)]
+    assert shown["jax"]
+    assert shown["jax"] == pytest.approx(shown["tensorflow"], abs=0.0011)  # shown to 0.001

@@ -2,12 +2,15 @@
 
 import contextlib
 import subprocess
+import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import RecordError
+from flows import agent
 from flows.agent import as_markdown, from_markdown, workplace
 from flows.fleet import committed
 
@@ -44,27 +47,68 @@ def test_a_workplace_holds_the_commit_and_shares_remote_and_cache(clone):
     first = git(clone, "rev-parse", "HEAD")
     (clone / "components/code.py").write_text("two = 2\n")
     git(clone, "commit", "-qam", "second")
-    place = workplace(clone, first)
-    assert (place / "components/code.py").read_text() == "one = 1\n"
-    assert (clone / "components/code.py").read_text() == "two = 2\n"
-    config = (place / ".dvc/config.local").read_text()
-    assert str(clone / "dvc-remote") in config
-    assert str(clone / ".dvc/cache") in config
-    (place / "components/code.py").write_text("left over\n")
-    again = workplace(clone, git(clone, "rev-parse", "HEAD"))
-    assert (again / "components/code.py").read_text() == "two = 2\n"
+    with workplace(clone, first) as place:
+        assert (place / "components/code.py").read_text() == "one = 1\n"
+        assert (clone / "components/code.py").read_text() == "two = 2\n"
+        config = (place / ".dvc/config.local").read_text()
+        assert str(clone / "dvc-remote") in config
+        assert str(clone / ".dvc/cache") in config
+        (place / "components/code.py").write_text("left over\n")
+    with workplace(clone, git(clone, "rev-parse", "HEAD")) as again:
+        assert (again / "components/code.py").read_text() == "two = 2\n"
+
+
+def test_a_second_job_waits_for_the_first(clone):
+    commit, ended = git(clone, "rev-parse", "HEAD"), []
+
+    def second():
+        with workplace(clone, commit):
+            ended.append("second")
+
+    thread = threading.Thread(target=second)
+    with workplace(clone, commit):
+        thread.start()
+        thread.join(2)
+        ended.append("first")
+    thread.join(60)
+    assert ended == ["first", "second"]
+
+
+def test_a_killed_clone_leaves_nothing_that_a_later_job_takes_for_whole(clone, monkeypatch):
+    commit = git(clone, "rev-parse", "HEAD")
+
+    def killed(folder, *arguments, check=True):
+        (Path(arguments[-1]) / ".git").mkdir()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(agent, "_git", killed)
+        with pytest.raises(KeyboardInterrupt), workplace(clone, commit):
+            pass
+    with workplace(clone, commit) as place:
+        assert (place / "components/code.py").exists()
+
+
+def test_locks_of_a_killed_git_hold_nothing_up(clone):
+    commit = git(clone, "rev-parse", "HEAD")
+    with workplace(clone, commit) as place:
+        for name in ("index.lock", "HEAD.lock"):
+            (place / ".git" / name).touch()
+    with workplace(clone, commit) as place:
+        assert not list((place / ".git").glob("*.lock"))
 
 
 def test_a_commit_that_nobody_has_is_refused(clone):
-    with pytest.raises(RecordError, match=r"received 0000.*push it from the coordinator"):
-        workplace(clone, "0" * 40)
+    refused = pytest.raises(RecordError, match=r"received 0000.*push it from the coordinator")
+    with refused, workplace(clone, "0" * 40):
+        pass
 
 
 def test_a_commit_of_another_environment_is_refused(clone):
     first = git(clone, "rev-parse", "HEAD")
     (clone / "requirements.lock").write_text("numpy==2.4.7\n")
-    with pytest.raises(RecordError, match="make setup"):
-        workplace(clone, first)
+    with pytest.raises(RecordError, match="make setup"), workplace(clone, first):
+        pass
 
 
 def test_code_that_is_not_committed_is_not_sent(clone):

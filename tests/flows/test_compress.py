@@ -13,9 +13,11 @@ import pytest
 from components.dataset.catalog import ingest, write_dataset
 from components.dataset.images import read_image
 from components.dataset.labels import PAPER_CLASSES
-from components.dataset.synthetic import SyntheticSettings, write_synthetic
+from components.dataset.settings import SyntheticSettings
+from components.dataset.synthetic import write_synthetic
 from components.errors import RecordError
-from components.quality.measure import METRICS, QualitySettings, Reference
+from components.quality.measure import Reference
+from components.quality.settings import METRICS, QualitySettings
 from flows.compress import compress
 from flows.verify import check
 

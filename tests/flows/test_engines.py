@@ -10,13 +10,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from components.compression import codecs
 from components.compression.svd import decompose
 from components.dataset.images import decode_image
 from components.errors import ImageError, ParameterError
-from components.quality.measure import QualitySettings
+from components.quality.settings import QualitySettings
 from components.quality.sweep import Bench, measure_chunk
 from flows.engines import Chunk, run_chunks
 from flows.params import RecordSettings
@@ -184,9 +185,8 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_chunk(tmp_path, marks):
             assert run.poll() is None, run.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        time.sleep(0.5)  # in the middle of a chunk of two seconds
-        victim = cluster.workers[0]
-        os.kill(victim.pid, signal.SIGKILL)
+        victim = next(marks.glob("c.begun.*")).name.split(".")[2]  # whoever has just begun it
+        os.kill(int(victim), signal.SIGKILL)
         out, errors = run.communicate(timeout=120)
     finally:
         cluster.stop()
@@ -199,9 +199,12 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_chunk(tmp_path, marks):
     assert sorted(name for name, *_ in done) == list("abcdef")  # nothing finished was done again
     assert len(begun) == 7
     lost = [pid for name, _, pid, _ in begun if [name, pid] not in [[n, p] for n, _, p, _ in done]]
-    assert lost == [str(victim.pid)]
+    assert lost == [victim]
     assert not list((tmp_path / "cache").rglob(".*.draft/result"))
     there, here = (sweep(tmp_path / cache, tmp_path / "image.png") for cache in ("cache", "here"))
     assert list(run_chunks([here], RECORD)) == [0]
-    rows = [(chunk.folder / "rows.parquet").read_bytes() for chunk in (there, here)]
-    assert rows[0] == rows[1]
+    rows = [pd.read_parquet(chunk.folder / "rows.parquet") for chunk in (there, here)]
+    exact = [frame.drop(columns="ssim") for frame in rows]
+    pd.testing.assert_frame_equal(*exact, check_exact=True)
+    # A process that compiles the kernels rounds it otherwise than one that finds them compiled.
+    np.testing.assert_allclose(rows[0]["ssim"], rows[1]["ssim"], rtol=1e-7)

@@ -8,8 +8,9 @@ import pytest
 from components.compression.write import compress_image, target_names, write_file
 from components.dataset.catalog import ingest, read_catalog, write_dataset
 from components.dataset.labels import PAPER_CLASSES
-from components.dataset.splits import SplitSettings, split
-from components.dataset.synthetic import SyntheticSettings, write_synthetic
+from components.dataset.settings import SplitSettings, SyntheticSettings
+from components.dataset.splits import split
+from components.dataset.synthetic import write_synthetic
 from flows.examples import LesionSource
 from flows.fitting import Workshop
 from flows.params import Params
@@ -56,6 +57,18 @@ def test_the_same_work_has_the_same_key_and_each_variant_its_own(keys):
     assert keys() == keys()
     assert len(set(keys())) == 2
     assert not set(keys()) & set(keys(epochs=3))
+
+
+def test_other_weights_of_the_same_name_are_another_training(keys, made):
+    def find():
+        source = LesionSource(Params(), "original")
+        return Workshop(Params(), "vgg16", source, weights="weights.h5").key
+
+    (made / "weights.h5").write_bytes(b"one")
+    before = find()
+    assert find() == before
+    (made / "weights.h5").write_bytes(b"two")
+    assert find() != before
 
 
 def test_another_input_size_changes_both_keys(keys, made):

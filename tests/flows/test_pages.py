@@ -29,11 +29,12 @@ def test_own_data_killed_and_run_again(workspace):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGKILL)
-    again, status, backfill = workspace.follow("after-a-crash.md")
+    again, status, backfill, doctor = workspace.follow("after-a-crash.md")
     assert "Look at" in again
     assert "Data and pipelines are up to date." in status
     assert "prefect     stopped" in status
     assert "on record" in backfill
+    assert "each as its name says" in doctor
     params = (workspace.folder / "params.yaml").read_text()
     assert "source: own/dataset" in params
     catalog = pd.read_csv(workspace.folder / "data/raw/catalog.csv")

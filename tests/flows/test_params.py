@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,12 @@ def test_a_recipe_leaves_quotes_where_braces_need_them(tmp_path):
     path = write(tmp_path, 'record: {tracking_uri: "sqlite:///mlflow.db"}\n')
     apply(None, tmp_path, path)
     assert '"sqlite:///mlflow.db"' in path.read_text()
+
+
+def test_parameters_are_read_without_the_libraries_that_use_them():
+    heavy = {"cv2", "keras", "mlflow", "networkx", "numba", "pandas", "scipy", "tensorflow"}
+    script = f"import sys, flows.pipeline; print(*sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []

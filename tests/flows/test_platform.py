@@ -5,14 +5,12 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 import time
 import urllib.request
-import uuid
 from pathlib import Path
 
+import boto3
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,70 +22,14 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1200)]
 
-SECRET = uuid.uuid4().hex  # of this run alone, so that no source holds it
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
 
 @pytest.fixture(scope="module")
-def postgres():
-    """A PostgreSQL server with the databases mlflow and prefect; yields host, port and password."""
-    found = [*Path("/usr/lib/postgresql").glob("*/bin"), Path(shutil.which("initdb") or "/").parent]
-    programs = next((folder for folder in found if (folder / "initdb").exists()), None)
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="slimderm-pg-"))
-    who = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-    if who:
-        shutil.chown(folder, **who)
-    (folder / "password").write_text(SECRET)
-    (folder / "password").chmod(0o644)
-    port, quiet = free_port(), {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    options = ["--auth", "scram-sha-256", "-U", "slimderm", "--pwfile", str(folder / "password")]
-    data = str(folder / "data")
-    subprocess.run(
-        [programs / "initdb", "-D", data, *options], check=True, cwd=folder, **who, **quiet
-    )
-    server = subprocess.Popen(
-        [programs / "postgres", "-D", data, "-p", port, "-k", folder, "-h", "127.0.0.1"],
-        cwd=folder,
-        **who,
-        **quiet,
-    )
-    psql = [programs / "psql", "-h", "127.0.0.1", "-p", port, "-U", "slimderm", "-d", "postgres"]
-    for name in ("mlflow", "prefect"):
-        command = [*psql, "-c", f"create database {name}"]
-        for _ in range(100):
-            if not subprocess.run(
-                command, check=False, env={**os.environ, "PGPASSWORD": SECRET}, **quiet
-            ).returncode:
-                break
-            time.sleep(0.1)
-    yield f"slimderm:{SECRET}@127.0.0.1:{port}"
-    server.send_signal(signal.SIGINT)  # at once, not when the last client has gone
-    server.wait()
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def platform(make_workspace, tiny, postgres, endpoint):
+def platform(make_workspace, tiny, postgres, store, free_port):
     """Servers and a cpu worker beside the coordinator's clone, a gpu worker beside another."""
     params = tiny.replace("networks: [lenet5]", "networks: [lenet5, custom1]")
     coordinator = make_workspace(params)
     ports = {"MLFLOW_PORT": free_port(), "PREFECT_PORT": free_port()}
-    coordinator.environment |= ports | {
-        "MLFLOW_BACKEND_STORE_URI": f"postgresql://{postgres}/mlflow",
-        "MLFLOW_ARTIFACTS_DESTINATION": "s3://lesions/artifacts",
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{postgres}/prefect",
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "tester",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
+    coordinator.environment |= ports | postgres.environment() | store.environment()
     try:
         coordinator.follow("second-machine.md", "coordinator$", 0, 2)
         agent = elsewhere(coordinator, ports)
@@ -151,23 +93,13 @@ def set_alias(driver, workspace, version, alias):
     wait.until(lambda driver: f"@ {alias}" in driver.find_element(By.TAG_NAME, "body").text)
 
 
-def ask(workspace, path, body=None):
-    """Ask Prefect's server."""
-    request = urllib.request.Request(
-        f"{workspace.environment['PREFECT_API_URL']}{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"content-type": "application/json"},
-    )
-    return json.load(urllib.request.urlopen(request, timeout=30))
-
-
 def run_scheduled(workspace):
     """Submit the scheduled deployment as the page says, and follow it to its end."""
     (said,) = workspace.follow("second-machine.md", "coordinator$", 2)
     run = {"id": re.search(r"UUID: (\S+)", said)[1]}
     deadline = time.monotonic() + 900
     while time.monotonic() < deadline:
-        found = ask(workspace, f"/flow_runs/{run['id']}")
+        found = workspace.ask(f"/flow_runs/{run['id']}")
         if found["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
             return found
         time.sleep(2)
@@ -200,7 +132,7 @@ def test_networks_trained_on_both_agents_and_nowhere_else(platform, ran):
     found = [list((folder / ".cache").rglob("model.keras")) for folder in folders]
     assert all(found)
     assert not list((coordinator.folder / ".cache").rglob("model.keras"))
-    runs = ask(coordinator, "/flow_runs/filter", {"flows": {"name": {"any_": ["agent"]}}})
+    runs = coordinator.ask("/flow_runs/filter", {"flows": {"name": {"any_": ["agent"]}}})
     stages = {"train@lenet5", "train@custom1", "prune@lenet5", "prune@custom1"}
     assert {run["name"] for run in runs} == stages
     assert {run["state_type"] for run in runs} == {"COMPLETED"}
@@ -209,8 +141,8 @@ def test_networks_trained_on_both_agents_and_nowhere_else(platform, ran):
 def test_schedules_make_runs_and_forms_have_descriptions(platform, ran):
     coordinator, _ = platform
     body = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-    assert ask(coordinator, "/flow_runs/filter", body)
-    deployments = ask(coordinator, "/deployments/filter", {})
+    assert coordinator.ask("/flow_runs/filter", body)
+    deployments = coordinator.ask("/deployments/filter", {})
     assert len(deployments) == 18
     for deployment in deployments:
         form = deployment["parameter_openapi_schema"]["properties"]
@@ -223,7 +155,7 @@ def test_a_second_scheduled_run_finds_nothing_to_do(platform, ran):
     again = run_scheduled(coordinator)
     assert again["state_type"] == "COMPLETED"
     body = {"flows": {"name": {"any_": ["agent"]}}}
-    starts = [run["start_time"] for run in ask(coordinator, "/flow_runs/filter", body)]
+    starts = [run["start_time"] for run in coordinator.ask("/flow_runs/filter", body)]
     assert all(pd.Timestamp(start) < before for start in starts)
 
 
@@ -235,7 +167,7 @@ def test_lineage_leads_from_the_model_to_its_flow_run_and_back(platform, ran):
     commit = coordinator.run("git", "rev-parse", "HEAD").stdout.strip()
     assert commit in said
     run = next(line.split()[-1] for line in said.splitlines() if "Prefect flow run" in line)
-    assert ask(coordinator, f"/flow_runs/{run}")["name"].startswith("prune@")
+    assert coordinator.ask(f"/flow_runs/{run}")["name"].startswith("prune@")
     back = coordinator.run("python", "-m", "flows.lineage", "", commit[:12]).stdout
     assert f"version {version}," in back
 
@@ -258,6 +190,28 @@ def test_an_alias_set_in_mlflows_page_past_the_gates_fails_the_next_run_and_is_n
     registry.write_text(text)
     assert run_scheduled(coordinator)["state_type"] == "COMPLETED"
     assert "champion" in coordinator.run("python", "-m", "flows.predict", str(image)).stdout
+
+
+def test_the_links_of_a_run_lead_to_mlflows_pages_of_it(platform, ran, browser):
+    coordinator, _ = platform
+    wanted = {"artifacts": {"key": {"any_": ["pipeline"]}}}
+    made = coordinator.ask("/artifacts/filter", wanted | {"sort": "UPDATED_DESC"})
+    text = next(each["data"] for each in made if each["flow_run_id"] == ran["id"])
+    runs, model = re.findall(r"\]\((http[^)]+)\)", text)
+    script = (
+        "import mlflow; print(*(run.info.run_name for run in mlflow.search_runs("
+        "experiment_names=['slimderm'], output_format='list', filter_string="
+        f"\"tags.`prefect.flow_run` = '{ran['id']}'\")), sep='\\n')"
+    )
+    names = coordinator.run("python", "-c", script).stdout.split("\n")[:-1]
+    assert names
+    for page, expected in ((runs, names), (model, ["Version 1", "Version 2"])):
+        browser.get(page)
+        WebDriverWait(browser, 60).until(
+            lambda driver, expected=expected: all(
+                text in driver.find_element(By.TAG_NAME, "body").text for text in expected
+            )
+        )
 
 
 def test_the_page_on_promotion_runs_and_promotions_say_who_when_and_why(platform, ran):
@@ -287,7 +241,7 @@ def test_the_page_on_promotion_runs_and_promotions_say_who_when_and_why(platform
     assert kept[0]["by"] == "MLflow's page or API"
 
 
-def test_the_champion_is_served_over_http_and_answers_as_the_model_does(platform, ran):
+def test_the_champion_is_served_over_http_and_answers_as_the_model_does(platform, ran, free_port):
     coordinator, _ = platform
     port = free_port()
     size = json.loads((coordinator.folder / "data/resize/choice.json").read_text())
@@ -343,14 +297,40 @@ def test_the_page_on_s3_runs(platform, ran):
     assert sorted((coordinator.folder / "data/raw").rglob("*")) == before
 
 
-def test_no_secret_is_written_anywhere(platform, ran):
+def kept(postgres, store, secret):
+    """What both databases and the bucket hold: its name, its bytes."""
+    dump = [postgres.programs / "pg_dump", "-h", "127.0.0.1", "-p", postgres.port, "-U", "slimderm"]
+    for database in ("mlflow", "prefect"):
+        known = {**os.environ, "PGPASSWORD": secret}
+        done = subprocess.run([*dump, database], env=known, capture_output=True, check=True)
+        yield database, done.stdout
+    known = store.environment()
+    client = boto3.client(
+        "s3",
+        endpoint_url=known["AWS_ENDPOINT_URL"],
+        aws_access_key_id=known["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
+        region_name=known["AWS_DEFAULT_REGION"],
+    )
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket="lesions"):
+        for entry in page["Contents"]:
+            yield entry["Key"], client.get_object(Bucket="lesions", Key=entry["Key"])["Body"].read()
+
+
+def test_no_secret_is_written_anywhere(platform, ran, postgres, store, secret):
     coordinator, agent = platform
+    held = dict(kept(postgres, store, secret))
+    assert b"COPY public.flow_run " in held["prefect"]
+    assert b"COPY public.registered_models " in held["mlflow"]
+    assert len({name.split("/")[0] for name in held}) == 4  # the databases, versions and artifacts
+    for name, text in held.items():
+        assert secret.encode() not in text, name
     for workspace in (coordinator, agent):
         for path in workspace.folder.parent.rglob("*"):
             if path.is_file() and "home/prefect/storage" not in str(path):
-                assert SECRET.encode() not in path.read_bytes(), path
+                assert secret.encode() not in path.read_bytes(), path
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            assert SECRET.encode() not in process.read_bytes()
+            assert secret.encode() not in process.read_bytes()
         except OSError:
             continue  # it ended meanwhile

@@ -34,6 +34,22 @@ def test_replacing_drops_files_that_the_new_folder_lacks(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b"]
 
 
+def test_replacing_removes_drafts_of_the_dead_alone(tmp_path):
+    with subprocess.Popen(["sleep", "60"]) as zombie, subprocess.Popen(["sleep", "60"]) as alive:
+        drafts = {
+            process.pid: tmp_path / f".out.x.{process.pid}.draft" for process in (zombie, alive)
+        }
+        for draft in drafts.values():
+            draft.mkdir()
+        zombie.kill()
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)  # dead, and not waited for
+        with replacing(tmp_path / "out"):
+            pass
+        alive.kill()
+    assert not drafts[zombie.pid].exists()
+    assert drafts[alive.pid].exists()
+
+
 def test_cached_produces_once(tmp_path):
     calls = []
 
@@ -97,3 +113,16 @@ def test_quiet_stderr_silences_the_file_descriptor_and_gives_it_back(capfd):
         os.write(2, b"from C++")
     os.write(2, b"after")
     assert capfd.readouterr().err == "after"
+
+
+def test_damaged_work_is_done_again(tmp_path):
+    def produce(folder):
+        (folder / "x").write_text("right")
+
+    folder = cached(tmp_path, "abcd", produce)
+    (folder / "x").write_text("wrong")
+    assert (cached(tmp_path, "abcd", produce) / "x").read_text() == "right"
+    (folder / "x").unlink()
+    assert (cached(tmp_path, "abcd", produce) / "x").read_text() == "right"
+    (folder / "more").touch()
+    assert [path.name for path in cached(tmp_path, "abcd", produce).iterdir()] == ["x"]

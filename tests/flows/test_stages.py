@@ -1,12 +1,15 @@
 """dvc.yaml against the code: a stage that leaves out code it runs would go stale in silence."""
 
+import pkgutil
+import typing
 from pathlib import Path
 
 import grimp
 import pytest
 import yaml
+from prefect import Flow
 
-from flows.pipeline import STEPS
+from flows.pipeline import STEPS, StepName
 
 ROOT = Path(__file__).parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -63,6 +66,9 @@ def test_every_dependency_on_code_exists(name):
 
 
 def test_every_stage_is_a_step_and_runs_its_own_module():
-    assert set(STEPS) == set(STAGES)
+    assert set(STEPS) == set(STAGES) == set(typing.get_args(StepName))
     for name in STAGES:
         assert stage_of(name)["cmd"].split()[:3] == ["python", "-m", f"flows.{name}"]
+        step = pkgutil.resolve_name(STEPS[name])
+        assert isinstance(step, Flow)
+        assert step.fn.__module__ == f"flows.{name}"

@@ -4,7 +4,8 @@ import boto3
 import pytest
 
 from components.errors import ParameterError, RecordError
-from flows.store import bucket_and_prefix, check_bucket
+from flows import ledger
+from flows.store import bucket_and_prefix, check_bucket, main
 
 
 @pytest.fixture
@@ -34,6 +35,27 @@ def test_a_missing_bucket_is_made_and_left_clean(credentials):
     client = boto3.client("s3")
     assert [entry["Name"] for entry in client.list_buckets()["Buckets"]] == ["lesions"]
     assert "Contents" not in client.list_objects_v2(Bucket="lesions")
+
+
+def test_an_endpoint_without_a_scheme_is_an_error_that_says_so(monkeypatch, credentials):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "localhost:8333")
+    with pytest.raises(RecordError, match=r"Invalid endpoint: localhost:8333.*http://"):
+        check_bucket("s3://lesions")
+
+
+@pytest.mark.parametrize("url", ["", " ", "s3:/lesions/x", "gs://lesions/x", "lesions:x"])
+def test_what_is_neither_an_s3_address_nor_a_folder_is_no_remote(monkeypatch, url):
+    monkeypatch.setattr(ledger, "set_remote", pytest.fail)
+    with pytest.raises(ParameterError, match="expected s3://bucket/prefix"):
+        main(url)
+
+
+@pytest.mark.parametrize("url", ["/mnt/versions", "../versions", "versions"])
+def test_a_folder_is_a_remote(monkeypatch, url):
+    kept = []
+    monkeypatch.setattr(ledger, "set_remote", kept.append)
+    main(url)
+    assert kept == [url]
 
 
 def test_a_store_that_does_not_answer_is_named(monkeypatch, credentials):

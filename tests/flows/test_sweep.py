@@ -7,9 +7,11 @@ import pytest
 
 from components.dataset.catalog import ingest, read_catalog, write_dataset
 from components.dataset.labels import PAPER_CLASSES
+from components.dataset.settings import SyntheticSettings
 from components.dataset.strata import stratified_order
-from components.dataset.synthetic import SyntheticSettings, write_synthetic
-from components.quality.choice import ChooseSettings, choose_k
+from components.dataset.synthetic import write_synthetic
+from components.quality.choice import choose_k
+from components.quality.settings import ChooseSettings
 from flows.sweep import sweep_ranks
 
 PARAMS = """

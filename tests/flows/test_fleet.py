@@ -1,0 +1,88 @@
+"""A job whose outputs are gone from the remote; Prefect's server stands for itself elsewhere."""
+
+import logging
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
+from prefect.states import Completed, Scheduled
+
+from components.errors import TransferError
+from flows import fleet
+from flows.agent import as_markdown
+
+STAGE = "train@lenet5"
+
+
+class Prefect:
+    """A server that knows a run by its idempotency key, and a remote that can lose its outputs."""
+
+    def __init__(self):
+        self.runs, self.gone, self.ids = {}, set(), count()
+
+    def run_deployment(self, name, *, parameters, timeout, idempotency_key):
+        if idempotency_key not in self.runs:
+            run = SimpleNamespace(id=next(self.ids), name=STAGE, state=Scheduled())
+            self.runs[idempotency_key] = run
+        return SimpleNamespace(**vars(self.runs[idempotency_key]))
+
+    def look(self, run_id):
+        run = next(run for run in self.runs.values() if run.id == run_id)
+        return run, [SimpleNamespace(data=as_markdown(STAGE, {"made by": run_id}))]
+
+    def pull(self, version):
+        if version[STAGE]["made by"] in self.gone:
+            raise TransferError("not there")
+
+    def complete(self):
+        for run in self.runs.values():
+            run.state = Completed()
+
+
+@pytest.fixture
+def prefect(tmp_path, monkeypatch):
+    server = Prefect()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("{}")
+    monkeypatch.setattr(fleet, "committed", lambda: "0" * 40)
+    monkeypatch.setattr(fleet, "run_deployment", server.run_deployment)
+    monkeypatch.setattr(fleet, "_look", server.look)
+    monkeypatch.setattr(fleet, "pull", server.pull)
+    monkeypatch.setattr(fleet, "push", lambda stages: None)
+    monkeypatch.setattr(fleet, "get_run_logger", lambda: logging.getLogger("fleet"))
+    monkeypatch.setattr(fleet.ledger, "inputs_of", lambda stage: {})
+    monkeypatch.setattr(fleet.ledger, "is_stale", lambda stage: False)
+    return server
+
+
+def submitted():
+    found = fleet.Fleet()
+    found.submit(STAGE)
+    return found
+
+
+def test_a_job_that_ended_before_is_taken_up(prefect):
+    submitted()
+    prefect.complete()
+    assert submitted().wait() == [STAGE]
+    assert len(prefect.runs) == 1
+
+
+def test_a_job_whose_outputs_are_gone_is_sent_again_once_and_then_found(prefect, monkeypatch):
+    submitted()
+    prefect.complete()
+    prefect.gone = {0}
+    monkeypatch.setattr(fleet.time, "sleep", lambda seconds: prefect.complete())
+    assert submitted().wait() == [STAGE]
+    assert len(prefect.runs) == 2
+    assert submitted().wait() == [STAGE]
+    assert len(prefect.runs) == 2
+
+
+def test_a_job_that_was_just_done_and_is_not_there_is_an_error(prefect):
+    sent = submitted()
+    prefect.complete()
+    prefect.gone = {0}
+    with pytest.raises(TransferError):
+        sent.wait()
+    assert len(prefect.runs) == 1

@@ -1,0 +1,57 @@
+"""Waiting for Prefect's server: only while it does not answer, and not for ever."""
+
+import httpx
+import pytest
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.logging import disable_run_logger
+
+from flows import patience
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0)
+    with disable_run_logger():
+        yield
+
+
+def status(code):
+    request = httpx.Request("GET", "http://server")
+    response = httpx.Response(code, request=request)
+    return PrefectHTTPStatusError("said", request=request, response=response)
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError("away"), status(500), status(503)])
+def test_a_server_that_comes_back_is_asked_again(error):
+    asked = []
+
+    def ask(question, *, more):
+        asked.append((question, more))
+        if len(asked) < 3:
+            raise error
+        return "answer"
+
+    assert patience.patiently(ask, 1, more=2) == "answer"
+    assert asked == [(1, 2)] * 3
+
+
+def test_a_question_at_fault_is_asked_once():
+    asked = []
+
+    def ask():
+        asked.append(1)
+        raise status(404)
+
+    with pytest.raises(PrefectHTTPStatusError):
+        patience.patiently(ask)
+    assert asked == [1]
+
+
+def test_a_server_that_stays_away_ends_the_wait(monkeypatch):
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", -1)
+
+    def ask():
+        raise httpx.ConnectError("away")
+
+    with pytest.raises(httpx.ConnectError):
+        patience.patiently(ask)

@@ -1,0 +1,287 @@
+"""Promotions and verdicts on a real MLflow store; only what predicting takes is drawn small."""
+
+import re
+import shutil
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from components.errors import IncomparableError, RecordError
+from flows import pipeline, promote, registry, review
+from flows.params import RecordSettings
+from flows.registry import GATES, UNSEEN, Registry, served
+from flows.tracking import Tracker, make_database
+
+CLASSES = ("melanoma", "nevus")
+SIZE = (4, 5)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """An MLflow database that holds nothing yet: making one takes seconds."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    make_database(f"sqlite:///{file}", str(file.parent))
+    return file
+
+
+@pytest.fixture
+def record(database, tmp_path, monkeypatch):
+    """A registry in an empty folder, which the flows under test find, too."""
+    shutil.copy(database, tmp_path / "mlflow.db")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    params = SimpleNamespace(record=RecordSettings(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db"))
+    for module in (registry, promote):
+        monkeypatch.setattr(module, "read_params", lambda: params)
+    return Registry(Tracker(params.record))
+
+
+def add(record, gates="passed"):
+    """Register a version that holds no model; return its number."""
+    tracker = record.tracker
+    if not tracker.client.search_registered_models():
+        tracker.client.create_registered_model(tracker.name)
+    run = tracker.client.create_run(tracker.experiment_id)
+    version = tracker.client.create_model_version(tracker.name, "none", run.info.run_id)
+    record.tag(version, {GATES: gates, "gates.reason": f"gates {gates}", "gates.against": "?"})
+    return str(version.version)
+
+
+def made_champion(record, *numbers):
+    for number in numbers:
+        record.promote(record.version(number), "why")
+
+
+def before(record, number):
+    found = record.before(record.version(number))
+    return found and str(found.version)
+
+
+def history(record):
+    return [entry["version"] for entry in record.promotions()]
+
+
+@pytest.fixture
+def verdicts(record, monkeypatch):
+    """Judging by a table of version to gates; keeps who was judged against whom."""
+    table, asked = {}, []
+
+    def judged(params, registry, version, reference):
+        number = str(version.version)
+        asked.append((number, reference and str(reference.version)))
+        gates = table.get(number, "passed")
+        if isinstance(gates, Exception):
+            raise gates
+        registry.tag(version, {GATES: gates, "gates.reason": f"judged {gates}"})
+        return {"version": number, "gates": gates, "reason": f"judged {gates}"}
+
+    monkeypatch.setattr(review, "judged", judged)
+    monkeypatch.setattr(promote, "judged", judged)
+    return SimpleNamespace(table=table, asked=asked)
+
+
+def test_a_version_rolled_back_is_not_the_measure_of_the_one_that_came_back(record, verdicts):
+    one, two = add(record), add(record)
+    made_champion(record, one, two)
+    assert before(record, two) == one
+    promote.rollback()
+    assert history(record) == [one, two, one]
+    assert before(record, one) is None
+    review.review_registry(SimpleNamespace(record=record.tracker.settings))
+    assert verdicts.asked == [(one, None)]
+    with pytest.raises(RecordError, match="none to go back to"):
+        promote.rollback()
+    assert history(record) == [one, two, one]
+
+
+def test_each_rollback_goes_further_back(record):
+    one, two, three = add(record), add(record), add(record)
+    made_champion(record, one, two, three)
+    assert str(promote.rollback().version) == two
+    assert str(promote.rollback().version) == one
+    made_champion(record, three)
+    assert before(record, three) == two
+
+
+def test_a_champion_with_shut_gates_or_deleted_is_passed_over(record):
+    one, failed, gone, last = add(record), add(record, "failed"), add(record), add(record)
+    made_champion(record, one, failed, gone, last)
+    record.tracker.client.delete_model_version(record.tracker.name, gone)
+    assert before(record, last) == one
+    never = add(record)
+    assert before(record, never) == last
+
+
+def test_a_promotion_that_nobody_judged_is_not_served_whatever_an_earlier_verdict(record, verdicts):
+    one, two = add(record), add(record)
+    made_champion(record, one, two)
+    assert str(served(record.version(two)).version) == two
+    record.tracker.set_alias("champion", one)
+    with pytest.raises(RecordError, match="nobody judged that promotion yet"):
+        served(record.version(one))
+    review.review_registry(SimpleNamespace(record=record.tracker.settings))
+    assert str(served(record.version(one)).version) == one
+    assert record.promotions()[-1]["by"] == UNSEEN
+
+
+def test_shut_gates_are_not_served_and_a_rollback_is(record):
+    one, two = add(record), add(record, "failed")
+    made_champion(record, one, two)
+    with pytest.raises(RecordError, match="not to be served: gates failed"):
+        served(record.version(two))
+    promote.rollback()
+    assert str(served(record.version(one)).version) == one
+
+
+def test_a_promotion_is_on_record_only_once_it_was_judged(record, verdicts):
+    one = add(record)
+    record.tracker.set_alias("champion", one)
+    verdicts.table[one] = RecordError("the server went away")
+    with pytest.raises(RecordError, match="went away"):
+        review.review_registry(SimpleNamespace(record=record.tracker.settings))
+    assert history(record) == []
+
+
+def test_promoting_what_has_the_alias_already_judges_it_and_keeps_who_and_why(record, verdicts):
+    one, two = add(record), add(record)
+    made_champion(record, one)
+    record.tracker.set_alias("champion", two)
+    verdicts.table[two] = "failed"
+    with pytest.raises(RecordError, match="version 2 was not promoted: judged failed"):
+        promote.promote(two, "half the size")
+    assert history(record) == [one]
+    verdicts.table[two] = "passed"
+    promote.promote(two, "half the size")
+    promote.promote(two, "again")
+    assert verdicts.asked == [(two, one)] * 3
+    assert [entry["why"] for entry in record.promotions()] == ["why", "half the size"]
+    assert record.promotions()[-1]["by"] != UNSEEN
+
+
+def test_nobody_is_measured_by_a_champion_whose_gates_are_shut(record, verdicts):
+    one, two, three = add(record), add(record), add(record)
+    made_champion(record, one)
+    record.tracker.set_alias("champion", two)
+    verdicts.table[two] = "failed"
+    promote.promote(three)
+    assert verdicts.asked == [(two, one), (three, one)]
+    assert history(record) == [one, two, three]
+
+
+def test_a_champion_that_cannot_be_judged_today_keeps_its_verdict_if_it_had_one(record, verdicts):
+    one, two = add(record), add(record)
+    made_champion(record, one)
+    verdicts.table[one] = verdicts.table[two] = IncomparableError("other classes")
+    params = SimpleNamespace(record=record.tracker.settings)
+    found = review.review_registry(params)["champion"]
+    assert (found["gates"], found["reason"]) == ("passed", "other classes")
+    record.tracker.set_alias("champion", two)
+    assert review.review_registry(params)["champion"]["gates"] == "failed"
+    with pytest.raises(RecordError, match="not to be served: other classes"):
+        served(record.version(two))
+
+
+def test_the_step_review_reviews_although_nothing_is_stale(monkeypatch):
+    ran = []
+    monkeypatch.setattr(pipeline, "recorded_by", lambda **_: nullcontext())
+    monkeypatch.setattr(pipeline.ledger, "writing", nullcontext)
+    monkeypatch.setattr(pipeline.ledger, "stages", lambda: ["register", "review"])
+    monkeypatch.setattr(pipeline, "run_stages", lambda wanted, agents: [])
+    monkeypatch.setattr(pipeline, "run_stage", ran.append)
+    pipeline.step.fn("register")
+    assert ran == []
+    pipeline.step.fn("review")
+    assert ran == ["review"]
+
+
+def colour_model():
+    """Melanoma where an image is bright."""
+    image = keras.Input((*SIZE, 3), name="image")
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(image))
+    return keras.Model({"image": image}, keras.layers.Dense(2, activation="softmax")(mean))
+
+
+@pytest.fixture
+def reviewer(record, tmp_path, monkeypatch):
+    """A reviewer of twelve images in two classes; splits lie in the folder ``cache``."""
+    (tmp_path / "data/raw").mkdir(parents=True)
+    rows = []
+    for index, part in enumerate(("train", "validation", "test") * 4):
+        label = CLASSES[index % 2]
+        pixels = np.full((*SIZE, 3), 40 + 150 * (label == "melanoma"), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"data/raw/{index}.png")
+        rows.append({"file": f"{index}.png", "label": label, "lesion_id": str(index), "part": part})
+    frame = pd.DataFrame(rows)
+    (tmp_path / "cache").mkdir()
+    for name in ("now", "old"):
+        frame.to_csv(tmp_path / "cache" / name, index=False)
+    baseline = tmp_path / "models/lenet5/baseline/original"
+    baseline.mkdir(parents=True)
+    colour_model().save(baseline / "model.keras")
+
+    def rows_of(part):
+        return frame[frame["part"] == part]
+
+    description = {"classes": list(CLASSES), "size": list(SIZE), "variant": "original"}
+    source = SimpleNamespace(
+        classes=CLASSES, description=description, rows=rows_of, content={"data": "now"}
+    )
+    ledger = SimpleNamespace(
+        output_hashes=lambda path: {path: "now"},
+        cached_file=lambda md5: path if (path := tmp_path / "cache" / md5).exists() else None,
+    )
+    monkeypatch.setattr(review, "LesionSource", lambda params, variant: source)
+    monkeypatch.setattr(review, "ledger", ledger)
+    return review.Reviewer(None, record)
+
+
+def train(record, classes, split):
+    """Register a version with a model of some classes, trained on a split."""
+    tracker = record.tracker
+    key = f"{'-'.join(classes)} {split} {len(tracker.versions())}"
+    tags = {"network": "lenet5", "dvc.splits.csv": split}
+    with tracker.child(tracker.parent("p", "lenet5", {}), key, "R1", tags) as run:
+        run.metrics({"bytes": 100, "latency_p50_ms": 1})
+        description = {"classes": list(classes), "size": list(SIZE), "variant": "original"}
+        example = {"image": np.zeros((1, *SIZE, 3), np.float32)}
+        run.model(colour_model(), example, description | {"image_only": True})
+    return record.version(tracker.register(key, {"network": "lenet5"}))
+
+
+@pytest.mark.parametrize(
+    ("classes", "split", "why"),
+    [
+        (CLASSES[::-1], "old", None),
+        (("melanoma", "wart"), "old", "it knows the classes melanoma, wart, expected melanoma,"),
+        (CLASSES, "lost", r"the split it was trained on \(lost\) lies neither in"),
+    ],
+    ids=["comparable", "other classes", "lost split"],
+)
+def test_the_unpruned_network_stands_in_for_a_champion_that_cannot_be_compared(
+    record, reviewer, classes, split, why
+):
+    champion, challenger = train(record, classes, split), train(record, CLASSES, "now")
+    reviewer.review(challenger, champion)
+    found = record.version(challenger.version)
+    against = found.tags["gates.against"]
+    if why is None:
+        assert against == "version 1"
+    else:
+        assert re.match(f"the unpruned lenet5, because version 1 cannot be judged.*{why}", against)
+    assert f"## Gates, against {against}\n" in found.description
+    if why is not None:
+        with pytest.raises(IncomparableError, match=why):
+            reviewer.review(champion, None)
+
+
+def test_a_split_that_comes_back_is_judged_anew(record, reviewer, tmp_path):
+    champion, challenger = train(record, CLASSES, "lost"), train(record, CLASSES, "now")
+    lost = reviewer.key(challenger, champion)
+    assert reviewer.key(challenger, champion) == lost
+    (tmp_path / "cache/old").rename(tmp_path / "cache/lost")
+    assert reviewer.key(challenger, champion) != lost

@@ -1,0 +1,99 @@
+"""What leads from a run to its code, and the verdict of a training that is judged again."""
+
+import subprocess
+from pathlib import Path
+
+import keras
+import pandas as pd
+import pytest
+
+from flows.params import RecordSettings
+from flows.runs import lineage, record_folder
+from flows.runtime import write_json
+from flows.tracking import Tracker
+
+
+def git(*arguments):
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    done = subprocess.run(["git", *who, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def clone(folder):
+    git("init", "-q")
+    for name in ("code.py", "params.yaml", "dvc.lock"):
+        Path(name).write_text("a: 1\n")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    return folder
+
+
+def test_lineage_names_the_commit_and_says_when_code_differs_from_it(clone):
+    commit = git("rev-parse", "HEAD")
+    assert lineage() == {"mlflow.source.git.commit": commit, "git.dirty": "false"}
+    for name in ("params.yaml", "dvc.lock"):  # as runs write them
+        Path(name).write_text("{}\n")
+    Path("note.txt").touch()
+    assert lineage()["git.dirty"] == "false"
+    Path("code.py").write_text("a: 2\n")
+    assert lineage()["git.dirty"] == "true"
+
+
+def test_without_a_clone_or_a_flow_there_is_nothing_to_name():
+    assert lineage() == {}
+
+
+def test_what_a_worker_started_names_its_flow_run(monkeypatch):
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "agents-own")
+    assert lineage() == {"prefect.flow_run": "agents-own"}
+
+
+VERDICT = {"accepted": True, "reason": "validation_accuracy 0.8200 >= 0.8000"}
+HARDER = {"accepted": False, "reason": "validation_accuracy 0.8200 < 0.9000"}
+
+
+@pytest.fixture
+def training(folder):
+    """A finished training, whose verdict `judge` writes, and the tracker that records it."""
+    image = keras.Input((4,), name="image")
+    model = keras.Model({"image": image}, keras.layers.Dense(2, activation="softmax")(image))
+    (folder / "step").mkdir()
+    (folder / "params.yaml").write_text("{}\n")
+    model.save(folder / "step/model.keras")
+    history = {"epoch": [1, 2], "train_accuracy": [0.5, 0.6], "validation_accuracy": [0.5, 0.6]}
+    pd.DataFrame(history).to_csv(folder / "step/history.csv", index=False)
+    tracker = Tracker(RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
+    parent = tracker.parent("parent", "lenet5", {})
+
+    def judge(name, verdict):
+        record = {"key": "k", "network": "lenet5", "variant": "compressed", "widths": {}}
+        record |= {"metrics": {"validation_accuracy": 0.82}}
+        write_json(folder / "step/record.json", record | verdict)
+        record_folder(tracker, parent, name, folder / "step", {})
+        runs = [run for run in tracker.children(parent) if run.data.tags["slimderm.key"] == "k"]
+        (run,) = runs
+        kept = tracker.client.download_artifacts(run.info.run_id, "record.json")
+        return run.data.tags, Path(kept).read_text()
+
+    return judge
+
+
+def test_a_training_judged_by_other_bars_stays_one_run_with_the_new_verdict(training):
+    tags, kept = training("R1", {"verdict": VERDICT})
+    assert (tags["accepted"], tags["verdict"]) == ("true", VERDICT["reason"])
+    tags, kept = training("R1", {"verdict": HARDER})
+    assert (tags["accepted"], tags["verdict"]) == ("false", HARDER["reason"])
+    assert HARDER["reason"] in kept
+
+
+def test_the_baseline_from_which_pruning_starts_stays_the_baselines_run(training):
+    before = training("compressed", {})
+    assert training("R0", {"verdict": VERDICT}) == before

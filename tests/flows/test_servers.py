@@ -1,0 +1,97 @@
+"""`make up`, `status` and `down` know a server by how it was started, whatever is set now."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from components.errors import SlimDermError
+from flows import servers
+from flows.servers import Service
+
+# They outlive the object that started them, as under `make up`.
+pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+SLEEP = "import time; print('up', flush=True); time.sleep(600)"
+
+
+def service(port, *, before=""):
+    command = [sys.executable, "-c", before + SLEEP, "--port", port]
+    return Service("mlflow", command, page=f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """A clone with nothing but its servers' folder; what a test starts ends with it."""
+    monkeypatch.chdir(tmp_path)
+    servers.STATE.mkdir()
+    yield
+    started = service("").running()
+    if started is not None:
+        os.killpg(started.pid, signal.SIGKILL)
+
+
+def test_a_server_is_found_and_stopped_after_the_variables_have_changed(capsys, monkeypatch):
+    service("5000").start()
+    changed = service("6000")
+    pid = changed.running().pid
+    monkeypatch.setattr(servers, "servers", lambda: [changed])
+    monkeypatch.setattr(servers, "workers", lambda: [])
+    servers.status()
+    assert capsys.readouterr().out.split() == ["mlflow", "runs", "http://127.0.0.1:5000"]
+    servers.down()
+    assert capsys.readouterr().out == "mlflow: stopped\n"
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    servers.down()
+    assert capsys.readouterr().out == "mlflow: was not running\n"
+
+
+def test_starting_again_changes_nothing_and_with_other_settings_is_an_error():
+    service("5000").start()
+    pid = service("5000").running().pid
+    service("5000").start()
+    assert service("5000").running().pid == pid
+    with pytest.raises(SlimDermError, match=r"--port 5000.*`make down`, then `make up`"):
+        service("6000").start()
+    assert service("6000").running().pid == pid
+
+
+def test_what_does_not_end_when_asked_is_killed_and_known_until_then(wait_until):
+    stubborn = service("5000", before=STUBBORN)
+    stubborn.start()
+    wait_until(lambda: "up" in stubborn.log.read_text())
+    assert not stubborn._ends(0.3)
+    assert stubborn.stop(seconds=1)
+    assert stubborn.running() is None
+    assert not stubborn.kept.exists()
+
+
+def test_a_process_that_took_the_number_over_is_left_alone():
+    service("5000").start()
+    kept = service("5000").kept
+    known = json.loads(kept.read_text())
+    with subprocess.Popen([sys.executable, "-c", SLEEP], stdout=subprocess.DEVNULL) as other:
+        kept.write_text(json.dumps(known | {"pid": other.pid, "born": known["born"] - 60}))
+        assert not service("5000").stop()
+        assert other.poll() is None
+        other.kill()
+    os.killpg(known["pid"], signal.SIGKILL)
+
+
+def test_a_server_is_known_after_the_clock_was_set(monkeypatch):
+    service("5000").start()
+    moved = {"create_time": psutil.Process.create_time, "boot_time": psutil.boot_time}
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: moved["create_time"](self) - 90)
+    monkeypatch.setattr(psutil, "boot_time", lambda: moved["boot_time"]() - 90)
+    assert service("5000").running() is not None
+
+
+@pytest.mark.parametrize("text", ["", "123", "{}", '{"pid": "x"}', '{"unknown": 1}'])
+def test_a_file_that_says_nothing_is_as_good_as_none(text):
+    service("5000").kept.write_text(text)
+    assert service("5000").running() is None
