@@ -4,9 +4,14 @@ Every run carries the content key of what it records as a tag, and is found agai
 is recorded twice, after a crash or by the other route, stands in MLflow once.
 """
 
+import contextlib
 import os
+import re
+import shutil
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +19,46 @@ import yaml
 
 from components.errors import RecordError
 from flows.params import RecordSettings
-from flows.runtime import quiet_stderr
+from flows.runtime import quiet_stderr, replacing
 
 KEY = "slimderm.key"
 MODEL = "model"
 REGISTRY = Path(__file__).resolve().parent.parent / "mlflow" / "registry.yaml"
+
+
+def without_password(text: str) -> str:
+    """Return an address, or a text with addresses in it, without the user and password before @."""
+    return re.sub(r"(?<=//)[^/\s]*@", "", text)
+
+
+def make_database(address: str, artifacts: str) -> None:
+    """Make an SQLite database with MLflow's tables, whole or not at all.
+
+    MLflow makes its tables one by one, and cannot go on where it was killed in the midst of that.
+
+    Parameters
+    ----------
+    address : str
+        A tracking URI; nothing is done unless it is ``sqlite:///`` and a file that is not there.
+    artifacts : str
+        Folder of the artifacts of MLflow's own experiment ``Default``.
+    """
+    if not address.startswith("sqlite:///"):
+        return
+    path = Path(address.removeprefix("sqlite:///"))
+    if path.exists():
+        return
+    with quiet_stderr():
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with replacing(path.with_name(f".{path.name}.new")) as folder:
+        store = SqlAlchemyStore(
+            f"sqlite:///{folder / path.name}", Path(artifacts).resolve().as_uri()
+        )
+        store.engine.dispose()
+        with contextlib.suppress(FileExistsError):  # another process was first
+            path.hardlink_to(folder / path.name)
+    shutil.rmtree(path.with_name(f".{path.name}.new"))
 
 
 class Tracker:
@@ -28,18 +68,22 @@ class Tracker:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+        # Our models hold no pickles; the server that `make serve` becomes inherits this.
+        os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
         with quiet_stderr():
             import mlflow
         import logging
 
         for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it logs it raises, too
         self.settings = settings
         registry = yaml.safe_load(REGISTRY.read_text())
         self.name: str = registry["model"]
         self.aliases: dict[str, str] = registry["aliases"]
         self.mlflow = mlflow
-        mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri))
+        address = os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri)
+        make_database(address, settings.artifacts)
+        mlflow.set_tracking_uri(address)
         self.client = mlflow.MlflowClient()
         self.experiment_id = self._experiment()
 
@@ -47,10 +91,32 @@ class Tracker:
         name = self.settings.experiment
         found = self.client.get_experiment_by_name(name)
         if found is not None:
+            self._check_reachable(found)
             return str(found.experiment_id)
-        local = self.mlflow.get_tracking_uri().startswith("sqlite")
-        artifacts = Path(self.settings.artifacts).resolve().as_uri() if local else None
-        return str(self.client.create_experiment(name, artifact_location=artifacts))
+        if not self.mlflow.get_tracking_uri().startswith("sqlite"):
+            return str(self.client.create_experiment(name))
+        artifacts = Path(self.settings.artifacts).resolve()
+        artifacts.mkdir(parents=True, exist_ok=True)  # by which a server's clients know it
+        return str(self.client.create_experiment(name, artifact_location=artifacts.as_uri()))
+
+    def _check_reachable(self, experiment: Any) -> None:
+        """Refuse a server's experiment whose artifacts lie in a folder of another machine.
+
+        One that was made without a server keeps its folder when a server shows it; MLflow would
+        write to a folder of that name here, where the server never looks.
+        """
+        place = urllib.parse.urlsplit(experiment.artifact_location)
+        address = self.mlflow.get_tracking_uri()
+        if not address.startswith("http") or place.scheme not in ("", "file"):
+            return
+        folder = Path(urllib.parse.unquote(place.path))
+        if not folder.is_dir():
+            raise RecordError(
+                f"experiment: received {experiment.name!r}, which {without_password(address)} "
+                f"keeps in its own folder {folder}, for it was made without a server; expected one "
+                "that this machine reaches: on the coordinator write a new name into "
+                "record.experiment of params.yaml, and `make backfill` with MLFLOW_TRACKING_URI set"
+            )
 
     def find(self, key: str) -> Any | None:
         """Return the finished run that records `key`, or None."""
@@ -156,17 +222,52 @@ class Tracker:
             except MlflowException as error:
                 if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                     raise
+        made = "`make promote`" if aliases == ("champion",) else "`make demo` or `dvc repro`"
         raise RecordError(
             f"the registered model {self.name!r} has no version with the alias "
-            f"{' or '.join(aliases)} in {self.mlflow.get_tracking_uri()}; run `make demo` or "
-            "`dvc repro` first"
+            f"{' or '.join(aliases)} in {without_password(self.mlflow.get_tracking_uri())}; "
+            f"run {made} first"
+        )
+
+    def pages(self, flow_run: str) -> str:
+        """Say in Markdown where people look: MLflow's pages of what a Prefect flow run recorded."""
+        server = without_password(self.mlflow.get_tracking_uri())
+        if not server.startswith("http"):
+            return f"MLflow: `{server}`; `make up` shows it"
+        query = urllib.parse.quote(f"tags.`prefect.flow_run` = '{flow_run}'")
+        runs = f"{server}/#/experiments/{self.experiment_id}/runs?searchFilter={query}"
+        return (
+            f"[What this run recorded in MLflow]({runs}) · "
+            f"[the registered model]({server}/#/models/{self.name})"
         )
 
     def load(self, version: Any) -> tuple[Any, dict[str, Any]]:
         """Load a registered version as a Keras model, with the metadata logged beside it."""
         uri = f"models:/{version.name}/{version.version}"
-        model = self.mlflow.tensorflow.load_model(uri)
-        return model, dict(self.mlflow.models.get_model_info(uri).metadata or {})
+        try:
+            model = self.mlflow.tensorflow.load_model(uri, keras_model_kwargs={"safe_mode": True})
+            return model, dict(self.mlflow.models.get_model_info(uri).metadata or {})
+        except Exception as error:  # Keras, zipfile, h5py and MLflow each have their own
+            said = without_password(" ".join(str(error).split()))[:200]
+            raise RecordError(
+                f"the model of version {version.version} of {version.name!r} cannot be loaded "
+                f"({type(error).__name__}: {said}); its artifact is damaged, gone or not ours: "
+                "restore it, or delete the version and its run in MLflow's page and `make backfill`"
+            ) from error
+
+
+@contextmanager
+def no_custom_objects() -> Iterator[None]:
+    """Keep what other code registered with Keras out of a model, where MLflow would pickle it."""
+    import keras
+
+    registered = keras.saving.get_custom_objects()
+    kept = dict(registered)
+    registered.clear()
+    try:
+        yield
+    finally:
+        registered.update(kept)
 
 
 class Run:
@@ -201,16 +302,15 @@ class Run:
 
     def model(self, model: Any, example: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Log a Keras model with its signature, taken from one example batch."""
-        import keras
-
         mlflow = self.tracker.mlflow
         outputs = model.predict(example, verbose=0)
         signature = mlflow.models.infer_signature(dict(example), outputs)
-        with mlflow.start_run(run_id=self.run_id), quiet_stderr():
+        pins = [f"{name}=={version(name)}" for name in ("keras", "tensorflow")]
+        with mlflow.start_run(run_id=self.run_id), quiet_stderr(), no_custom_objects():
             mlflow.tensorflow.log_model(
                 model,
                 name=MODEL,
                 signature=signature,
-                pip_requirements=[f"keras=={keras.__version__}", "tensorflow==2.21.0", "mlflow"],
+                pip_requirements=[*pins, "mlflow"],
                 metadata=dict(metadata),
             )

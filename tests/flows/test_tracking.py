@@ -1,5 +1,9 @@
+import os
+import pickle
+import shutil
 import site
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -7,7 +11,7 @@ import pytest
 
 from components.errors import RecordError
 from flows.params import RecordSettings
-from flows.tracking import Tracker
+from flows.tracking import Tracker, without_password
 
 
 @pytest.fixture
@@ -86,3 +90,73 @@ def test_what_was_never_recorded_cannot_be_registered(tracker):
 def test_a_missing_alias_is_an_error_that_says_what_to_do(tracker):
     with pytest.raises(RecordError, match="run `make demo`"):
         tracker.aliased("champion", "challenger")
+    with pytest.raises(RecordError, match="run `make promote`"):
+        tracker.aliased("champion")
+
+
+def test_what_others_registered_with_keras_is_pickled_into_no_model(tracker, tmp_path, monkeypatch):
+    registered = keras.saving.get_custom_objects()
+    monkeypatch.setitem(registered, "others>Layer", keras.layers.Layer)
+    record(tracker, "k1")
+    assert registered["others>Layer"] is keras.layers.Layer
+    assert not list(tmp_path.glob("mlartifacts/**/*.cloudpickle"))
+    tracker.register("k1", {})
+    tracker.set_alias("challenger", "1")
+    tracker.load(tracker.aliased("challenger")[1])
+
+
+class Planted:
+    """A pickle that leaves a mark when it is read."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.mark.parametrize("name", ["custom_objects", "global_custom_objects"])
+def test_a_pickle_in_the_store_is_never_run(tracker, tmp_path, name):
+    record(tracker, "k1")
+    tracker.register("k1", {})
+    tracker.set_alias("challenger", "1")
+    (data,) = tmp_path.glob("mlartifacts/**/data")
+    (data / f"{name}.cloudpickle").write_bytes(pickle.dumps(Planted(tmp_path / "ran")))
+    with pytest.raises(RecordError, match=r"disallowed.*damaged, gone or not ours"):
+        tracker.load(tracker.aliased("challenger")[1])
+    with pytest.raises(tracker.mlflow.MlflowException, match="disallowed"):  # as `make serve` loads
+        tracker.mlflow.pyfunc.load_model("models:/slimderm/1")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_experiment_in_a_folder_of_another_machine_is_refused(tracker, tmp_path, monkeypatch):
+    server = SimpleNamespace(get_tracking_uri=lambda: "http://somebody:password@10.0.0.5:5000")
+    experiment = tracker.client.get_experiment(tracker.experiment_id)
+    tracker._check_reachable(experiment)  # without a server
+    monkeypatch.setattr(tracker, "mlflow", server)
+    tracker._check_reachable(experiment)  # on the server's own machine
+    shutil.rmtree(tmp_path / "mlartifacts")
+    with pytest.raises(RecordError, match=f"{tmp_path}/mlartifacts.*record.experiment") as caught:
+        tracker._check_reachable(experiment)
+    assert "password" not in str(caught.value)
+    tracker._check_reachable(SimpleNamespace(artifact_location="mlflow-artifacts:/1"))
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://admin:p@ss@host:5000/x", "http://host:5000/x"),
+        ("postgresql://u:p@host/mlflow", "postgresql://host/mlflow"),
+        ("sqlite:////tmp/a@b/mlflow.db", "sqlite:////tmp/a@b/mlflow.db"),
+        ("no http://u:p@host, ask a@b", "no http://host, ask a@b"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(address, shown):
+    assert without_password(address) == shown
+
+
+def test_the_links_that_prefect_keeps_hold_no_password(tracker, monkeypatch):
+    server = SimpleNamespace(get_tracking_uri=lambda: "http://somebody:password@10.0.0.5:5000")
+    monkeypatch.setattr(tracker, "mlflow", server)
+    assert "(http://10.0.0.5:5000/#/models/slimderm)" in tracker.pages("1")
+    assert "password" not in tracker.pages("1")
