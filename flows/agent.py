@@ -21,9 +21,10 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
 from components.errors import RecordError
-from flows import ledger
+from flows import ledger, versions
 from flows.params import read_params
 from flows.patience import patiently
+from flows.registry import Registry
 from flows.runtime import file_hash, replacing, write_text
 from flows.tracking import Tracker
 from flows.transfers import pull, push
@@ -78,10 +79,10 @@ def _check_out(clone: Path, commit: str) -> Path:
             f"`make setup` in {clone}"
         )
     with contextlib.chdir(clone):
-        remote = ledger.remote()
+        remote = versions.remote()
     with contextlib.chdir(folder):
-        ledger.set_remote(remote)
-        ledger.share_cache(clone)
+        versions.set_remote(remote)
+        versions.share_cache(clone)
     return folder
 
 
@@ -160,5 +161,5 @@ def agent(stage: str, commit: str, params: dict[str, Any], version: dict[str, An
             ledger.commit(stage)
         push([stage])
         text = as_markdown(stage, ledger.entry_of(stage))
-        text += Tracker(read_params().record).pages(str(flow_run.id))
+        text += Registry(Tracker(read_params().record)).pages(str(flow_run.id))
     patiently(create_markdown_artifact, text, "outputs", f"What {stage} made")

@@ -14,7 +14,7 @@ from components.dataset.catalog import SUFFIXES
 from components.errors import ImageError, ParameterError, SchemaError
 from flows.params import read_params
 from flows.predict import model_inputs, prepare
-from flows.registry import Registry, served
+from flows.registry import Registry
 from flows.runtime import command_line, console, file_hash, load_keras, progress_bar, write_text
 from flows.tracking import Tracker
 
@@ -110,10 +110,10 @@ def predict_folder(images: str, output: str, metadata: str | None = None) -> str
         )
     table = read_table(Path(metadata) if metadata else None)
     load_keras()
-    registry = Registry(tracker := Tracker(read_params().record))
-    version = served(tracker.aliased("champion")[1])
-    model, description = tracker.load(version)
-    temperature = float(registry.version(version.version).tags["temperature"])
+    registry = Registry(Tracker(read_params().record))
+    version = registry.served()
+    model, description = registry.load(version)
+    temperature = float(version.tags["temperature"])
     rows = []
     with progress_bar("predict", len(files)) as update:
         for row in classify(files, table, model, description, temperature):

@@ -47,7 +47,7 @@ def made_of(tracker: Tracker, mark: str) -> list[Any]:
     """
     return [
         version
-        for version in tracker.versions()
+        for version in Registry(tracker).versions()
         if any(value.startswith(mark) for value in lineage(tracker, version).values())
     ]
 
@@ -71,7 +71,7 @@ def main(model: str, of: str) -> None:
     for version in sorted(versions, key=lambda each: int(each.version)):
         console.print(", ".join(list(lineage(tracker, version).values())[:3]), highlight=False)
     if not versions:
-        console.print(f"no version of {tracker.name!r} was made of {of}", highlight=False)
+        console.print(f"no version of {Registry(tracker).name!r} was made of {of}", highlight=False)
 
 
 if __name__ == "__main__":

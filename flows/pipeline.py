@@ -14,10 +14,11 @@ from prefect.artifacts import (
 from prefect.runtime import flow_run
 
 from components.errors import ParameterError
-from flows import ledger
+from flows import ledger, repository
 from flows.fleet import Fleet
 from flows.params import read_params, recorded_by
 from flows.patience import patiently
+from flows.registry import Registry
 from flows.runtime import command_line
 from flows.tracking import Tracker
 
@@ -119,13 +120,13 @@ def pipeline(
         engine: Where chunks of images run; empty for what params.yaml says.
         dask_address: For dask, the scheduler, such as tcp://head:8786.
     """
-    with recorded_by(engine=engine, dask_address=dask_address), ledger.writing():
+    with recorded_by(engine=engine, dask_address=dask_address), repository.writing():
         ran = run_stages(ledger.stages(), agents=agents)
         review_anyway(ran)
     from flows.summary import pruning_markdown
 
     text = f"{len(ran)} stages ran: {', '.join(ran) or 'nothing was stale'}\n\n{pruning_markdown()}"
-    text += f"\n\n{Tracker(read_params().record).pages(str(flow_run.id))}"
+    text += f"\n\n{Registry(Tracker(read_params().record)).pages(str(flow_run.id))}"
     about = "What ran, every pruning step, and where to look"
     patiently(create_markdown_artifact, text, "pipeline", about)
     return ran
@@ -150,7 +151,7 @@ def step(
         engine: Where chunks of images run; empty for what params.yaml says.
         dask_address: For dask, the scheduler, such as tcp://head:8786.
     """
-    with recorded_by(engine=engine, dask_address=dask_address), ledger.writing():
+    with recorded_by(engine=engine, dask_address=dask_address), repository.writing():
         known = [stage for stage in ledger.stages() if stage.split("@")[0] == name]
         wanted = [stage for stage in known if item in (None, stage.partition("@")[2])]
         if not wanted:

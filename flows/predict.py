@@ -13,7 +13,7 @@ from components.compression.write import compress_image
 from components.dataset.images import decode_image, read_image, resize
 from components.errors import ParameterError
 from flows.params import read_params
-from flows.registry import served
+from flows.registry import Registry
 from flows.runtime import command_line, console, load_keras
 from flows.tracking import Tracker
 
@@ -100,10 +100,10 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
         raise ParameterError(f"AGE: received {age!r}, expected years, e.g. AGE=45") from None
     read_image(image)  # names the file where it is none
     load_keras()
-    alias, version = (tracker := Tracker(read_params().record)).aliased("champion", "challenger")
-    if alias == "champion":
-        served(version)
-    model, description = tracker.load(version)
+    registry = Registry(Tracker(read_params().record))
+    alias = "champion" if registry.aliased("champion") else "challenger"
+    version = registry.served() if alias == "champion" else registry.expected("challenger")
+    model, description = registry.load(version)
     person = {"age": [years], "sex": [sex or "unknown"], "localization": [site or "unknown"]}
     pixels = [prepare(image.read_bytes(), description)]
     inputs = model_inputs(pixels, pd.DataFrame(person), description)

@@ -35,8 +35,8 @@ def promote(version: str = "", why: str = "") -> Any:
         If a gate is shut, or there is no such version.
     """
     params = read_params()
-    registry = Registry(tracker := Tracker(params.record))
-    chosen = registry.version(version) if version else tracker.aliased("challenger")[1]
+    registry = Registry(Tracker(params.record))
+    chosen = registry.version(version) if version else registry.expected("challenger")
     champion = registry.aliased("champion")
     if champion is None or champion.version == chosen.version:
         reference = registry.before(chosen)

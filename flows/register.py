@@ -5,6 +5,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.params import read_params
+from flows.registry import Registry
 from flows.runs import record_folder, record_network
 from flows.runtime import console, read_json, run_step, write_json
 from flows.tracking import Tracker
@@ -18,7 +19,7 @@ def register() -> None:
     are recorded first: those of the unpruned networks and those of every step.
     """
     params = read_params()
-    tracker = Tracker(params.record)
+    registry = Registry(tracker := Tracker(params.record))
     accepted = []
     for network in params.networks:
         pruned = Path("models") / network / "pruned"
@@ -33,7 +34,7 @@ def register() -> None:
             )
             if step["verdict"]["accepted"]:
                 tags = {"network": network, "notation": step["notation"]}
-                version = tracker.register(step["key"], tags)
+                version = registry.register(step["key"], tags)
                 accepted.append(
                     {
                         "network": network,
@@ -44,12 +45,12 @@ def register() -> None:
                 )
     challenger = min(accepted, key=lambda entry: entry["num_parameters"], default=None)
     if challenger is not None:
-        tracker.set_alias("challenger", challenger["version"])
+        registry.set_alias("challenger", challenger["version"])
     write_json(
         "data/registry.json",
-        {"model": tracker.name, "accepted": accepted, "challenger": challenger},
+        {"model": registry.name, "accepted": accepted, "challenger": challenger},
     )
-    name = tracker.name
+    name = registry.name
     console.print(
         f"register: {name} version {challenger['version']} is the challenger "
         f"({challenger['network']} {challenger['notation']})"

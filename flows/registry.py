@@ -5,32 +5,35 @@ of its own under the run ``promotions``, so that who, when and why outlive the a
 """
 
 import getpass
+import urllib.parse
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from components.errors import RecordError
-from components.gates import GateSettings
-from flows.params import read_params
-from flows.runtime import content_key
-from flows.tracking import REGISTRY, Tracker
+from flows.runtime import content_key, quiet_stderr
+from flows.tracking import KEY, MODEL, Tracker, without_password
 
+REGISTRY = Path(__file__).resolve().parent.parent / "mlflow" / "registry.yaml"
 GATES = "gates"  # tag of a version: passed or failed
 UNSEEN = "MLflow's page or API"
-
-
-def gate_settings() -> GateSettings:
-    """Read the section ``gates`` of ``mlflow/registry.yaml``."""
-    return GateSettings(**yaml.safe_load(REGISTRY.read_text())["gates"])
 
 
 class Registry:
     """Versions, aliases and promotions of the registered model."""
 
     def __init__(self, tracker: Tracker) -> None:
-        self.tracker = tracker
+        self.tracker, self.client = tracker, tracker.client
+        settings = yaml.safe_load(REGISTRY.read_text())
+        self.name: str = settings["model"]
+        self.aliases: dict[str, str] = settings["aliases"]
+
+    def versions(self) -> list[Any]:
+        """Return every version of the registered model."""
+        return list(self.client.search_model_versions(f"name = '{self.name}'"))
 
     def version(self, number: str) -> Any:
         """Return a version by its number.
@@ -40,21 +43,123 @@ class Registry:
         RecordError
             If there is none.
         """
-        found = self.tracker.versions()
+        found = self.versions()
         version = next((each for each in found if str(each.version) == str(number)), None)
         if version is None:
             known = ", ".join(sorted((str(each.version) for each in found), key=int)) or "none"
             raise RecordError(
-                f"VERSION: received {number!r}, expected one of {self.tracker.name!r}: {known}"
+                f"VERSION: received {number!r}, expected one of {self.name!r}: {known}"
             )
         return version
 
+    def version_of(self, key: str) -> Any | None:
+        """Return the registered version that carries `key`, or None."""
+        return next((found for found in self.versions() if found.tags.get(KEY) == key), None)
+
+    def register(self, key: str, tags: Mapping[str, str]) -> str:
+        """Make the model of the run of `key` a version of the registered model, once.
+
+        Returns
+        -------
+        str
+            The version number.
+
+        Raises
+        ------
+        RecordError
+            If no finished run records `key`.
+        """
+        known = self.version_of(key)
+        if known is not None:
+            return str(known.version)
+        run = self.tracker.find(key)
+        if run is None:
+            raise RecordError(f"no finished MLflow run records {key}; run the prune step again")
+        if not self.client.search_registered_models(f"name = '{self.name}'"):
+            self.client.create_registered_model(self.name)
+        with quiet_stderr():  # it announces each version
+            version = self.tracker.mlflow.register_model(
+                f"runs:/{run.info.run_id}/{MODEL}", self.name, tags={**tags, KEY: key}
+            )
+        return str(version.version)
+
+    def set_alias(self, alias: str, version: str) -> None:
+        """Point an alias of the registered model, by its role, at a version."""
+        self.client.set_registered_model_alias(self.name, self.aliases[alias], version)
+
     def aliased(self, alias: str) -> Any | None:
-        """Return the version that carries an alias, or None."""
+        """Return the version that carries an alias, by its role, or None."""
         try:
-            return self.tracker.aliased(alias)[1]
-        except RecordError:
+            return self.client.get_model_version_by_alias(self.name, self.aliases[alias])
+        except self.tracker.mlflow.MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
             return None
+
+    def expected(self, alias: str) -> Any:
+        """Return the version that carries an alias, by its role.
+
+        Raises
+        ------
+        RecordError
+            If none does.
+        """
+        version = self.aliased(alias)
+        if version is None:
+            made = "`make promote`" if alias == "champion" else "`make demo` or `make run`"
+            raise RecordError(
+                f"the registered model {self.name!r} has no version with the alias {alias} in "
+                f"{self.tracker.place}; run {made} first"
+            )
+        return version
+
+    def served(self) -> Any:
+        """Return the champion if it may be served.
+
+        Raises
+        ------
+        RecordError
+            If there is none, its gates failed, or nobody judged this promotion: a verdict from
+            before it may be about other opponents.
+        """
+        version = self.expected("champion")
+        if not self.is_recorded(version):
+            reason = "it was promoted past `make promote`, and nobody judged that promotion yet"
+        elif version.tags.get(GATES) != "passed":
+            reason = version.tags.get("gates.reason", "its gates were never judged")
+        else:
+            return version
+        raise RecordError(
+            f"version {version.version} of {version.name!r} is the champion but not to be served: "
+            f"{reason}; the pipeline's next run or `make review` judges it, `make rollback` goes "
+            "back to the champion before"
+        )
+
+    def load(self, version: Any) -> tuple[Any, dict[str, Any]]:
+        """Load a registered version as a Keras model, with the metadata logged beside it."""
+        mlflow, uri = self.tracker.mlflow, f"models:/{version.name}/{version.version}"
+        try:
+            model = mlflow.tensorflow.load_model(uri, keras_model_kwargs={"safe_mode": True})
+            return model, dict(mlflow.models.get_model_info(uri).metadata or {})
+        except Exception as error:  # Keras, zipfile, h5py and MLflow each have their own
+            said = without_password(" ".join(str(error).split()))[:200]
+            raise RecordError(
+                f"the model of version {version.version} of {version.name!r} cannot be loaded "
+                f"({type(error).__name__}: {said}); its artifact is damaged, gone or not ours: "
+                "restore it, or delete the version and its run in MLflow's page and `make backfill`"
+            ) from error
+
+    def pages(self, flow_run: str) -> str:
+        """Say in Markdown where people look: MLflow's pages of what a Prefect flow run recorded."""
+        server = self.tracker.place
+        if not server.startswith("http"):
+            return f"MLflow: `{server}`; `make up` shows it"
+        query = urllib.parse.quote(f"tags.`prefect.flow_run` = '{flow_run}'")
+        runs = f"{server}/#/experiments/{self.tracker.experiment_id}/runs?searchFilter={query}"
+        return (
+            f"[What this run recorded in MLflow]({runs}) · "
+            f"[the registered model]({server}/#/models/{self.name})"
+        )
 
     def promotions(self) -> list[dict[str, str]]:
         """Return every promotion on record, the first first: version, by, at, why."""
@@ -66,11 +171,11 @@ class Registry:
         return sorted(kept, key=lambda entry: entry["at"])
 
     def _parent(self) -> str:
-        return self.tracker.parent(content_key(promotions=self.tracker.name), "promotions", {})
+        return self.tracker.parent(content_key(promotions=self.name), "promotions", {})
 
     def promote(self, version: Any, why: str) -> None:
         """Make a version the champion, and keep who, when and why."""
-        self.tracker.set_alias("champion", str(version.version))
+        self.set_alias("champion", str(version.version))
         self._keep(version, getpass.getuser(), why)
 
     def is_recorded(self, version: Any) -> bool:
@@ -99,7 +204,7 @@ class Registry:
         What followed the first promotion does not count either, so a version that was rolled back
         is never before the one that it gave way to.
         """
-        known = {str(each.version): each for each in self.tracker.versions()}
+        known = {str(each.version): each for each in self.versions()}
         number = str(version.version)
         history = [*(entry["version"] for entry in self.promotions()), number]
         while first := history.index(number):
@@ -111,30 +216,8 @@ class Registry:
     def tag(self, version: Any, tags: Mapping[str, str]) -> None:
         """Tag a version."""
         for name, value in tags.items():
-            self.tracker.client.set_model_version_tag(version.name, version.version, name, value)
+            self.client.set_model_version_tag(version.name, version.version, name, value)
 
     def describe(self, version: Any, text: str) -> None:
         """Write a version's description, which MLflow's page shows as Markdown."""
-        self.tracker.client.update_model_version(version.name, version.version, text)
-
-
-def served(version: Any) -> Any:
-    """Return the champion if it may be served.
-
-    Raises
-    ------
-    RecordError
-        If its gates failed, or nobody judged this promotion: a verdict from before it may be about
-        other opponents.
-    """
-    if not Registry(Tracker(read_params().record)).is_recorded(version):
-        reason = "it was promoted past `make promote`, and nobody judged that promotion yet"
-    elif version.tags.get(GATES) != "passed":
-        reason = version.tags.get("gates.reason", "its gates were never judged")
-    else:
-        return version
-    raise RecordError(
-        f"version {version.version} of {version.name!r} is the champion but not to be served: "
-        f"{reason}; the pipeline's next run or `make review` judges it, `make rollback` goes back "
-        "to the champion before"
-    )
+        self.client.update_model_version(version.name, version.version, text)

@@ -8,7 +8,7 @@ import os
 import sys
 
 from flows.params import read_params
-from flows.registry import served
+from flows.registry import Registry
 from flows.runtime import command_line, console
 from flows.tracking import Tracker
 
@@ -25,7 +25,7 @@ def main() -> None:
         If there is no champion, or its gates are shut.
     """
     tracker = Tracker(read_params().record)
-    version = served(tracker.aliased("champion")[1])
+    version = Registry(tracker).served()
     console.print(
         f"serve: {version.name} version {version.version} at http://{HOST}:{PORT}/invocations",
         highlight=False,

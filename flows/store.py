@@ -93,12 +93,12 @@ def main(url: str, *others: str) -> None:
     ParameterError, RecordError
         If an address is not S3's, or its bucket cannot be written.
     """
-    from flows import ledger
+    from flows import versions
 
     for address in (url, *others):
         if not address.strip() or urlparse(address).scheme:
             check_bucket(address)
-    ledger.set_remote(url)
+    versions.set_remote(url)
 
 
 if __name__ == "__main__":

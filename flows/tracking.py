@@ -1,4 +1,4 @@
-"""The sole importer of MLflow: runs, logged models, and the registry.
+"""The sole importer of MLflow: runs and what is logged with them.
 
 Every run carries the content key of what it records as a tag, and is found again by it: a step that
 is recorded twice, after a crash or by the other route, stands in MLflow once.
@@ -15,15 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.errors import RecordError
 from flows.params import RecordSettings
 from flows.runtime import quiet_stderr, replacing
 
 KEY = "slimderm.key"
 MODEL = "model"
-REGISTRY = Path(__file__).resolve().parent.parent / "mlflow" / "registry.yaml"
 
 
 def without_password(text: str) -> str:
@@ -62,7 +59,7 @@ def make_database(address: str, artifacts: str) -> None:
 
 
 class Tracker:
-    """One experiment of one MLflow store, and the registered model that belongs to it."""
+    """One experiment of one MLflow store."""
 
     def __init__(self, settings: RecordSettings) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -77,15 +74,17 @@ class Tracker:
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what it logs it raises, too
         self.settings = settings
-        registry = yaml.safe_load(REGISTRY.read_text())
-        self.name: str = registry["model"]
-        self.aliases: dict[str, str] = registry["aliases"]
         self.mlflow = mlflow
         address = os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri)
         make_database(address, settings.artifacts)
         mlflow.set_tracking_uri(address)
         self.client = mlflow.MlflowClient()
         self.experiment_id = self._experiment()
+
+    @property
+    def place(self) -> str:
+        """Address of the store, without user and password."""
+        return without_password(self.mlflow.get_tracking_uri())
 
     def _experiment(self) -> str:
         name = self.settings.experiment
@@ -112,7 +111,7 @@ class Tracker:
         folder = Path(urllib.parse.unquote(place.path))
         if not folder.is_dir():
             raise RecordError(
-                f"experiment: received {experiment.name!r}, which {without_password(address)} "
+                f"experiment: received {experiment.name!r}, which {self.place} "
                 f"keeps in its own folder {folder}, for it was made without a server; expected one "
                 "that this machine reaches: on the coordinator write a new name into "
                 "record.experiment of params.yaml, and `make backfill` with MLFLOW_TRACKING_URI set"
@@ -164,96 +163,6 @@ class Tracker:
         """Return the finished runs under a parent."""
         query = f"tags.`mlflow.parentRunId` = '{parent_id}' and attributes.status = 'FINISHED'"
         return list(self.client.search_runs([self.experiment_id], query))
-
-    def versions(self) -> list[Any]:
-        """Return every version of the registered model."""
-        return list(self.client.search_model_versions(f"name = '{self.name}'"))
-
-    def version_of(self, key: str) -> Any | None:
-        """Return the registered version that carries `key`, or None."""
-        return next((found for found in self.versions() if found.tags.get(KEY) == key), None)
-
-    def register(self, key: str, tags: Mapping[str, str]) -> str:
-        """Make the model of the run of `key` a version of the registered model, once.
-
-        Returns
-        -------
-        str
-            The version number.
-
-        Raises
-        ------
-        RecordError
-            If no finished run records `key`.
-        """
-        known = self.version_of(key)
-        if known is not None:
-            return str(known.version)
-        run = self.find(key)
-        if run is None:
-            raise RecordError(f"no finished MLflow run records {key}; run the prune step again")
-        name = self.name
-        if not self.client.search_registered_models(f"name = '{name}'"):
-            self.client.create_registered_model(name)
-        with quiet_stderr():  # it announces each version
-            version = self.mlflow.register_model(
-                f"runs:/{run.info.run_id}/{MODEL}", name, tags={**tags, KEY: key}
-            )
-        return str(version.version)
-
-    def set_alias(self, alias: str, version: str) -> None:
-        """Point an alias of the registered model, by its role, at a version."""
-        self.client.set_registered_model_alias(self.name, self.aliases[alias], version)
-
-    def aliased(self, *aliases: str) -> tuple[str, Any]:
-        """Return the first alias that is set, with its version.
-
-        Raises
-        ------
-        RecordError
-            If none of them is.
-        """
-        from mlflow.exceptions import MlflowException
-
-        for alias in aliases:
-            try:
-                version = self.client.get_model_version_by_alias(self.name, self.aliases[alias])
-                return alias, version
-            except MlflowException as error:
-                if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                    raise
-        made = "`make promote`" if aliases == ("champion",) else "`make demo` or `dvc repro`"
-        raise RecordError(
-            f"the registered model {self.name!r} has no version with the alias "
-            f"{' or '.join(aliases)} in {without_password(self.mlflow.get_tracking_uri())}; "
-            f"run {made} first"
-        )
-
-    def pages(self, flow_run: str) -> str:
-        """Say in Markdown where people look: MLflow's pages of what a Prefect flow run recorded."""
-        server = without_password(self.mlflow.get_tracking_uri())
-        if not server.startswith("http"):
-            return f"MLflow: `{server}`; `make up` shows it"
-        query = urllib.parse.quote(f"tags.`prefect.flow_run` = '{flow_run}'")
-        runs = f"{server}/#/experiments/{self.experiment_id}/runs?searchFilter={query}"
-        return (
-            f"[What this run recorded in MLflow]({runs}) · "
-            f"[the registered model]({server}/#/models/{self.name})"
-        )
-
-    def load(self, version: Any) -> tuple[Any, dict[str, Any]]:
-        """Load a registered version as a Keras model, with the metadata logged beside it."""
-        uri = f"models:/{version.name}/{version.version}"
-        try:
-            model = self.mlflow.tensorflow.load_model(uri, keras_model_kwargs={"safe_mode": True})
-            return model, dict(self.mlflow.models.get_model_info(uri).metadata or {})
-        except Exception as error:  # Keras, zipfile, h5py and MLflow each have their own
-            said = without_password(" ".join(str(error).split()))[:200]
-            raise RecordError(
-                f"the model of version {version.version} of {version.name!r} cannot be loaded "
-                f"({type(error).__name__}: {said}); its artifact is damaged, gone or not ours: "
-                "restore it, or delete the version and its run in MLflow's page and `make backfill`"
-            ) from error
 
 
 @contextmanager

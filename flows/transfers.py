@@ -8,7 +8,7 @@ from prefect.runtime import task_run
 from prefect.tasks import exponential_backoff
 
 from components.errors import TransferError
-from flows import ledger
+from flows import ledger, versions
 
 
 def is_worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
@@ -28,7 +28,7 @@ PATIENT: dict[str, Any] = {
 @task(name="push", task_run_name="push {stages}", **PATIENT)
 def push(stages: Sequence[str]) -> None:
     """Send the outputs of some stages to the remote."""
-    ledger.push(stages)
+    versions.push(stages)
 
 
 def _name() -> str:
@@ -38,4 +38,4 @@ def _name() -> str:
 @task(name="pull", task_run_name=_name, **PATIENT)
 def pull(version: ledger.Version) -> None:
     """Take up the stages of a version, which another machine made."""
-    ledger.adopt(version)
+    versions.adopt(version)

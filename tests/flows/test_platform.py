@@ -266,8 +266,9 @@ def test_the_champion_is_served_over_http_and_answers_as_the_model_does(platform
         os.killpg(server.pid, signal.SIGTERM)
     script = (
         "import json, numpy as np; from flows.params import read_params;"
-        "from flows.tracking import Tracker; t = Tracker(read_params().record);"
-        "m, _ = t.load(t.aliased('champion')[1]); a = json.load(open('asked.json'))['inputs'];"
+        "from flows.tracking import Tracker; from flows.registry import Registry;"
+        "r = Registry(Tracker(read_params().record)); m, _ = r.load(r.served());"
+        "a = json.load(open('asked.json'))['inputs'];"
         "print(m.predict({k: np.array(v, m.input[k].dtype) for k, v in a.items()}, verbose=0)"
         ".tolist())"
     )

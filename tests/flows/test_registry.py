@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from components.errors import IncomparableError, RecordError
-from flows import pipeline, promote, registry, review
+from flows import pipeline, promote, review
+from flows import reviewer as reviewing
 from flows.params import RecordSettings
-from flows.registry import GATES, UNSEEN, Registry, served
+from flows.registry import GATES, UNSEEN, Registry
 from flows.tracking import Tracker, make_database
 
 CLASSES = ("melanoma", "nevus")
@@ -36,8 +37,7 @@ def record(database, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     params = SimpleNamespace(record=RecordSettings(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db"))
-    for module in (registry, promote):
-        monkeypatch.setattr(module, "read_params", lambda: params)
+    monkeypatch.setattr(promote, "read_params", lambda: params)
     return Registry(Tracker(params.record))
 
 
@@ -45,9 +45,9 @@ def add(record, gates="passed"):
     """Register a version that holds no model; return its number."""
     tracker = record.tracker
     if not tracker.client.search_registered_models():
-        tracker.client.create_registered_model(tracker.name)
+        tracker.client.create_registered_model(record.name)
     run = tracker.client.create_run(tracker.experiment_id)
-    version = tracker.client.create_model_version(tracker.name, "none", run.info.run_id)
+    version = tracker.client.create_model_version(record.name, "none", run.info.run_id)
     record.tag(version, {GATES: gates, "gates.reason": f"gates {gates}", "gates.against": "?"})
     return str(version.version)
 
@@ -111,7 +111,7 @@ def test_each_rollback_goes_further_back(record):
 def test_a_champion_with_shut_gates_or_deleted_is_passed_over(record):
     one, failed, gone, last = add(record), add(record, "failed"), add(record), add(record)
     made_champion(record, one, failed, gone, last)
-    record.tracker.client.delete_model_version(record.tracker.name, gone)
+    record.tracker.client.delete_model_version(record.name, gone)
     assert before(record, last) == one
     never = add(record)
     assert before(record, never) == last
@@ -120,12 +120,12 @@ def test_a_champion_with_shut_gates_or_deleted_is_passed_over(record):
 def test_a_promotion_that_nobody_judged_is_not_served_whatever_an_earlier_verdict(record, verdicts):
     one, two = add(record), add(record)
     made_champion(record, one, two)
-    assert str(served(record.version(two)).version) == two
-    record.tracker.set_alias("champion", one)
+    assert str(record.served().version) == two
+    record.set_alias("champion", one)
     with pytest.raises(RecordError, match="nobody judged that promotion yet"):
-        served(record.version(one))
+        record.served()
     review.review_registry(SimpleNamespace(record=record.tracker.settings))
-    assert str(served(record.version(one)).version) == one
+    assert str(record.served().version) == one
     assert record.promotions()[-1]["by"] == UNSEEN
 
 
@@ -133,14 +133,14 @@ def test_shut_gates_are_not_served_and_a_rollback_is(record):
     one, two = add(record), add(record, "failed")
     made_champion(record, one, two)
     with pytest.raises(RecordError, match="not to be served: gates failed"):
-        served(record.version(two))
+        record.served()
     promote.rollback()
-    assert str(served(record.version(one)).version) == one
+    assert str(record.served().version) == one
 
 
 def test_a_promotion_is_on_record_only_once_it_was_judged(record, verdicts):
     one = add(record)
-    record.tracker.set_alias("champion", one)
+    record.set_alias("champion", one)
     verdicts.table[one] = RecordError("the server went away")
     with pytest.raises(RecordError, match="went away"):
         review.review_registry(SimpleNamespace(record=record.tracker.settings))
@@ -150,7 +150,7 @@ def test_a_promotion_is_on_record_only_once_it_was_judged(record, verdicts):
 def test_promoting_what_has_the_alias_already_judges_it_and_keeps_who_and_why(record, verdicts):
     one, two = add(record), add(record)
     made_champion(record, one)
-    record.tracker.set_alias("champion", two)
+    record.set_alias("champion", two)
     verdicts.table[two] = "failed"
     with pytest.raises(RecordError, match="version 2 was not promoted: judged failed"):
         promote.promote(two, "half the size")
@@ -166,7 +166,7 @@ def test_promoting_what_has_the_alias_already_judges_it_and_keeps_who_and_why(re
 def test_nobody_is_measured_by_a_champion_whose_gates_are_shut(record, verdicts):
     one, two, three = add(record), add(record), add(record)
     made_champion(record, one)
-    record.tracker.set_alias("champion", two)
+    record.set_alias("champion", two)
     verdicts.table[two] = "failed"
     promote.promote(three)
     assert verdicts.asked == [(two, one), (three, one)]
@@ -180,16 +180,16 @@ def test_a_champion_that_cannot_be_judged_today_keeps_its_verdict_if_it_had_one(
     params = SimpleNamespace(record=record.tracker.settings)
     found = review.review_registry(params)["champion"]
     assert (found["gates"], found["reason"]) == ("passed", "other classes")
-    record.tracker.set_alias("champion", two)
+    record.set_alias("champion", two)
     assert review.review_registry(params)["champion"]["gates"] == "failed"
     with pytest.raises(RecordError, match="not to be served: other classes"):
-        served(record.version(two))
+        record.served()
 
 
 def test_the_step_review_reviews_although_nothing_is_stale(monkeypatch):
     ran = []
     monkeypatch.setattr(pipeline, "recorded_by", lambda **_: nullcontext())
-    monkeypatch.setattr(pipeline.ledger, "writing", nullcontext)
+    monkeypatch.setattr(pipeline.repository, "writing", nullcontext)
     monkeypatch.setattr(pipeline.ledger, "stages", lambda: ["register", "review"])
     monkeypatch.setattr(pipeline, "run_stages", lambda wanted, agents: [])
     monkeypatch.setattr(pipeline, "run_stage", ran.append)
@@ -231,26 +231,27 @@ def reviewer(record, tmp_path, monkeypatch):
     source = SimpleNamespace(
         classes=CLASSES, description=description, rows=rows_of, content={"data": "now"}
     )
-    ledger = SimpleNamespace(
-        output_hashes=lambda path: {path: "now"},
+    ledger = SimpleNamespace(output_hashes=lambda path: {path: "now"})
+    versions = SimpleNamespace(
         cached_file=lambda md5: path if (path := tmp_path / "cache" / md5).exists() else None,
     )
-    monkeypatch.setattr(review, "LesionSource", lambda params, variant: source)
-    monkeypatch.setattr(review, "ledger", ledger)
-    return review.Reviewer(None, record)
+    monkeypatch.setattr(reviewing, "LesionSource", lambda params, variant: source)
+    monkeypatch.setattr(reviewing, "ledger", ledger)
+    monkeypatch.setattr(reviewing, "versions", versions)
+    return reviewing.Reviewer(None, record)
 
 
 def train(record, classes, split):
     """Register a version with a model of some classes, trained on a split."""
     tracker = record.tracker
-    key = f"{'-'.join(classes)} {split} {len(tracker.versions())}"
+    key = f"{'-'.join(classes)} {split} {len(record.versions())}"
     tags = {"network": "lenet5", "dvc.splits.csv": split}
     with tracker.child(tracker.parent("p", "lenet5", {}), key, "R1", tags) as run:
         run.metrics({"bytes": 100, "latency_p50_ms": 1})
         description = {"classes": list(classes), "size": list(SIZE), "variant": "original"}
         example = {"image": np.zeros((1, *SIZE, 3), np.float32)}
         run.model(colour_model(), example, description | {"image_only": True})
-    return record.version(tracker.register(key, {"network": "lenet5"}))
+    return record.version(record.register(key, {"network": "lenet5"}))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ WIRING = {
     "flows.params",
     "flows.runtime",
     "flows.ledger",
+    "flows.repository",
+    "flows.versions",
     "flows.tracking",
     "flows.runs",
     "flows.engines",

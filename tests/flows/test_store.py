@@ -4,7 +4,7 @@ import boto3
 import pytest
 
 from components.errors import ParameterError, RecordError
-from flows import ledger
+from flows import versions
 from flows.store import bucket_and_prefix, check_bucket, main
 
 
@@ -45,7 +45,7 @@ def test_an_endpoint_without_a_scheme_is_an_error_that_says_so(monkeypatch, cred
 
 @pytest.mark.parametrize("url", ["", " ", "s3:/lesions/x", "gs://lesions/x", "lesions:x"])
 def test_what_is_neither_an_s3_address_nor_a_folder_is_no_remote(monkeypatch, url):
-    monkeypatch.setattr(ledger, "set_remote", pytest.fail)
+    monkeypatch.setattr(versions, "set_remote", pytest.fail)
     with pytest.raises(ParameterError, match="expected s3://bucket/prefix"):
         main(url)
 
@@ -53,7 +53,7 @@ def test_what_is_neither_an_s3_address_nor_a_folder_is_no_remote(monkeypatch, ur
 @pytest.mark.parametrize("url", ["/mnt/versions", "../versions", "versions"])
 def test_a_folder_is_a_remote(monkeypatch, url):
     kept = []
-    monkeypatch.setattr(ledger, "set_remote", kept.append)
+    monkeypatch.setattr(versions, "set_remote", kept.append)
     main(url)
     assert kept == [url]
 

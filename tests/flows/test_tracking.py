@@ -11,6 +11,7 @@ import pytest
 
 from components.errors import RecordError
 from flows.params import RecordSettings
+from flows.registry import Registry
 from flows.tracking import Tracker, without_password
 
 
@@ -19,6 +20,11 @@ def tracker(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     return Tracker(RecordSettings(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db"))
+
+
+@pytest.fixture
+def registry(tracker):
+    return Registry(tracker)
 
 
 def model():
@@ -69,40 +75,43 @@ def test_a_run_left_running_by_a_killed_process_is_closed(tracker):
     assert tracker.find("k").info.status == "FINISHED"
 
 
-def test_registering_twice_makes_one_version_that_gives_the_same_answers(tracker):
+def test_registering_twice_makes_one_version_that_gives_the_same_answers(tracker, registry):
     record(tracker, "k1")
-    assert tracker.register("k1", {"network": "lenet5"}) == "1"
-    assert tracker.register("k1", {"network": "lenet5"}) == "1"
-    tracker.set_alias("challenger", "1")
-    alias, version = tracker.aliased("champion", "challenger")
-    assert (alias, version.tags["network"]) == ("challenger", "lenet5")
-    loaded, metadata = tracker.load(version)
+    assert registry.register("k1", {"network": "lenet5"}) == "1"
+    assert registry.register("k1", {"network": "lenet5"}) == "1"
+    registry.set_alias("challenger", "1")
+    assert registry.aliased("champion") is None
+    version = registry.expected("challenger")
+    assert version.tags["network"] == "lenet5"
+    loaded, metadata = registry.load(version)
     assert metadata == {"classes": ["a", "b"]}
     image = np.ones((3, 4), np.float32)
     assert loaded.predict({"image": image}, verbose=0).shape == (3, 2)
 
 
-def test_what_was_never_recorded_cannot_be_registered(tracker):
+def test_what_was_never_recorded_cannot_be_registered(registry):
     with pytest.raises(RecordError, match="no finished MLflow run records nothing"):
-        tracker.register("nothing", {})
+        registry.register("nothing", {})
 
 
-def test_a_missing_alias_is_an_error_that_says_what_to_do(tracker):
+def test_a_missing_alias_is_an_error_that_says_what_to_do(registry):
     with pytest.raises(RecordError, match="run `make demo`"):
-        tracker.aliased("champion", "challenger")
+        registry.expected("challenger")
     with pytest.raises(RecordError, match="run `make promote`"):
-        tracker.aliased("champion")
+        registry.expected("champion")
 
 
-def test_what_others_registered_with_keras_is_pickled_into_no_model(tracker, tmp_path, monkeypatch):
+def test_what_others_registered_with_keras_is_pickled_into_no_model(
+    tracker, registry, tmp_path, monkeypatch
+):
     registered = keras.saving.get_custom_objects()
     monkeypatch.setitem(registered, "others>Layer", keras.layers.Layer)
     record(tracker, "k1")
     assert registered["others>Layer"] is keras.layers.Layer
     assert not list(tmp_path.glob("mlartifacts/**/*.cloudpickle"))
-    tracker.register("k1", {})
-    tracker.set_alias("challenger", "1")
-    tracker.load(tracker.aliased("challenger")[1])
+    registry.register("k1", {})
+    registry.set_alias("challenger", "1")
+    registry.load(registry.expected("challenger"))
 
 
 class Planted:
@@ -116,14 +125,14 @@ class Planted:
 
 
 @pytest.mark.parametrize("name", ["custom_objects", "global_custom_objects"])
-def test_a_pickle_in_the_store_is_never_run(tracker, tmp_path, name):
+def test_a_pickle_in_the_store_is_never_run(tracker, registry, tmp_path, name):
     record(tracker, "k1")
-    tracker.register("k1", {})
-    tracker.set_alias("challenger", "1")
+    registry.register("k1", {})
+    registry.set_alias("challenger", "1")
     (data,) = tmp_path.glob("mlartifacts/**/data")
     (data / f"{name}.cloudpickle").write_bytes(pickle.dumps(Planted(tmp_path / "ran")))
     with pytest.raises(RecordError, match=r"disallowed.*damaged, gone or not ours"):
-        tracker.load(tracker.aliased("challenger")[1])
+        registry.load(registry.expected("challenger"))
     with pytest.raises(tracker.mlflow.MlflowException, match="disallowed"):  # as `make serve` loads
         tracker.mlflow.pyfunc.load_model("models:/slimderm/1")
     assert not (tmp_path / "ran").exists()
@@ -155,8 +164,8 @@ def test_an_address_is_shown_without_its_password(address, shown):
     assert without_password(address) == shown
 
 
-def test_the_links_that_prefect_keeps_hold_no_password(tracker, monkeypatch):
+def test_the_links_that_prefect_keeps_hold_no_password(tracker, registry, monkeypatch):
     server = SimpleNamespace(get_tracking_uri=lambda: "http://somebody:password@10.0.0.5:5000")
     monkeypatch.setattr(tracker, "mlflow", server)
-    assert "(http://10.0.0.5:5000/#/models/slimderm)" in tracker.pages("1")
-    assert "password" not in tracker.pages("1")
+    assert "(http://10.0.0.5:5000/#/models/slimderm)" in registry.pages("1")
+    assert "password" not in registry.pages("1")
