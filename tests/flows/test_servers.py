@@ -11,7 +11,7 @@ import pytest
 
 from components.errors import SlimDermError
 from flows import servers
-from flows.servers import Service
+from flows.service import Service
 
 # They outlive the object that started them, as under `make up`.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
@@ -37,7 +37,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_server_is_found_and_stopped_after_the_variables_have_changed(capsys, monkeypatch):
-    service("5000").start()
+    service("5000").start(os.environ)
     changed = service("6000")
     pid = changed.running().pid
     monkeypatch.setattr(servers, "servers", lambda: [changed])
@@ -52,18 +52,18 @@ def test_a_server_is_found_and_stopped_after_the_variables_have_changed(capsys, 
 
 
 def test_starting_again_changes_nothing_and_with_other_settings_is_an_error():
-    service("5000").start()
+    service("5000").start(os.environ)
     pid = service("5000").running().pid
-    service("5000").start()
+    service("5000").start(os.environ)
     assert service("5000").running().pid == pid
     with pytest.raises(SlimDermError, match=r"--port 5000.*`make down`, then `make up`"):
-        service("6000").start()
+        service("6000").start(os.environ)
     assert service("6000").running().pid == pid
 
 
 def test_what_does_not_end_when_asked_is_killed_and_known_until_then(wait_until):
     stubborn = service("5000", before=STUBBORN)
-    stubborn.start()
+    stubborn.start(os.environ)
     wait_until(lambda: "up" in stubborn.log.read_text())
     assert not stubborn._ends(0.3)
     assert stubborn.stop(seconds=1)
@@ -72,7 +72,7 @@ def test_what_does_not_end_when_asked_is_killed_and_known_until_then(wait_until)
 
 
 def test_a_process_that_took_the_number_over_is_left_alone():
-    service("5000").start()
+    service("5000").start(os.environ)
     kept = service("5000").kept
     known = json.loads(kept.read_text())
     with subprocess.Popen([sys.executable, "-c", SLEEP], stdout=subprocess.DEVNULL) as other:
@@ -84,7 +84,7 @@ def test_a_process_that_took_the_number_over_is_left_alone():
 
 
 def test_a_server_is_known_after_the_clock_was_set(monkeypatch):
-    service("5000").start()
+    service("5000").start(os.environ)
     moved = {"create_time": psutil.Process.create_time, "boot_time": psutil.boot_time}
     monkeypatch.setattr(psutil.Process, "create_time", lambda self: moved["create_time"](self) - 90)
     monkeypatch.setattr(psutil, "boot_time", lambda: moved["boot_time"]() - 90)
