@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.errors import ParameterError
-from components.pruning.similarity import layer_outputs
+from components.pruning.taps import arrange, output_of, take, to_numpy
 from components.pruning.walk import graph_of
 
 Images = npt.NDArray[np.float32]
@@ -87,53 +87,6 @@ def activation_maps(model: keras.Model, inputs: Any, layer: str, *, max_maps: in
     first = np.moveaxis(maps[0], -1, 0).astype(np.float32)  # (C, h, w)
     order = np.argsort(-np.abs(first).mean((1, 2)), kind="stable")
     return _scaled(first[order[:max_maps]])
-
-
-def output_of(model: keras.Model, name: str) -> Any:
-    """Return a layer's output.
-
-    Raises
-    ------
-    ParameterError
-        For a layer that the model lacks.
-    """
-    known = layer_outputs(model)
-    if name not in known:
-        raise ParameterError(f"layer: received {name!r}, expected one of {', '.join(known)}")
-    return known[name]
-
-
-def arrange(graph: Any, inputs: Any) -> Any:
-    """Return the inputs as arrays, in the structure in which the model takes them.
-
-    Raises
-    ------
-    ParameterError
-        For a dict that lacks an input.
-    """
-    if isinstance(inputs, dict):
-        names = [tensor.name for tensor in graph.inputs]
-        keys = list(graph.input) if isinstance(graph.input, dict) else names
-        missing = [key for key in keys if key not in inputs]
-        if missing:
-            raise ParameterError(
-                f"inputs: received {sorted(inputs)}, expected {', '.join(missing)} as well"
-            )
-        inputs = {key: inputs[key] for key in keys}
-        if not isinstance(graph.input, dict):
-            inputs = [inputs[key] for key in keys]
-    parts = [to_numpy(part) for part in keras.tree.flatten(inputs)]
-    return keras.tree.pack_sequence_as(graph.input, parts)
-
-
-def take(inputs: Any, index: int) -> Any:
-    """Return one sample of a batch, as a batch of one."""
-    return keras.tree.map_structure(lambda part: part[index : index + 1], inputs)
-
-
-def to_numpy(values: Any) -> npt.NDArray[Any]:
-    """Return a tensor of any backend as an array."""
-    return np.asarray(keras.ops.convert_to_numpy(values))
 
 
 def _at_least_one(name: str, number: int) -> None:

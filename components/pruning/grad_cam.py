@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.errors import ParameterError
-from components.pruning.features import arrange, output_of, take, to_numpy
-from components.pruning.similarity import has_kernel, layer_outputs
+from components.pruning.taps import arrange, has_kernel, layer_outputs, output_of, take, to_numpy
 from components.pruning.walk import graph_of, is_functional, layers_by_path
 
 Images = npt.NDArray[np.float32]

@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from components.errors import ParameterError
-from components.pruning.walk import calls, check_model, graph_of
+from components.pruning.taps import has_kernel, layer_outputs, output_of, to_numpy
+from components.pruning.walk import graph_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 FEWEST = 4  # images in a batch: the estimator divides by n - 3
-KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
 
 @dataclass(frozen=True)
@@ -80,32 +80,9 @@ def best_match(similarity: Similarity) -> "pd.DataFrame":
     return table
 
 
-def has_kernel(layer: Any) -> bool:
-    """Tell whether a layer holds a kernel: convolutions of all kinds, dense layers."""
-    return any(getattr(layer, name, None) is not None for name in KERNELS)
-
-
 def default_layers(model: keras.Model) -> list[str]:
     """Return the layers that hold kernels, in the model's order; nested models are not entered."""
     return [layer.name for layer in model.layers if has_kernel(layer)]
-
-
-def layer_outputs(model: keras.Model) -> dict[str, Any]:
-    """Map each layer to the symbolic output of its first call in the model's own graph.
-
-    ``layer.output`` would be that of the layer's first call anywhere, perhaps in another model.
-
-    Raises
-    ------
-    ParameterError
-        For a model without a graph.
-    """
-    check_model(model)
-    found: dict[str, Any] = {}
-    for call in calls(model):
-        if isinstance(call.operation, keras.layers.Layer):
-            found.setdefault(call.operation.name, call.outputs[0])
-    return found
 
 
 def layer_similarity(
@@ -158,18 +135,15 @@ def layer_similarity(
 
 
 def _tapped(model: keras.Model, names: Sequence[str] | None) -> tuple[keras.Model, list[str]]:
-    known = layer_outputs(model)
     chosen = default_layers(model) if names is None else list(names)
     if not chosen:
         raise ParameterError(
             f"layers: received none of {model.name!r}, expected at least one; name some of "
-            f"{', '.join(known)}"
+            f"{', '.join(layer_outputs(model))}"
         )
-    for name in chosen:
-        if name not in known:
-            raise ParameterError(f"layer: received {name!r}, expected some of {', '.join(known)}")
+    outputs = [output_of(model, name) for name in chosen]
     graph: Any = graph_of(model)
-    return keras.Model(graph.input, [known[name] for name in chosen]), chosen
+    return keras.Model(graph.input, outputs), chosen
 
 
 def _grams(tap: keras.Model, inputs: Any) -> Floats:
@@ -181,7 +155,7 @@ def _grams(tap: keras.Model, inputs: Any) -> Floats:
     outputs = tap(inputs, training=False)
     found = []
     for output in outputs if isinstance(outputs, list | tuple) else [outputs]:
-        features = np.asarray(keras.ops.convert_to_numpy(output), np.float64)
+        features = to_numpy(output).astype(np.float64)
         if len(features) < FEWEST:
             raise ParameterError(
                 f"batch: received {len(features)} samples, expected at least {FEWEST}; the "
