@@ -16,7 +16,7 @@ from components.calibration import (
     reliability,
     tempered,
 )
-from components.errors import IncomparableError, RecordError
+from components.errors import IncomparableError
 from components.gates import Check, GateSettings, judge, sentence
 from components.reporting.card import model_card, reliability_plot
 from flows import ledger, versions
@@ -65,14 +65,14 @@ class Reviewer:
 
         Raises
         ------
-        RecordError
-            If no lesion is left to judge on; `IncomparableError` if the version knows other
-            classes, or it is not known what it was trained on.
+        IncomparableError
+            If the version knows other classes, it is not known what it was trained on, or no lesion
+            is left to judge it on.
         """
         load_keras()
         run = self.tracker.client.get_run(version.run_id)
         challenger = self._version(version)
-        other = self._reference(reference, run.data.tags["network"])
+        other = self._reference(reference, challenger, run.data.tags["network"])
         rows = self._unseen("test", challenger, other)
         labels, lesions = self._labels(rows), rows["lesion_id"].to_numpy(dtype=str)
         found = {
@@ -122,12 +122,14 @@ class Reviewer:
             )
         return Candidate(name, model, description, lesions)
 
-    def _reference(self, reference: Any | None, network: str) -> Candidate:
+    def _reference(self, reference: Any | None, challenger: Candidate, network: str) -> Candidate:
         """Return what a version is judged against; its name says why where a stand-in is."""
         if reference is None:
             return self._unpruned(network)
         try:
-            return self._version(reference)
+            other = self._version(reference)
+            self._unseen("test", challenger, other)
+            return other
         except IncomparableError as error:
             unpruned = self._unpruned(network)
             return replace(unpruned, name=f"{unpruned.name}, because {error}")
@@ -165,7 +167,7 @@ class Reviewer:
             seen = frozenset().union(*(candidate.lesions for candidate in candidates))
             rows = rows[~rows["lesion_id"].isin(seen)]
         if rows.empty:
-            raise RecordError(
+            raise IncomparableError(
                 f"no lesion of the {part} part is new to "
                 + " and ".join(candidate.name for candidate in candidates)
             )

@@ -99,13 +99,21 @@ class Tracker:
         return str(self.client.create_experiment(name, artifact_location=artifacts.as_uri()))
 
     def _check_reachable(self, experiment: Any) -> None:
-        """Refuse a server's experiment whose artifacts lie in a folder of another machine.
+        """Refuse an experiment whose artifacts cannot be reached from here.
 
         One that was made without a server keeps its folder when a server shows it; MLflow would
-        write to a folder of that name here, where the server never looks.
+        write to a folder of that name here, where the server never looks. One that was made through
+        a server is reached through a server alone.
         """
         place = urllib.parse.urlsplit(experiment.artifact_location)
         address = self.mlflow.get_tracking_uri()
+        if place.scheme == "mlflow-artifacts" and not address.startswith("http"):
+            raise RecordError(
+                f"experiment: received {experiment.name!r}, which was made through a server, and "
+                f"{self.place} without one; expected the server: `make up`, and set "
+                "MLFLOW_TRACKING_URI as it says, or write a new name into record.experiment of "
+                "params.yaml, and `make backfill`"
+            )
         if not address.startswith("http") or place.scheme not in ("", "file"):
             return
         folder = Path(urllib.parse.unquote(place.path))

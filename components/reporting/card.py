@@ -91,7 +91,8 @@ def model_card(
     )
     made = {
         "network": f"{tags.get('network', '?')} {tags.get('notation', '')}".strip(),
-        "git commit": tags.get("mlflow.source.git.commit", "?"),
+        "git commit": tags.get("mlflow.source.git.commit", "?")
+        + (" with uncommitted changes" if tags.get("git.dirty") == "true" else ""),
         "raw data": tags.get("dvc.raw", "?"),
         "compressed data": tags.get("dvc.compressed", "?"),
         "split": tags.get("dvc.splits.csv", "?"),

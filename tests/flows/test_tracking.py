@@ -2,6 +2,7 @@ import os
 import pickle
 import shutil
 import site
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -122,6 +123,13 @@ class Planted:
 
     def __reduce__(self):
         return os.mkdir, (str(self.mark),)
+
+
+def test_an_experiment_made_through_a_server_is_refused_without_one(tracker):
+    tracker.client.create_experiment("shared", artifact_location="mlflow-artifacts:/1")
+    settings = replace(tracker.settings, experiment="shared")
+    with pytest.raises(RecordError, match=r"'shared', which was made through a server.*`make up`"):
+        Tracker(settings)
 
 
 @pytest.mark.parametrize("name", ["custom_objects", "global_custom_objects"])
