@@ -59,9 +59,14 @@ def is_alive(pid: int, since: float) -> bool:
         return False
 
 
+def place(cache: Path | str, key: str) -> Path:
+    """Return where the cache keeps the folder of a key."""
+    return Path(cache) / key[:2] / key
+
+
 def cached(cache: Path | str, key: str, produce: Callable[[Path], None]) -> Path:
     """Return the cache folder of `key`, made by `produce` if it is not there, or not whole."""
-    folder = Path(cache) / key[:2] / key
+    folder = place(cache, key)
     if not is_whole(folder):
         with replacing(folder) as draft:
             produce(draft)

@@ -8,13 +8,14 @@ from flows import ledger
 from flows.params import Params, read_params
 from flows.register import register
 from flows.report import REPORTS
+from flows.repository import writing
 from flows.review import review
 from flows.runs import record_report
 from flows.runtime import command_line, console
 
 
 def backfill() -> None:
-    """Record what the tracking server lacks; what it has stays as it is.
+    """Record what the tracking server lacks; runs and versions that it has stay as they are.
 
     Raises
     ------
@@ -36,9 +37,10 @@ def backfill() -> None:
             f"received stale stages ({', '.join(stale)}), expected models made by the code, data "
             "and parameters that are here; `make run` first"
         )
-    register.fn()
-    review.fn()
-    record_report(params, REPORTS)
+    with writing():
+        register.fn()
+        record_report(params, REPORTS)
+        review.fn()
 
 
 def _stale(params: Params) -> list[str]:

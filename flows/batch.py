@@ -70,11 +70,12 @@ def classify(
     for start in range(0, len(files), BATCH):
         rows, images = [], []
         for path in files[start : start + BATCH]:
-            row = {"file": str(path), "image_id": path.stem, "sha256": file_hash(path), "error": ""}
+            row = {"file": str(path), "image_id": path.stem, "sha256": "", "error": ""}
             try:
+                row["sha256"] = file_hash(path)
                 images.append(prepare(path.read_bytes(), description))
                 rows.append(row)
-            except ImageError as error:
+            except (ImageError, OSError) as error:
                 yield row | {"error": str(error)}
         if not rows:
             continue

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from prefect import flow
 
-from components.checkpoints import is_whole
+from components.checkpoints import is_whole, place
 from components.compression.write import compress_image, target_names
 from components.dataset.catalog import check_files, read_catalog
 from components.quality.measure import Reference
@@ -78,7 +78,7 @@ def _compress(catalog: pd.DataFrame, recipe: Recipe, record: RecordSettings) -> 
     cache, raw = Path(record.cache).resolve(), RAW.resolve()
     code = code_hash(*CODE)
     keys = [content_key(code=code, recipe=recipe, sha256=sha256) for sha256 in catalog["sha256"]]
-    folders = [cache / key[:2] / key for key in keys]
+    folders = [place(cache, key) for key in keys]
     sources = [raw / file for file in catalog["file"]]
     with progress_bar("compress", len(catalog)) as update:
         missing = [index for index, folder in enumerate(folders) if not is_whole(folder)]

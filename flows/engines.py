@@ -14,7 +14,7 @@ import cv2
 import threadpoolctl
 from prefect import flow, task
 
-from components.checkpoints import is_whole
+from components.checkpoints import is_whole, place
 from components.workers import process_pool
 from flows.params import RecordSettings
 from flows.runtime import cached
@@ -41,7 +41,7 @@ class Chunk:
     @property
     def folder(self) -> Path:
         """Where the result lies once it is there."""
-        return self.cache / self.key[:2] / self.key
+        return place(self.cache, self.key)
 
     def run(self) -> None:
         """Do it on one thread, unless it has been done."""

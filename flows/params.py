@@ -253,12 +253,12 @@ def recorded_by(**values: Any) -> Iterator[None]:
     Raises
     ------
     ParameterError
-        If a value is out of its range.
+        If a value is out of its range, or does not go with the others.
     """
     given = {name: value for name, value in values.items() if value is not None}
-    replace(RecordSettings(), **given)
     token = _RECORD.set({**_RECORD.get(), **given})
     try:
+        read_params()
         yield
     finally:
         _RECORD.reset(token)

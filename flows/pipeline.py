@@ -84,13 +84,12 @@ def run_stages(wanted: list[str], *, agents: bool) -> list[str]:
             ran += fleet.wait()
         else:
             waiting.remove(stage)
-            if not ledger.is_stale(stage):
-                pass
-            elif fleet and stage.split("@")[0] in ON_AGENTS:
-                fleet.submit(stage)
-            else:
-                run_stage(stage)
-                ran.append(stage)
+            if ledger.is_stale(stage):
+                if fleet and stage.split("@")[0] in ON_AGENTS:
+                    fleet.submit(stage)
+                else:
+                    run_stage(stage)
+                    ran.append(stage)
         left = len(waiting) + (len(fleet.running) if fleet else 0)
         share = 100 * (1 - left / len(wanted))
         patiently(update_progress_artifact, progress, share)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from components.calibration import tempered
 from components.compression.write import compress_image
 from components.dataset.images import decode_image, read_image, resize
 from components.errors import ParameterError
@@ -67,7 +68,7 @@ def model_inputs(
 
 
 def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, float]]:
-    """Give each class's probability.
+    """Give each class's probability, calibrated where a review has fitted a temperature.
 
     Parameters
     ----------
@@ -107,7 +108,8 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     person = {"age": [years], "sex": [sex or "unknown"], "localization": [site or "unknown"]}
     pixels = [prepare(image.read_bytes(), description)]
     inputs = model_inputs(pixels, pd.DataFrame(person), description)
-    probabilities = model.predict(inputs, verbose=0)[0]
+    temperature = float(version.tags.get("temperature", 1))
+    (probabilities,) = tempered(model.predict(inputs, verbose=0), temperature)
     name = f"{version.name} version {version.version} ({alias}, {description['network']})"
     return name, dict(zip(description["classes"], map(float, probabilities), strict=True))
 

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from components.errors import SlimDermError
 from flows.params import read_params
+from flows.repository import writing
 from flows.runtime import command_line, console
 
 PARAMS = Path("params.yaml")
@@ -83,7 +84,7 @@ if __name__ == "__main__":
     parser.add_argument("--recipe", type=Path)
     parser.add_argument("--data", type=Path)
     arguments = parser.parse_args()
-    with command_line():
+    with command_line(), writing():  # a run reads params.yaml again at the end of each stage
         names = apply(arguments.recipe, arguments.data)
     if names:
         console.print(f"params.yaml: set {', '.join(names)}", highlight=False)

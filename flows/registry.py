@@ -1,10 +1,11 @@
 """The registered model's versions: their evidence, and who made which the champion, when and why.
 
-A promotion is an alias, set by `make promote` or in MLflow's page. Each one seen is kept as a run
-of its own under the run ``promotions``, so that who, when and why outlive the alias.
+A promotion is an alias, set by `make promote` or in MLflow's page. Each one seen is kept as a tag
+of the registered model, so that who, when and why outlive the alias.
 """
 
 import getpass
+import json
 import urllib.parse
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,11 +15,12 @@ from typing import Any
 import yaml
 
 from components.errors import RecordError
-from flows.runtime import content_key, quiet_stderr
+from flows.runtime import quiet_stderr
 from flows.tracking import KEY, MODEL, Tracker, without_password
 
 REGISTRY = Path(__file__).resolve().parent.parent / "mlflow" / "registry.yaml"
 GATES = "gates"  # tag of a version: passed or failed
+PROMOTION = "promotion "  # begins a tag of the registered model: who, when, why
 UNSEEN = "MLflow's page or API"
 
 
@@ -52,10 +54,6 @@ class Registry:
             )
         return version
 
-    def version_of(self, key: str) -> Any | None:
-        """Return the registered version that carries `key`, or None."""
-        return next((found for found in self.versions() if found.tags.get(KEY) == key), None)
-
     def register(self, key: str, tags: Mapping[str, str]) -> str:
         """Make the model of the run of `key` a version of the registered model, once.
 
@@ -69,12 +67,12 @@ class Registry:
         RecordError
             If no finished run records `key`.
         """
-        known = self.version_of(key)
-        if known is not None:
-            return str(known.version)
         run = self.tracker.find(key)
         if run is None:
             raise RecordError(f"no finished MLflow run records {key}; run the prune step again")
+        known = next((each for each in self.versions() if each.run_id == run.info.run_id), None)
+        if known is not None:
+            return str(known.version)
         if not self.client.search_registered_models(f"name = '{self.name}'"):
             self.client.create_registered_model(self.name)
         with quiet_stderr():  # it announces each version
@@ -163,20 +161,20 @@ class Registry:
 
     def promotions(self) -> list[dict[str, str]]:
         """Return every promotion on record, the first first: version, by, at, why."""
-        runs = self.tracker.children(self._parent())
-        kept = [
-            {name: run.data.tags[f"promotion.{name}"] for name in ("version", "by", "at", "why")}
-            for run in runs
-        ]
+        if not self.client.search_registered_models(f"name = '{self.name}'"):
+            return []
+        tags = self.client.get_registered_model(self.name).tags
+        kept = [json.loads(text) for tag, text in tags.items() if tag.startswith(PROMOTION)]
         return sorted(kept, key=lambda entry: entry["at"])
 
-    def _parent(self) -> str:
-        return self.tracker.parent(content_key(promotions=self.name), "promotions", {})
-
     def promote(self, version: Any, why: str) -> None:
-        """Make a version the champion, and keep who, when and why."""
-        self.set_alias("champion", str(version.version))
+        """Make a version the champion, and keep who, when and why.
+
+        They are kept first: until the alias has moved nothing serves the champion before, and the
+        same command, given again, ends as it would have.
+        """
         self._keep(version, getpass.getuser(), why)
+        self.set_alias("champion", str(version.version))
 
     def is_recorded(self, version: Any) -> bool:
         """Whether the last promotion on record is that of a version."""
@@ -184,18 +182,20 @@ class Registry:
         return bool(known) and known[-1]["version"] == str(version.version)
 
     def notice(self, champion: Any) -> None:
-        """Keep the champion's promotion if nobody did: its alias was set in MLflow's page."""
-        if not self.is_recorded(champion):
+        """Keep the champion's promotion if nobody did: its alias was set in MLflow's page.
+
+        A version that is the champion no more, for another was promoted meanwhile, is left alone.
+        """
+        now = self.aliased("champion")
+        if now and now.version == champion.version and not self.is_recorded(champion):
             self._keep(champion, UNSEEN, "not said")
 
     def _keep(self, version: Any, by: str, why: str) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        tags = {"version": str(version.version), "by": by, "at": now, "why": why}
-        key = content_key(promotion=tags)
-        name = f"version {version.version}"
-        tags = {f"promotion.{name}": value for name, value in tags.items()}
-        with self.tracker.child(self._parent(), key, name, tags):
-            pass
+        now = datetime.now(UTC)
+        at = now.isoformat(timespec="milliseconds")
+        entry = {"version": str(version.version), "by": by, "at": at, "why": why}
+        tag = f"{PROMOTION}{now:%Y-%m-%d %H.%M.%S.%f}"
+        self.client.set_registered_model_tag(self.name, tag, json.dumps(entry, ensure_ascii=False))
 
     def before(self, version: Any) -> Any | None:
         """Return the champion before a version's first promotion, or None.

@@ -1,7 +1,6 @@
 """Step: judge the challenger against the champion, and see whether the champion may be served."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -18,8 +17,6 @@ from flows.runtime import (
     write_json,
 )
 from flows.tracking import Tracker
-
-RAW = Path("data/raw")
 
 
 def review_registry(params: Params) -> dict[str, Any]:

@@ -19,15 +19,20 @@ from components.calibration import (
 from components.errors import IncomparableError
 from components.gates import Check, GateSettings, judge, sentence
 from components.reporting.card import model_card, reliability_plot
-from flows import ledger, versions
+from flows import versions
 from flows.examples import LesionSource
 from flows.params import Params
 from flows.predict import model_inputs, prepare
 from flows.registry import GATES, REGISTRY, Registry
-from flows.runtime import content_key, load_keras
+from flows.runtime import content_key, load_keras, read_json
 from flows.tracking import KEY
 
 RAW = Path("data/raw")
+
+
+def _baseline(network: str) -> Path:
+    """Return where the unpruned network lies."""
+    return Path("models") / network / "baseline" / "original"
 
 
 def gate_settings() -> GateSettings:
@@ -94,9 +99,11 @@ class Reviewer:
     def key(self, version: Any, reference: Any | None) -> str:
         """Hash what a review depends on."""
         split = self._split(reference) if reference else None
+        unpruned = _baseline(version.tags["network"]) / "record.json"
         return content_key(
             version=version.tags.get(KEY),
             reference=reference.tags.get(KEY) if reference else None,
+            unpruned=read_json(unpruned)["key"] if unpruned.exists() else None,  # may stand in
             split=bool(split and versions.cached_file(split)),  # one that comes back is a new case
             content=self.source.content,
             settings=asdict(self.settings),
@@ -135,7 +142,7 @@ class Reviewer:
             return replace(unpruned, name=f"{unpruned.name}, because {error}")
 
     def _unpruned(self, network: str) -> Candidate:
-        file = Path("models") / network / "baseline" / "original" / "model.keras"
+        file = _baseline(network) / "model.keras"
         if not file.exists():
             raise IncomparableError(
                 f"the unpruned {network} to judge against is not here: expected {file}; `make "
@@ -145,9 +152,10 @@ class Reviewer:
         model = keras.models.load_model(file, compile=False)
         image_only = "metadata" not in {tensor.name for tensor in model.inputs}
         description = self.source.description | {"network": network, "image_only": image_only}
-        current = ledger.output_hashes("data/splits.csv").get("data/splits.csv")
+        run = self.tracker.find(read_json(file.with_name("record.json"))["key"])
+        split = run.data.tags.get("dvc.splits.csv") if run else None
         name = f"the unpruned {network}"
-        return Candidate(name, model, description, self._lesions(current, name))
+        return Candidate(name, model, description, self._lesions(split, name))
 
     def _lesions(self, splits: str | None, name: str) -> frozenset[str]:
         """Lesions of the training and validation parts of a version of ``data/splits.csv``."""

@@ -69,7 +69,8 @@ def record_folder(
 ) -> None:
     """Log a training's folder as a child run, unless a finished run has its key already.
 
-    The same training judged by other bars stays one run, which gets the new verdict.
+    The same training judged by other bars stays one run, which gets the new verdict; one judged on
+    the test part since gets those figures.
 
     Parameters
     ----------
@@ -90,9 +91,13 @@ def record_folder(
         verdict = {"accepted": str(accepted).lower(), "verdict": reason}
     known = tracker.find(record["key"])
     if known is not None:
+        run = Run(tracker, known.info.run_id)
         # A run without a verdict is the baseline's, from which pruning starts; it stays that.
         if "accepted" in known.data.tags and verdict.items() - known.data.tags.items():
-            _judge_again(Run(tracker, known.info.run_id), folder, verdict)
+            _judge_again(run, folder, verdict)
+        if record["metrics"].keys() - known.data.metrics.keys():
+            _record_figures(run, name, record)
+            run.artifacts(folder / "record.json")
         return
     tags = {"network": record["network"], "variant": record["variant"], **lineage()}
     if verdict:
@@ -101,11 +106,9 @@ def record_folder(
     model = keras.models.load_model(folder / "model.keras", compile=False)
     with tracker.child(parent_id, record["key"], name, tags) as run:
         run.params(_params(record))
-        run.metrics(record["metrics"] | _sizes(record))
+        _record_figures(run, name, record)
         history = pd.read_csv(folder / "history.csv")
         run.figure(plots.learning_curves({name: history}), "learning_curve.png")
-        if "confusion" in record:
-            run.figure(plots.confusion_matrices({name: record}), "confusion.png")
         for row in history.to_dict("records"):
             curves = {f"epoch_{key}": value for key, value in row.items() if key != "epoch"}
             run.metrics(curves, step=int(row["epoch"]))
@@ -115,6 +118,13 @@ def record_folder(
         run.artifacts(Path("params.yaml"))
         run.model(model, _example(model), dict(description))
     keras.backend.clear_session()
+
+
+def _record_figures(run: Run, name: str, record: Mapping[str, Any]) -> None:
+    """Log what was measured: metrics, sizes, and the confusion matrix where there is one."""
+    run.metrics(record["metrics"] | _sizes(record))
+    if "confusion" in record:
+        run.figure(plots.confusion_matrices({name: record}), "confusion.png")
 
 
 def _judge_again(run: Run, folder: Path, verdict: Mapping[str, str]) -> None:

@@ -10,9 +10,9 @@ import sys
 from flows.params import read_params
 from flows.registry import Registry
 from flows.runtime import command_line, console
+from flows.service import HOST
 from flows.tracking import Tracker
 
-HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
 PORT = os.environ.get("SERVE_PORT", "5001")
 
 

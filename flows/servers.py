@@ -14,10 +14,9 @@ from components.errors import SlimDermError
 from flows.deployments import HEARTBEAT_SECONDS, POOLS, deploy
 from flows.params import read_params
 from flows.runtime import command_line, console
-from flows.service import STATE, Service, answers
+from flows.service import HOST, STATE, Service, answers
 from flows.tracking import make_database
 
-HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
 MLFLOW = f"http://{HOST}:{os.environ.get('MLFLOW_PORT', '5000')}"
 PREFECT = f"http://{HOST}:{os.environ.get('PREFECT_PORT', '4200')}"
 PYTHON = [sys.executable, "-m"]

@@ -17,6 +17,7 @@ from components.errors import SlimDermError
 from flows.runtime import write_json
 
 STATE = Path(".servers")
+HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
 
 
 @dataclass(frozen=True)

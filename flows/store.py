@@ -103,4 +103,4 @@ def main(url: str, *others: str) -> None:
 
 if __name__ == "__main__":
     with command_line():
-        main(sys.argv[1])
+        main(*sys.argv[1:])

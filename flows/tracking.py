@@ -55,7 +55,7 @@ def make_database(address: str, artifacts: str) -> None:
         store.engine.dispose()
         with contextlib.suppress(FileExistsError):  # another process was first
             path.hardlink_to(folder / path.name)
-    shutil.rmtree(path.with_name(f".{path.name}.new"))
+    shutil.rmtree(path.with_name(f".{path.name}.new"), ignore_errors=True)
 
 
 class Tracker:

@@ -89,7 +89,8 @@ def test_a_faulty_recipe_changes_nothing(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml", "recipe.yaml"]
 
 
-def test_a_run_may_choose_where_it_works_and_the_choice_ends_with_it(tmp_path):
+def test_a_run_may_choose_where_it_works_and_the_choice_ends_with_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path = write(tmp_path, "record: {workers: 3}")
     with recorded_by(engine="dask", dask_address="tcp://head:8786", workers=None):
         record = read_params(path).record
@@ -100,7 +101,11 @@ def test_a_run_may_choose_where_it_works_and_the_choice_ends_with_it(tmp_path):
         )
     assert read_params(path).record.engine == "processes"
     with pytest.raises(ParameterError, match="dask_address"), recorded_by(engine="dask"):
-        pass
+        pytest.fail("it began without an address")
+    assert read_params(path).record.engine == "processes"
+    write(tmp_path, "record: {dask_address: tcp://other:8786}")
+    with recorded_by(engine="dask"):
+        assert read_params(path).record.dask_address == "tcp://other:8786"
 
 
 def test_a_recipe_leaves_quotes_where_braces_need_them(tmp_path):

@@ -165,17 +165,19 @@ def test_a_folder_is_classified_and_a_faulty_file_gets_a_row_that_says_so(reprod
     for path in source[:3]:
         shutil.copy(path, folder / path.name)
     (folder / "broken.jpg").write_bytes(b"no image")
+    (folder / "lost.jpg").symlink_to(folder / "nowhere.jpg")
     table = tmp_path / "people.csv"
     table.write_text(f"image_id,age,sex\n{source[0].stem},45,female\n")
     out = str(tmp_path / "out.csv")
     command = ["python", "-m", "flows.batch", str(folder), out, "--metadata", str(table)]
     assert "3 images in" in workspace.run(*command).stdout
     found = pd.read_csv(out, keep_default_na=False).set_index("image_id")
-    assert len(found) == 4
+    assert len(found) == 5
     assert "broken.jpg" in found.loc["broken", "file"]
     assert found.loc["broken", "error"]
+    assert "No such file" in found.loc["lost", "error"]
     classes = ["melanoma", "negative", "nevus", "other"]
-    good = found.drop("broken")
+    good = found.drop(["broken", "lost"])
     sums = good[classes].astype(float).sum(axis=1)
     assert sums.between(1 - 1e-9, 1 + 1e-9).all()
     for name, row in good.iterrows():

@@ -4,6 +4,7 @@ import re
 import shutil
 from contextlib import nullcontext
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import keras
 import numpy as np
@@ -106,6 +107,25 @@ def test_each_rollback_goes_further_back(record):
     assert str(promote.rollback().version) == one
     made_champion(record, three)
     assert before(record, three) == two
+
+
+def test_a_rollback_that_was_cut_short_ends_where_it_would_have(record, monkeypatch):
+    one, two, three = add(record), add(record), add(record)
+    made_champion(record, one, two, three)
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "set_alias", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            promote.rollback()
+    assert str(promote.rollback().version) == two
+    assert str(record.served().version) == two
+
+
+def test_a_champion_that_gave_way_while_it_was_judged_is_not_put_on_record_again(record):
+    one, two = add(record), add(record)
+    made_champion(record, one, two)
+    record.notice(record.version(one))
+    assert history(record) == [one, two]
+    assert str(record.served().version) == two
 
 
 def test_a_champion_with_shut_gates_or_deleted_is_passed_over(record):
@@ -224,6 +244,11 @@ def reviewer(record, tmp_path, monkeypatch):
     baseline = tmp_path / "models/lenet5/baseline/original"
     baseline.mkdir(parents=True)
     colour_model().save(baseline / "model.keras")
+    (baseline / "record.json").write_text('{"key": "unpruned"}')
+    tracker = record.tracker
+    tags = {"dvc.splits.csv": "now"}
+    with tracker.child(tracker.parent("p", "lenet5", {}), "unpruned", "original", tags):
+        pass
 
     def rows_of(part):
         return frame[frame["part"] == part]
@@ -232,12 +257,10 @@ def reviewer(record, tmp_path, monkeypatch):
     source = SimpleNamespace(
         classes=CLASSES, description=description, rows=rows_of, content={"data": "now"}
     )
-    ledger = SimpleNamespace(output_hashes=lambda path: {path: "now"})
     versions = SimpleNamespace(
         cached_file=lambda md5: path if (path := tmp_path / "cache" / md5).exists() else None,
     )
     monkeypatch.setattr(reviewing, "LesionSource", lambda params, variant: source)
-    monkeypatch.setattr(reviewing, "ledger", ledger)
     monkeypatch.setattr(reviewing, "versions", versions)
     return reviewing.Reviewer(None, record)
 

@@ -73,15 +73,15 @@ def training(folder):
     tracker = Tracker(RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
     parent = tracker.parent("parent", "lenet5", {})
 
-    def judge(name, verdict):
+    def judge(name, verdict, **tested):
         record = {"key": "k", "network": "lenet5", "variant": "compressed", "widths": {}}
-        record |= {"metrics": {"validation_accuracy": 0.82}}
+        record |= {"metrics": {"validation_accuracy": 0.82, **tested}}
         write_json(folder / "step/record.json", record | verdict)
         record_folder(tracker, parent, name, folder / "step", {})
         runs = [run for run in tracker.children(parent) if run.data.tags["slimderm.key"] == "k"]
         (run,) = runs
         kept = tracker.client.download_artifacts(run.info.run_id, "record.json")
-        return run.data.tags, Path(kept).read_text()
+        return run.data.tags | run.data.metrics, Path(kept).read_text()
 
     return judge
 
@@ -92,6 +92,14 @@ def test_a_training_judged_by_other_bars_stays_one_run_with_the_new_verdict(trai
     tags, kept = training("R1", {"verdict": HARDER})
     assert (tags["accepted"], tags["verdict"]) == ("false", HARDER["reason"])
     assert HARDER["reason"] in kept
+
+
+def test_a_training_judged_on_the_test_part_later_gets_those_figures(training):
+    known, _ = training("R1", {"verdict": VERDICT})
+    assert "test_accuracy" not in known
+    known, kept = training("R1", {"verdict": VERDICT}, test_accuracy=0.75)
+    assert known["test_accuracy"] == 0.75
+    assert "test_accuracy" in kept
 
 
 def test_the_baseline_from_which_pruning_starts_stays_the_baselines_run(training):

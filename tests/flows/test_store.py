@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import boto3
 import pytest
@@ -48,6 +50,13 @@ def test_what_is_neither_an_s3_address_nor_a_folder_is_no_remote(monkeypatch, ur
     monkeypatch.setattr(versions, "set_remote", pytest.fail)
     with pytest.raises(ParameterError, match="expected s3://bucket/prefix"):
         main(url)
+
+
+def test_every_address_on_the_command_line_is_checked(tmp_path):
+    command = [sys.executable, "-m", "flows.store", str(tmp_path), "s3:/artifacts"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "received 's3:/artifacts'" in " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.mark.parametrize("url", ["/mnt/versions", "../versions", "versions"])
