@@ -36,11 +36,12 @@ class Cutout:
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
-        """Channels of each group of layers that may shrink."""
+        """Channels of each group of layers that may shrink; for masks, each layer's weights."""
         load_keras()
-        from components.pruning.carve import sizes
+        from components.pruning.carve import maskable, sizes
 
-        return sizes(self.fitted.load(), self.recipe.limits)
+        measure = maskable if self.recipe.masks else sizes
+        return measure(self.fitted.load(), self.recipe.limits)
 
 
 class Cutting:

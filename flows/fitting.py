@@ -47,6 +47,13 @@ class Fitted:
         return dict(read_json(self.folder / "record.json"))
 
     @property
+    def judgement(self) -> dict[str, Any]:
+        """What `Workshop.tested` added."""
+        if self.test is None:
+            raise ValueError(f"{self.key}: not judged on the test part yet, call Workshop.tested")
+        return self.test
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The metrics alone, as acceptance reads them: ``validation_accuracy`` and the like."""
         return {**self.record["metrics"], **(self.test or {"metrics": {}})["metrics"]}

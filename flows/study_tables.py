@@ -44,7 +44,7 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
         }
         row |= {name: record[name] for name in KEPT} | {"key": run.fitted.key}
         row |= {name: value for name, value in run.fitted.metrics.items() if "train" not in name}
-        for name, (low, high) in (run.fitted.test or {})["intervals"].items():
+        for name, (low, high) in run.fitted.judgement["intervals"].items():
             row |= {f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -86,7 +86,7 @@ def by_variant(summary: pd.DataFrame) -> pd.DataFrame:
 
 def predictions(runs: Sequence[Run]) -> dict[str, np.ndarray]:
     """Gather the probabilities of every network, (R, N, C), with labels and lesions."""
-    found = [np.load(run.fitted.test["predictions"]) for run in runs if run.fitted.test]
+    found = [np.load(run.fitted.judgement["predictions"]) for run in runs]
     return {
         "probabilities": np.stack([each["probabilities"] for each in found]),
         "labels": found[0]["labels"],

@@ -1,7 +1,9 @@
 """One cut: a network's channels, or a mask over its weights, taken away by a recipe."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 from components.errors import ParameterError
 from components.pruning.cost import Costs
 from components.pruning.graph import trace
-from components.pruning.masks import apply_masks, kernels, magnitude_masks, sparsity
+from components.pruning.masks import apply_masks, chosen_kernels, kernels, magnitude_masks, sparsity
 from components.pruning.plan import Planner, shrinkable
 from components.pruning.pruner import prune
 from components.pruning.recipe import Cut, Limits, Recipe
@@ -57,7 +59,7 @@ def carve(
         return _mask(model, cut, recipe, folder)
     limits = recipe.limits
     if cut.layers is not None:
-        limits = Limits(limits.keep, limits.floors, limits.multiple, cut.layers)
+        limits = replace(limits, only=cut.layers)
     share = cut.total if cut.percent is None else Fraction(str(cut.percent)) / 100
     pruned = prune(
         model,
@@ -92,6 +94,15 @@ def sizes(model: keras.Model, limits: Limits) -> dict[str, int]:
     return shrinkable(trace(model), limits)
 
 
+def maskable(model: keras.Model, limits: Limits) -> dict[str, int]:
+    """Return the weights of each layer that may get a mask, as `sizes` does for channels."""
+    found: dict[str, int] = {}
+    for name, kernel in chosen_kernels(model, keep=limits.keep, only=limits.only).items():
+        layer = name.rsplit("/", 1)[0]
+        found[layer] = found.get(layer, 0) + math.prod(kernel.shape)
+    return found
+
+
 def parameters_left(model: keras.Model, ratio: float, limits: Limits) -> int:
     """Count the parameters that are left when every group loses a ratio of its channels."""
     graph = trace(model)
@@ -108,7 +119,8 @@ def _mask(model: keras.Model, cut: Cut, recipe: Recipe, folder: Path) -> keras.M
     share = cut.total
     if share is None:
         assert cut.percent is not None
-        share = 1 - (1 - sparsity(model)) * (1 - cut.percent / 100)
+        gone = sparsity(model, keep=recipe.limits.keep, only=cut.layers)
+        share = 1 - (1 - gone) * (1 - cut.percent / 100)
     copy = copied(model)
     masks = magnitude_masks(
         copy, share, scope=recipe.scope, keep=recipe.limits.keep, only=cut.layers

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from components.errors import ParameterError
 from components.pruning.graph import Graph, trace
 from components.pruning.tracer import FIXED, Labels
-from components.pruning.walk import copied, layers_by_path
+from components.pruning.walk import copied
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,8 +54,7 @@ class _Products(keras.optimizers.Optimizer):  # type: ignore[misc]  # keras has 
 def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Labels, Floats]]:
     """Sum (weight times gradient) over each filter, square it, and sum over batches.
 
-    The model itself is left alone: a copy is used, without dropout and with its batch normalisation
-    as in inference.
+    The model itself is left alone: a copy is used, which computes as in inference.
 
     Yields
     ------
@@ -83,13 +82,15 @@ def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Lab
 
 
 def _quiet_copy(model: keras.Model) -> keras.Model:
+    """Return a copy that is trained as others are, but computes as in inference."""
     copy: keras.Model = copied(model)
     copy.trainable = True
-    for layer in layers_by_path(copy).values():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False  # which lets it use its moving statistics
-        elif hasattr(layer, "rate"):
-            layer.rate = 0.0
+    original = copy.call
+
+    def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        return original(inputs, training=False, mask=mask)
+
+    object.__setattr__(copy, "call", call)
     return copy
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from components.errors import ParameterError
 from components.pruning.taps import arrange, has_kernel, layer_outputs, output_of, take, to_numpy
-from components.pruning.walk import graph_of, is_functional, layers_by_path
+from components.pruning.walk import graph_of, is_functional, last_operations, layers_by_path
 
 Images = npt.NDArray[np.float32]
 TAP = "slimderm_tap"
@@ -168,7 +168,7 @@ def _last_operation(graph: Any) -> Any:
             f"model: received outputs of shapes {[tensor.shape for tensor in graph.outputs]}, "
             "expected one of shape (N, classes)"
         )
-    last = graph.outputs[0]._keras_history.operation
+    (last,) = last_operations(graph)
     function = type(last).__name__ == "Softmax" and not isinstance(last, keras.layers.Layer)
     if is_functional(last) or function:
         raise ParameterError(

@@ -16,8 +16,26 @@ from scipy.sparse.csgraph import connected_components
 
 from components.errors import ParameterError
 from components.pruning.rules import rule_for
-from components.pruning.tracer import FIXED, Axes, Labels, Producer, Size, Slot, Tracer, Work
-from components.pruning.walk import Call, calls, check_model, ends, graph_of, is_functional
+from components.pruning.tracer import (
+    FIXED,
+    Axes,
+    Labels,
+    Producer,
+    Size,
+    Slot,
+    Tracer,
+    Work,
+    unknown,
+)
+from components.pruning.walk import (
+    Call,
+    calls,
+    check_model,
+    ends,
+    input_names,
+    is_functional,
+    last_operations,
+)
 
 Keep = npt.NDArray[np.bool_]  # one for each bundle: whether it stays
 
@@ -101,11 +119,26 @@ def trace(model: Any) -> Graph:
         For a subclassed or unbuilt model.
     """
     check_model(model)
+    _check_places(model, "", {})
     tracer = Tracer()
     inputs = [_fixed(tensor) for tensor in ends(model)[0]]
     for labels in _follow(tracer, model, inputs, "", {}):
         tracer.pin(*labels)
     return _settle(tracer, model)
+
+
+def _check_places(model: Any, prefix: str, places: dict[int, str]) -> None:
+    """Refuse a layer that is used by models at different places: Keras makes one of each place."""
+    for layer in model.layers:
+        path = prefix + layer.name
+        first = places.setdefault(id(layer), path)
+        if first != path:
+            raise ParameterError(
+                f"model: received one that uses {layer.name!r} at both {first} and {path}, "
+                "expected it inside one model, which may be called more than once"
+            )
+        if is_functional(layer):
+            _check_places(layer, f"{path}/", places)
 
 
 def _fixed(tensor: Any) -> Axes:
@@ -116,7 +149,6 @@ def _fixed(tensor: Any) -> Axes:
 class _Nested:
     """A nested model that was followed once; other calls of it unite with that one."""
 
-    path: str
     inputs: list[Axes]
     outputs: list[Axes]
     works: list[Work]
@@ -141,7 +173,8 @@ def _follow(
         if is_functional(call.operation):
             made = _enter(tracer, call, given, nested)
         else:
-            axes = rule_for(call.operation)(tracer, call, given)
+            rule = rule_for(call.operation) if len(call.outputs) == 1 else unknown
+            axes = rule(tracer, call, given)
             made = [axes, *(_fixed(tensor) for tensor in call.outputs[1:])]
         axes_of |= {id(tensor): axes for tensor, axes in zip(call.outputs, made, strict=True)}
     return [axes_of[id(tensor)] for tensor in last]
@@ -155,13 +188,8 @@ def _enter(tracer: Tracer, call: Call, given: list[Axes], nested: dict[int, _Nes
     if known is None:
         start = len(tracer.works)
         outputs = _follow(tracer, model, ordered, f"{call.path}/", nested)
-        nested[id(model)] = _Nested(call.path, ordered, outputs, tracer.works[start:])
+        nested[id(model)] = _Nested(ordered, outputs, tracer.works[start:])
         return outputs
-    if known.path != call.path:  # Keras would make a model of each place
-        raise ParameterError(
-            f"model: received one that nests {model.name!r} at both {known.path} and {call.path}, "
-            "expected it inside one model"
-        )
     tracer.works += known.works
     for before, now in zip(known.inputs, ordered, strict=True):
         for old, new in zip(before, now, strict=True):
@@ -176,10 +204,7 @@ def _in_order(model: Any, call: Call, given: list[Axes]) -> list[Axes]:
     if not isinstance(argument, dict):
         return given
     axes_of = {id(tensor): axes for tensor, axes in zip(call.inputs, given, strict=True)}
-    struct = graph_of(model)._inputs_struct  # type: ignore[union-attr]
-    names = {} if not isinstance(struct, dict) else {id(x): name for name, x in struct.items()}
-    tensors = ends(model)[0]
-    return [axes_of[id(argument[names.get(id(tensor), tensor.name)])] for tensor in tensors]
+    return [axes_of[id(argument[name])] for name in input_names(model)]
 
 
 def _settle(tracer: Tracer, model: Any) -> Graph:
@@ -195,12 +220,11 @@ def _settle(tracer: Tracer, model: Any) -> Graph:
     free = free[:-1]
 
     def settled(entry: Any) -> Any:
-        labels = bundle_of[entry.labels]
-        return type(entry)(**{**vars(entry), "labels": labels})
+        return replace(entry, labels=bundle_of[entry.labels])
 
     producers = {path: settled(entry) for path, entry in tracer.producers.items()}
     # That the classes stay, whatever softmax is made of them, goes without saying.
-    last = {tensor._keras_history.operation.name for tensor in ends(model)[1]} - tracer.strangers
+    last = {operation.name for operation in last_operations(model)} - tracer.strangers
     walls: dict[tuple[str, str], list[Labels]] = {}
     for path, reason, labels in tracer.walls:
         if path not in last:

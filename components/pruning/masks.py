@@ -4,8 +4,7 @@ The second seed's method, here as the control. A mask makes a network neither sm
 its file, its memory and its multiplications are those of the unpruned one.
 """
 
-from collections.abc import Collection, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -13,21 +12,23 @@ import numpy as np
 import numpy.typing as npt
 
 from components.errors import ParameterError
-from components.pruning.recipe import check_ratio
+from components.pruning.recipe import SCOPES, check_ratio, matching
 from components.pruning.surgery import read
+from components.pruning.taps import KERNELS
 from components.pruning.walk import check_model, layers_by_path
 
 Masks = dict[str, npt.NDArray[np.bool_]]
-KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
 
 class _Masked(keras.constraints.Constraint):  # type: ignore[misc]  # keras has no types
-    """Holds masked weights at zero after each step of the optimizer."""
+    """Holds masked weights at zero after each step, and what is left to the weight's own rule."""
 
-    def __init__(self, mask: npt.NDArray[np.bool_]) -> None:
-        self.mask = mask
+    def __init__(self, mask: npt.NDArray[np.bool_], own: Any) -> None:
+        self.mask, self.own = mask, own
 
     def __call__(self, weight: Any) -> Any:
+        if self.own is not None:
+            weight = self.own(weight)
         return keras.ops.multiply(weight, keras.ops.cast(self.mask, weight.dtype))
 
 
@@ -77,14 +78,11 @@ def magnitude_masks(
     """
     check_model(model)
     check_ratio(ratio)
-    if scope not in ("local", "global"):
-        raise ParameterError(f"scope: received {scope!r}, expected one of local, global")
-    known = dict.fromkeys(name.rsplit("/", 1)[0] for name in kernels(model))
-    layers = (set(known) if only is None else _matching(known, only)) - _matching(known, keep)
+    if scope not in SCOPES:
+        raise ParameterError(f"scope: received {scope!r}, expected one of {', '.join(SCOPES)}")
     chosen = {
         name: np.abs(read(kernel))
-        for name, kernel in kernels(model).items()
-        if name.rsplit("/", 1)[0] in layers
+        for name, kernel in chosen_kernels(model, keep=keep, only=only).items()
     }
     if scope == "local":
         return {name: _largest([values], ratio)[0] for name, values in chosen.items()}
@@ -92,17 +90,26 @@ def magnitude_masks(
     return dict(zip(chosen, masks, strict=True))
 
 
-def _matching(layers: Collection[str], patterns: Sequence[str]) -> set[str]:
-    matched = set()
-    for pattern in patterns:
-        found = {layer for layer in layers if fnmatchcase(layer, pattern)}
-        if not found:
-            raise ParameterError(
-                f"layer: received {pattern!r}, which no layer with a kernel has for a name, "
-                f"expected some of {', '.join(layers)}"
-            )
-        matched |= found
-    return matched
+def chosen_kernels(
+    model: keras.Model, *, keep: Sequence[str] = (), only: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return the `kernels` of layers that may get a mask; names as for `magnitude_masks`.
+
+    Raises
+    ------
+    ParameterError
+        For a layer that does not exist.
+    """
+    found = kernels(model)
+    layer_of = {name: name.rsplit("/", 1)[0] for name in found}
+    known = dict.fromkeys(layer_of.values())
+
+    def named(patterns: Sequence[str]) -> set[str]:
+        kind = "layer with a kernel"
+        return {layer for pattern in patterns for layer in matching(known, pattern, kind)}
+
+    layers = (set(known) if only is None else named(only)) - named(keep)
+    return {name: kernel for name, kernel in found.items() if layer_of[name] in layers}
 
 
 def _largest(arrays: list[npt.NDArray[Any]], ratio: float) -> list[npt.NDArray[np.bool_]]:
@@ -126,10 +133,13 @@ def apply_masks(model: keras.Model, masks: Masks) -> None:
     found = kernels(model)
     for name, mask in masks.items():
         found[name].assign(np.where(mask, read(found[name]), 0))
-        found[name].constraint = _Masked(mask)
+        own = found[name].constraint
+        found[name].constraint = _Masked(mask, own.own if isinstance(own, _Masked) else own)
 
 
-def sparsity(model: keras.Model) -> float:
-    """Measure the true share of zeros among the weights that multiply."""
-    values = [read(kernel) for kernel in kernels(model).values()]
+def sparsity(
+    model: keras.Model, *, keep: Sequence[str] = (), only: Sequence[str] | None = None
+) -> float:
+    """Measure the true share of zeros among the weights that multiply, of layers as named."""
+    values = [read(kernel) for kernel in chosen_kernels(model, keep=keep, only=only).values()]
     return sum(int((value == 0).sum()) for value in values) / sum(value.size for value in values)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from components.errors import ParameterError
 from components.pruning.graph import Graph, Group, Keep
 from components.pruning.importance import Floats
-from components.pruning.recipe import SCOPES, Limits
+from components.pruning.recipe import SCOPES, Limits, matching
 
 LARGEST = Fraction(999_999, 1_000_000)
 
@@ -65,13 +64,7 @@ class Planner:
         self.ranks = self._ranks(comparable)
 
     def _matching(self, pattern: str) -> list[str]:
-        found = [path for path in self.graph.producers if fnmatchcase(path, pattern)]
-        if not found:
-            raise ParameterError(
-                f"layer: received {pattern!r}, which no layer with channels of its own has for a "
-                f"name, expected some of {', '.join(self.graph.producers)}"
-            )
-        return found
+        return matching(self.graph.producers, pattern, "layer with channels of its own")
 
     def _whole(self) -> Keep:
         """Bundles of layers that are to stay as they are."""
@@ -87,10 +80,10 @@ class Planner:
         return whole
 
     def _floors(self) -> dict[str, int]:
-        floors = dict.fromkeys(self.graph.producers, 1)
+        floors, multiple = dict.fromkeys(self.graph.producers, 1), self.limits.multiple
         for pattern, floor in self.limits.floors.items():
             for path in self._matching(pattern):
-                floors[path] = floor
+                floors[path] = -(-floor // multiple) * multiple
         return floors
 
     def _ranks(self, comparable: bool) -> Floats:
@@ -158,11 +151,11 @@ class Planner:
 
 def shrinkable(graph: Graph, limits: Limits) -> dict[str, int]:
     """Return the bundles of each group that may lose some, by the group's first layer."""
-    planner = Planner(graph, np.zeros(graph.num_bundles), limits=limits)
+    smallest = Planner(graph, np.zeros(graph.num_bundles), limits=limits).smallest()
     return {
         group.name: len(group.bundles)
         for group in graph.groups
-        if planner.free[group.bundles].any()
+        if not smallest[group.bundles].all()
     }
 
 

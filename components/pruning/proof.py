@@ -13,7 +13,14 @@ import numpy as np
 
 from components.pruning.graph import Graph, Keep, kept
 from components.pruning.surgery import remove
-from components.pruning.walk import config_of, copied, layers_by_path, remade, settle
+from components.pruning.walk import (
+    config_of,
+    copied,
+    last_operations,
+    layers_by_path,
+    remade,
+    settle,
+)
 
 
 def randomise(model: keras.Model, *, seed: int) -> None:
@@ -37,7 +44,7 @@ def randomise(model: keras.Model, *, seed: int) -> None:
 def without_softmax(model: keras.Model) -> keras.Model:
     """Return a copy whose last layers give their sums, not the probabilities made of them."""
     config = copy.deepcopy(config_of(model))
-    last = {tensor._keras_history.operation.name for tensor in model.outputs}
+    last = {operation.name for operation in last_operations(model)}
     for entry in config["layers"]:
         if entry["config"].get("name") in last and "activation" in entry["config"]:
             entry["config"]["activation"] = "linear"

@@ -1,7 +1,8 @@
 """How networks are cut, as plain values: reading them needs no Keras."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from numbers import Integral, Real
 
@@ -33,6 +34,24 @@ def check_ratio(ratio: float | Fraction) -> None:
         )
 
 
+def matching(names: Iterable[str], pattern: str, kind: str) -> list[str]:
+    """Return the names that a pattern fits: ``*`` and ``?`` stand for any characters.
+
+    Raises
+    ------
+    ParameterError
+        If it fits none; `kind` says what the names are of.
+    """
+    known = list(names)
+    found = [name for name in known if fnmatchcase(name, pattern.replace("[", "[[]"))]
+    if not found:
+        raise ParameterError(
+            f"layer: received {pattern!r}, which no {kind} has for a name, expected some of "
+            f"{', '.join(known)}"
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a plan may not do.
@@ -42,7 +61,8 @@ class Limits:
     keep : sequence of str
         Layers that stay whole, by path; ``*`` and ``?`` stand for any characters.
     floors : mapping
-        Layer, as in ``keep``, to the channels it must be left; 1 for all others.
+        Layer, as in ``keep``, to the channels it must be left, rounded up to the multiple; 1 for
+        all others.
     multiple : int
         Widths are rounded to a multiple of it, to the nearest; no width is rounded up beyond what
         the layer has, and none below one multiple.

@@ -63,9 +63,9 @@ def dense(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     layer, axes = call.operation, inputs[0]
     if layer.quantization_mode is not None or layer.lora_enabled:
         return unknown(tracer, call, inputs, "quantised or with LoRA")
-    tracer.hold(call.path, layer, layer.kernel, 0, axes[-1])
+    tracer.hold(layer, layer.kernel, 0, axes[-1])
     units = tracer.produce(call.path, layer, layer.kernel, 1)
-    tracer.hold(call.path, layer, layer.bias, 0, units)
+    tracer.hold(layer, layer.bias, 0, units)
     tracer.size(call.path, "units", units)
     _work(tracer, call, layer.kernel, call.inputs[0].shape[1:-1], axes[1:-1])
     return (*axes[:-1], activated(tracer, call, units))
@@ -97,10 +97,10 @@ def convolution(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
             for row in by_group[1:]:
                 tracer.unite(by_group[0], row)
             incoming = by_group[0]
-        tracer.hold(call.path, layer, layer.kernel, -2 % len(layer.kernel.shape), incoming)
+        tracer.hold(layer, layer.kernel, -2 % len(layer.kernel.shape), incoming)
         last = len(layer.kernel.shape) - 1
         outgoing = tracer.produce(call.path, layer, layer.kernel, last, copies=groups)
-        tracer.hold(call.path, layer, layer.bias, 0, outgoing)
+        tracer.hold(layer, layer.bias, 0, outgoing)
         tracer.size(call.path, "filters", outgoing)
     _work(tracer, call, layer.kernel, _spatial(call.outputs[0].shape, axis))
     return placed(axes, axis, activated(tracer, call, outgoing))
@@ -111,8 +111,8 @@ def _own_channel_each(tracer: Tracer, call: Call, incoming: Labels | None) -> La
     layer = call.operation
     outgoing = None if incoming is None else np.repeat(incoming, layer.filters // layer.groups)
     last = len(layer.kernel.shape) - 1
-    tracer.hold(call.path, layer, layer.kernel, last, outgoing)
-    tracer.hold(call.path, layer, layer.bias, 0, outgoing)
+    tracer.hold(layer, layer.kernel, last, outgoing)
+    tracer.hold(layer, layer.bias, 0, outgoing)
     tracer.size(call.path, "filters", outgoing)
     tracer.size(call.path, "groups", incoming)
     return outgoing
@@ -122,9 +122,9 @@ def transposed(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     """As a convolution; its kernel holds the filters before the channels it reads."""
     layer, axes = call.operation, inputs[0]
     axis, rank = channel_axis(layer, len(axes)), len(layer.kernel.shape)
-    tracer.hold(call.path, layer, layer.kernel, rank - 1, only(tracer, call, axes, axis))
+    tracer.hold(layer, layer.kernel, rank - 1, only(tracer, call, axes, axis))
     filters = tracer.produce(call.path, layer, layer.kernel, rank - 2)
-    tracer.hold(call.path, layer, layer.bias, 0, filters)
+    tracer.hold(layer, layer.bias, 0, filters)
     tracer.size(call.path, "filters", filters)
     _work(tracer, call, layer.kernel, _spatial(call.inputs[0].shape, axis))
     return placed(axes, axis, activated(tracer, call, filters))
@@ -135,9 +135,9 @@ def depthwise(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     layer, axes = call.operation, inputs[0]
     axis, rank = channel_axis(layer, len(axes)), len(layer.kernel.shape)
     incoming = only(tracer, call, axes, axis)
-    tracer.hold(call.path, layer, layer.kernel, rank - 2, incoming)
+    tracer.hold(layer, layer.kernel, rank - 2, incoming)
     outgoing = None if incoming is None else np.repeat(incoming, layer.depth_multiplier)
-    tracer.hold(call.path, layer, layer.bias, 0, outgoing)
+    tracer.hold(layer, layer.bias, 0, outgoing)
     _work(tracer, call, layer.kernel, _spatial(call.outputs[0].shape, axis))
     return placed(axes, axis, activated(tracer, call, outgoing))
 
@@ -147,11 +147,11 @@ def separable(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     layer, axes = call.operation, inputs[0]
     axis, rank = channel_axis(layer, len(axes)), len(layer.depthwise_kernel.shape)
     incoming = only(tracer, call, axes, axis)
-    tracer.hold(call.path, layer, layer.depthwise_kernel, rank - 2, incoming)
+    tracer.hold(layer, layer.depthwise_kernel, rank - 2, incoming)
     between = None if incoming is None else np.repeat(incoming, layer.depth_multiplier)
-    tracer.hold(call.path, layer, layer.pointwise_kernel, rank - 2, between)
+    tracer.hold(layer, layer.pointwise_kernel, rank - 2, between)
     filters = tracer.produce(call.path, layer, layer.pointwise_kernel, rank - 1)
-    tracer.hold(call.path, layer, layer.bias, 0, filters)
+    tracer.hold(layer, layer.bias, 0, filters)
     tracer.size(call.path, "filters", filters)
     for kernel in (layer.depthwise_kernel, layer.pointwise_kernel):
         _work(tracer, call, kernel, _spatial(call.outputs[0].shape, axis))
@@ -164,7 +164,7 @@ def batch_normalization(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> A
     axis = layer.axis % len(axes)
     labels = only(tracer, call, axes, axis)
     for name in ("gamma", "beta", "moving_mean", "moving_variance"):
-        tracer.hold(call.path, layer, getattr(layer, name, None), 0, labels)
+        tracer.hold(layer, getattr(layer, name, None), 0, labels)
     return placed(axes, axis, labels)
 
 
@@ -173,7 +173,16 @@ def prelu(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     layer = call.operation
     for axis, size in enumerate(call.inputs[0].shape[1:]):
         if layer.alpha.shape[axis] == size:
-            tracer.hold(call.path, layer, layer.alpha, axis, inputs[0][axis + 1])
+            tracer.hold(layer, layer.alpha, axis, inputs[0][axis + 1])
+    return inputs[0]
+
+
+def dropout(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Every value by itself, unless the shape of its noise counts channels."""
+    shape = call.operation.noise_shape or (None,) * len(inputs[0])
+    counted = (size not in (None, 1) for size in shape)
+    if any(known and labels is not None for known, labels in zip(counted, inputs[0], strict=True)):
+        return unknown(tracer, call, inputs, f"noise of shape {tuple(shape)}")
     return inputs[0]
 
 
@@ -187,11 +196,6 @@ def layer_normalization(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> A
     reason = f"{type(call.operation).__name__} sums over the channels"
     tracer.wall(call.path, reason, *walled)
     return tuple(None if index in summed else labels for index, labels in enumerate(axes))
-
-
-def softmax(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """Sums over its axes."""
-    return layer_normalization(tracer, call, inputs)
 
 
 def rescaling(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
@@ -209,7 +213,7 @@ def normalization(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
         return _per_channel(tracer, call, inputs, ("mean", "variance"))
     if along == [len(axes) - 1]:
         for name in ("adapt_mean", "adapt_variance"):
-            tracer.hold(call.path, layer, getattr(layer, name), 0, axes[-1])
+            tracer.hold(layer, getattr(layer, name), 0, axes[-1])
     return axes
 
 
@@ -240,13 +244,15 @@ def _work(
 
 
 IDENTITIES: set[type] = {
-    layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Dropout, layers.SpatialDropout1D,
-    layers.SpatialDropout2D, layers.SpatialDropout3D, layers.GaussianNoise, layers.GaussianDropout,
-    layers.AlphaDropout, layers.ActivityRegularization, layers.Identity,
+    layers.ReLU, layers.LeakyReLU, layers.ELU, layers.SpatialDropout1D, layers.SpatialDropout2D,
+    layers.SpatialDropout3D, layers.GaussianNoise, layers.GaussianDropout,
+    layers.ActivityRegularization, layers.Identity,
 }  # fmt: skip
 
 RULES: dict[type, Rule] = {
     **dict.fromkeys(IDENTITIES, same),
+    layers.Dropout: dropout,
+    layers.AlphaDropout: dropout,
     layers.Activation: activation,
     layers.Dense: dense,
     layers.Embedding: embedding,
@@ -266,7 +272,7 @@ RULES: dict[type, Rule] = {
     layers.RMSNormalization: layer_normalization,
     layers.UnitNormalization: layer_normalization,
     layers.GroupNormalization: layer_normalization,
-    layers.Softmax: softmax,
+    layers.Softmax: layer_normalization,
     layers.Rescaling: rescaling,
     layers.Normalization: normalization,
     **SHAPE_RULES,

@@ -5,7 +5,7 @@ that callable finds its work again, and be followed step by step.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from components.errors import ParameterError
@@ -108,6 +108,8 @@ def algorithm2(
             remaining.pop(0)
         origin = evaluation if verdict.accepted or base is None else base.evaluation
         stopped = _why_stop(verdict, base, refused_start, num_failures, max_failures)
+        if not stopped and base is not None and _same(evaluation, base.evaluation):
+            stopped = "nothing can shrink any more"  # for floors or a multiple
         stopped = stopped or _why_exhausted(origin.sizes, remaining)
         step = Step(
             index=index,
@@ -151,6 +153,10 @@ def _why_exhausted(sizes: Mapping[str, int], remaining: Sequence[float]) -> str:
     return ""
 
 
+def _same(evaluation: Evaluation, parent: Evaluation) -> bool:
+    return dict(evaluation.sizes) == dict(parent.sizes)
+
+
 def shrinks(sizes: Mapping[str, int], percent: float) -> bool:
     """Tell whether a cut by a percentage takes anything away."""
     return any(kept_of(size, percent) < size for size in sizes.values())
@@ -184,16 +190,22 @@ def explicit_path(
         parent = done[percents[:-1]] if percents else None
         name = notation(percents)
         if parent is not None and not shrinks(parent.evaluation.sizes, percents[-1]):
-            raise ParameterError(
-                f"path: received {name!r}, whose iteration {len(percents)} shrinks nothing from "
-                f"{dict(parent.evaluation.sizes)}; shorten the path"
-            )
+            raise _idle(name, parent)
         cut = Cut(percent=percents[-1]) if percents else None
         evaluation = work(cut, parent, name)
+        if parent is not None and _same(evaluation, parent.evaluation):
+            raise _idle(name, parent)
         last = index == len(planned) - 1
         step = next_step(index, name, cut, parent, evaluation, accept=accept, last=last)
-        done[percents] = Step(**{**vars(step), "percents": percents})
+        done[percents] = replace(step, percents=percents)
         yield done[percents]
+
+
+def _idle(name: str, parent: Step) -> ParameterError:
+    return ParameterError(
+        f"path: received {name!r}, whose last iteration shrinks nothing from "
+        f"{dict(parent.evaluation.sizes)}; shorten the path, or lower floors and multiple"
+    )
 
 
 def _plan(paths: Iterable[str | Sequence[float]]) -> list[tuple[float, ...]]:

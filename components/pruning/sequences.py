@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from components.errors import ParameterError
 from components.pruning.recipe import Budget, Cut, check_ratio
@@ -89,7 +90,8 @@ def totals(ratio: float, num_steps: int, spacing: str) -> list[float]:
         "geometric": lambda share: 1 - (1 - ratio) ** share,
         "cubic": lambda share: ratio * (1 - (1 - share) ** 3),
     }[spacing]
-    return [*(law(share) for share in shares), ratio]
+    # What a decimal ratio gives is a decimal: plans take the floor of exact fractions.
+    return [*(round(law(share), 12) for share in shares), ratio]
 
 
 def layerwise(
@@ -119,7 +121,7 @@ def layerwise(
     check_ratio(ratio)
     first = next(chain(work, accept, [("", Cut(total=ratio))]))
     layers = list(first.evaluation.sizes)
-    yield first if layers else Step(**{**vars(first), "stopped": "no layer may shrink"})
+    yield first if layers else replace(first, stopped="no layer may shrink")
     number = min(num_parts or len(layers), len(layers))
     bounds = [index * len(layers) // max(number, 1) for index in range(number + 1)]
     cuts = [

@@ -26,7 +26,8 @@ class PruneSettings(Settings):
     """Section ``prune`` of ``params.yaml``; the defaults are the paper's, the acceptance aside.
 
     ``factors`` are percentages. ``path`` serves the schedule ``path`` and is in R-notation.
-    ``ratio``, ``num_steps`` and ``spacing`` serve ``one_shot``, ``iterative`` and ``layerwise``;
+    ``ratio`` serves ``one_shot``, ``iterative`` and ``layerwise``, ``num_steps`` and ``spacing``
+    serve ``iterative``;
     ``budget`` (one kind and its limit) takes the ratio's place in ``one_shot``. ``criterion``,
     ``scope`` and ``aggregate`` say which channels go; ``keep``, ``floors`` and ``multiple`` which
     may not, beside those that the paper leaves alone. With ``init: inherit`` what is left keeps its

@@ -50,16 +50,6 @@ class Similarity:
         pairs = pd.MultiIndex.from_product([self.first, self.second], names=["first", "second"])
         return pd.DataFrame({"cka": self.values.ravel()}, index=pairs).reset_index()
 
-    def same_place(self) -> Floats:
-        """Return the CKA of each layer with the one of the same name, NaN where there is none."""
-        places = {name: index for index, name in enumerate(self.second)}
-        return np.array(
-            [
-                self.values[row, places[name]] if name in places else np.nan
-                for row, name in enumerate(self.first)
-            ]
-        )
-
 
 def best_match(similarity: Similarity) -> "pd.DataFrame":
     """Find for each layer of the first network the one of the second that is most like it.

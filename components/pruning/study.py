@@ -36,14 +36,18 @@ def parse_arm(text: str) -> Arm:
     Raises
     ------
     ParameterError
-        For a word that is no criterion, init or scope.
+        For a word that is no criterion, init or scope, two of a kind, or masks from scratch.
     """
     values: dict[str, str | bool] = {}
     for word in text.split():
         kinds = {"criterion": CRITERIA, "init": INITS, "scope": SCOPES}
         kind = next((kind for kind, names in kinds.items() if word in names), None)
+        if kind in values:
+            raise ParameterError(
+                f"arms: received {text!r}, expected one {kind}, not {values[kind]} and {word}"
+            )
         if word == MASKS:
-            values |= {"masks": True, "init": "inherit"}
+            values["masks"] = True
         elif kind is not None:
             values[kind] = word
         elif word != "paper":
@@ -51,6 +55,10 @@ def parse_arm(text: str) -> Arm:
                 f"arms: received {word!r} in {text!r}, expected words of {', '.join(CRITERIA)}; "
                 f"{', '.join(INITS)}; {', '.join(SCOPES)}; {MASKS}; paper"
             )
+    if values.get("masks") and values.setdefault("init", "inherit") == "scratch":
+        raise ParameterError(
+            f"arms: received {text!r}, expected masks to inherit: they hide trained weights"
+        )
     return Arm(**values)  # type: ignore[arg-type]
 
 
@@ -62,11 +70,12 @@ class StudySettings(Settings):
     the rising ``ratios`` is cut from the one before; with the others each ratio starts from the
     unpruned network: ``one_shot``, ``iterative`` in ``num_steps`` cuts, ``layerwise`` with layers
     in ``num_steps`` parts, or one by one where that is 0. A global arm is cut down to the
-    parameters that the same ratio of every layer would leave, so that points compare. An
-    inheriting arm gets ``fine_tune_epochs`` for each ratio, shared among its cuts; a scratch arm
-    ``epochs`` for each cut. ``max_train`` limits the images trained on; ``weights`` is a file of
-    ImageNet weights and ``cifar`` the folder of CIFAR-100's files, for VGG16 and DenseNet169. With
-    ``similarity`` the networks of the first seed are compared layer by layer.
+    parameters that the same ratio of every layer would leave, so that points compare. An inheriting
+    arm gets ``fine_tune_epochs`` for each ratio, shared among its ``num_steps`` cuts (one by one
+    each layer's cut gets them all); a scratch arm ``epochs`` for each cut. ``max_train`` limits the
+    images trained on; ``weights`` is a file of ImageNet weights and ``cifar`` the folder of
+    CIFAR-100's files, for VGG16 and DenseNet169. With ``similarity`` the networks of the first seed
+    are compared layer by layer.
     """
 
     network: str = setting("lenet5", choices=STUDY_NETWORKS)
@@ -94,11 +103,12 @@ class StudySettings(Settings):
                 raise ParameterError(f"{name}: received none, expected at least one")
         if list(self.ratios) != sorted(set(self.ratios)):
             raise ParameterError(f"ratios: received {self.ratios}, expected rising ones")
-        for text in self.arms:
-            parse_arm(text)
+        names = [parse_arm(text).name for text in self.arms]
+        if len(set(names)) < len(names):
+            raise ParameterError(f"arms: received {self.arms}, expected each way to prune once")
 
     def epochs_per_cut(self, schedule: str, arm: Arm) -> int:
-        """Return the epochs after each cut, so that schedules train equally long."""
+        """Return the epochs after each cut; with ``num_steps`` schedules train equally long."""
         if arm.init == "scratch":
             return self.epochs
         cuts = self.num_steps if schedule in ("iterative", "layerwise") and self.num_steps else 1

@@ -39,7 +39,7 @@ def remove(graph: Graph, keep: Keep) -> keras.Model:
     """
     _check(graph, keep)
     config = config_of(graph.model)
-    entries = configs_by_path(config)
+    entries = configs_by_path(graph.model, config)
     for size in graph.sizes:
         assert size.labels is not None
         _set(entries[size.path], size.key, size.index, int(kept(keep, size.labels).sum()))

@@ -25,7 +25,6 @@ FIXED = -1
 class Slot:
     """One axis of one weight: place i belongs to channel ``labels[i]``."""
 
-    path: str
     layer: Any
     variable: Any
     axis: int
@@ -49,8 +48,6 @@ class Size:
 class Producer:
     """A layer that makes channels; ``variable`` holds a filter for each along ``axis``."""
 
-    path: str
-    layer: Any
     variable: Any
     axis: int
     labels: Labels
@@ -99,11 +96,11 @@ class Tracer:
         if path not in self.producers:
             width = variable.shape[axis]
             labels = np.tile(self.fresh(width // copies), copies)
-            self.producers[path] = Producer(path, layer, variable, axis, labels)
-            self.hold(path, layer, variable, axis, labels)
+            self.producers[path] = Producer(variable, axis, labels)
+            self.hold(layer, variable, axis, labels)
         return self.producers[path].labels
 
-    def hold(self, path: str, layer: Any, variable: Any, axis: int, labels: Labels | None) -> None:
+    def hold(self, layer: Any, variable: Any, axis: int, labels: Labels | None) -> None:
         """Note that one axis of a weight belongs to channels; a layer called twice unites them."""
         if variable is None:
             return
@@ -112,7 +109,7 @@ class Tracer:
             self.unite(self.slots[key].labels, labels)
         else:
             found = np.full(variable.shape[axis], FIXED) if labels is None else labels
-            self.slots[key] = Slot(path, layer, variable, axis, found)
+            self.slots[key] = Slot(layer, variable, axis, found)
 
     def size(self, path: str, key: str, labels: Labels | None, index: int | None = None) -> None:
         """Note that an entry of the layer's config counts these channels."""

@@ -89,6 +89,20 @@ def ends(model: Any) -> tuple[list[Any], list[Any]]:
     return list(graph._inputs), list(graph._outputs)
 
 
+def input_names(model: Any) -> list[str]:
+    """Return what a dict of inputs calls each of them, in the order of `ends`."""
+    graph = graph_of(model)
+    assert graph is not None
+    struct = graph._inputs_struct if isinstance(graph._inputs_struct, dict) else {}
+    names = {id(tensor): name for name, tensor in struct.items()}
+    return [names.get(id(tensor), tensor.name) for tensor in graph._inputs]
+
+
+def last_operations(model: Any) -> list[Any]:
+    """Return what makes each output of a model's graph."""
+    return [tensor._keras_history.operation for tensor in ends(model)[1]]
+
+
 def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
     """Map the path of every layer to the layer; nested models are entered, not listed."""
     found: dict[str, Any] = {}
@@ -101,16 +115,20 @@ def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def configs_by_path(config: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
+def configs_by_path(
+    model: Any, config: dict[str, Any], prefix: str = ""
+) -> dict[str, dict[str, Any]]:
     """Map each layer's path to its config, and forget the shapes layers were built with."""
     found: dict[str, dict[str, Any]] = {}
+    layers = {layer.name: layer for layer in model.layers}
     for entry in config["layers"]:
         entry.pop("build_config", None)
         inner = entry["config"]
-        path = prefix + inner.get("name", entry.get("name", ""))
-        if isinstance(inner.get("layers"), list):
+        name = inner.get("name", entry.get("name", ""))
+        path = prefix + name
+        if is_functional(layers.get(name)):
             inner.pop("build_input_shape", None)
-            found |= configs_by_path(inner, f"{path}/")
+            found |= configs_by_path(layers[name], inner, f"{path}/")
         else:
             found[path] = inner
     return found
@@ -153,10 +171,11 @@ def remade(model: Any, config: dict[str, Any] | None = None) -> Any:
         For a model that Keras cannot make of its config all the same.
     """
     config = config_of(model) if config is None else config
-    configs = configs_by_path(config)
+    configs = configs_by_path(model, config)
     known: dict[str, Any] = {}
     for path, layer in layers_by_path(model).items():
         known |= _classes(layer)
+        _take_vocabulary(layer, configs[path])
         for key in configs[path]:
             part = getattr(layer, "_output_shape" if key == "output_shape" else key, None)
             if isinstance(part, FunctionType) and not part.__module__.startswith("keras."):
@@ -170,6 +189,20 @@ def remade(model: Any, config: dict[str, Any] | None = None) -> Any:
         return type(model).from_config(config, custom_objects=known)
     except (TypeError, ValueError) as error:
         raise _not_remade(model, error) from error
+
+
+def _take_vocabulary(layer: Any, config: dict[str, Any]) -> None:
+    """Write what a lookup has learned into its config, which says only what it was given."""
+    if "vocabulary" not in config or config["vocabulary"] is not None:
+        return
+    if config.get("output_mode") == "tf_idf":
+        raise ParameterError(
+            f"model: received {layer.name!r}, which has learned weights of its vocabulary, "
+            "expected one that was given vocabulary and idf_weights when it was made"
+        )
+    learned = layer.get_vocabulary(include_special_tokens=False)
+    if len(learned):
+        config["vocabulary"] = [getattr(entry, "item", lambda e=entry: e)() for entry in learned]
 
 
 def _classes(part: Any) -> dict[str, Any]:

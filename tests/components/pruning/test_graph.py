@@ -126,6 +126,7 @@ WALLS = {
     "moved normalisation": lambda: layers.BatchNormalization(axis=1),
     "statistics of rows": lambda: layers.Normalization(axis=1, mean=[0] * 4, variance=[1] * 4),
     "nested subclass": lambda: nested(Centred),
+    "noise that counts channels": lambda: layers.Dropout(0.5, noise_shape=(None, 1, 1, 6)),
     "nested subclass with a width": lambda: nested(Wide, 3),
 }
 
@@ -223,6 +224,29 @@ def test_a_model_nested_in_two_others_is_refused():
     model = keras.Model(inputs, layers.Add()([outer(inputs) for outer in both]))
     with pytest.raises(ParameterError, match="'inner' at both a/inner and b/inner"):
         trace(model)
+
+
+def test_a_layer_inside_and_outside_a_nested_model_is_refused():
+    shared = layers.Dense(4, name="shared")
+    inputs = keras.Input((4,))
+    inner = keras.Model(inputs, shared(inputs), name="inner")
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(2)(shared(inner(inputs))))
+    with pytest.raises(
+        ParameterError, match="'shared' at both "
+    ):
+        trace(model)
+
+
+def test_an_operation_with_several_outputs_is_a_wall():
+    image = keras.Input((4, 4, 3))
+    first = layers.Conv2D(4, 1, name="a")(image)
+    second = layers.Conv2D(4, 1, name="b")(image)
+    one, other = layers.Identity(name="both")([first, second])
+    model = keras.Model(image, layers.Conv2D(2, 1)(layers.Concatenate()([one, other])))
+    graph = trace(model)
+    assert [wall.path for wall in graph.walls] == ["both"]
+    assert not any(group.free.any() for group in graph.groups)
 
 
 def test_a_nested_model_takes_its_inputs_by_name():

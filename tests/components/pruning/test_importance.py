@@ -127,6 +127,19 @@ def test_taylor_agrees_with_gradients_by_tensorflow(norm):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize(
+    "noise", [layers.GaussianNoise(0.9), layers.Dropout(0.5), layers.SpatialDropout2D(0.5)]
+)
+def test_taylor_sees_the_network_as_in_inference(noise):
+    image = keras.Input((4, 4, 2))
+    x = layers.Conv2D(3, 1, name="conv")(noise(image))
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(image, layers.Dense(2, activation="softmax")(x))
+    data = batches(model)
+    found = scores(model, "taylor", batches=data)
+    np.testing.assert_array_equal(scores(model, "taylor", batches=data), found)
+
+
 def test_activations_are_those_that_the_next_layer_reads():
     model = model_of(FILTERS)
     data = batches(model)

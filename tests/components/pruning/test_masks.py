@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.errors import ParameterError
-from components.pruning.carve import carve, fresh, sizes
+from components.pruning.carve import carve, fresh, maskable, sizes
 from components.pruning.log import replay
 from components.pruning.masks import apply_masks, kernels, magnitude_masks, sparsity
 from components.pruning.recipe import Budget, Cut, Limits, Recipe
@@ -52,6 +52,29 @@ def test_layers_are_masked_one_after_the_other(small, tmp_path):
         {"a/kernel": 0, "b/kernel": 0, "c/kernel": 0.5, "d/kernel": 0.5, "out/kernel": 0}
     )
     assert second.get_layer("c").kernel.constraint is not None
+
+
+def test_percentages_count_from_the_weights_that_may_go(small, tmp_path):
+    recipe = Recipe(masks=True, init="inherit", scope="local", limits=Limits(keep=["d", "out"]))
+    first = carve(small(), Cut(percent=50), recipe, tmp_path)
+    second = carve(first, Cut(percent=50), recipe, tmp_path)
+    assert sparsity(second, keep=["d", "out"]) == pytest.approx(0.75, abs=1e-3)
+    assert sparsity(second, only=["d", "out"]) == 0
+
+
+def test_every_layer_with_a_kernel_may_get_a_mask_and_is_counted(small):
+    found = maskable(small(), Limits(keep=["d"]))
+    assert found == {"a": 216, "b": 576, "c": 432, "out": 30}
+
+
+def test_a_mask_leaves_a_kernels_own_constraint_in_force(small):
+    model = small()
+    model.get_layer("d").kernel.constraint = keras.constraints.MaxNorm(0.1)
+    for _ in range(2):
+        apply_masks(model, magnitude_masks(model, 0.5))
+    held = model.get_layer("d").kernel.constraint(model.get_layer("d").kernel)
+    assert np.linalg.norm(held, axis=0).max() <= 0.1 + 1e-6
+    assert (np.asarray(held) == 0).any()
 
 
 def test_names_ratios_and_budgets_that_make_no_sense_are_refused(small, tmp_path):

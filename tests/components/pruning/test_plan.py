@@ -18,7 +18,7 @@ from components.pruning.cost import Costs, multiply_accumulates
 from components.pruning.graph import trace
 from components.pruning.plan import Planner, shrinkable, widths
 from components.pruning.pruner import prune
-from components.pruning.recipe import Budget, Cut, Limits, Recipe
+from components.pruning.recipe import Budget, Cut, Limits, Recipe, matching
 from components.pruning.surgery import remove
 
 
@@ -116,12 +116,28 @@ def test_floors_multiples_and_layers_that_are_left_out(small):
     assert left(planner(model, limits=Limits(floors={"b": 7, "d": 4})), 0.9) == {
         "a": 7, "b": 7, "c": 1, "d": 4, "out": 3
     }  # fmt: skip
-    assert left(planner(model, limits=Limits(keep=["[ab]"])), 0.5)["a"] == 8
+    assert left(planner(model, limits=Limits(keep=["a*"])), 0.5)["a"] == 8
     assert left(planner(model, limits=Limits(only=["b"])), 0.5) == {
         "a": 4, "b": 4, "c": 6, "d": 10, "out": 3
     }  # fmt: skip
     found = shrinkable(trace(model), Limits(keep=["c"]))
     assert sorted(found.values()) == [8, 10]
+
+
+def test_floors_are_rounded_up_to_the_multiple(small):
+    limits = Limits(floors={"d": 5}, multiple=4)
+    assert left(planner(small(), limits=limits), 0.9)["d"] == 8
+
+
+def test_what_floors_or_a_multiple_hold_back_is_not_shrinkable(small):
+    limits = Limits(floors={"b": 8, "d": 8}, multiple=4)
+    assert sorted(shrinkable(trace(small()), limits)) == ["c", "d"]
+
+
+def test_brackets_in_a_name_are_no_pattern():
+    names = ["a[0]", "a0", "b"]
+    assert matching(names, "a[0]", "layer") == ["a[0]"]
+    assert matching(names, "a*", "layer") == ["a[0]", "a0"]
 
 
 def test_every_layer_keeps_a_channel_even_where_only_some_are_coupled():

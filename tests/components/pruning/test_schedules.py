@@ -155,9 +155,24 @@ def test_shared_beginnings_are_trained_once_and_verdicts_do_not_matter() -> None
 
 def test_a_path_that_shrinks_nothing_is_refused_where_it_does() -> None:
     trainer = Trainer(a=4, b=2)
-    with pytest.raises(ParameterError, match=r"'R3: 50%', whose iteration 3 shrinks nothing"):
+    with pytest.raises(ParameterError, match=r"'R3: 50%', whose last iteration shrinks nothing"):
         list(explicit_path(trainer, at_least(0), ["R3: 50%"]))
     assert len(trainer.calls) == 3
+
+
+class Stuck(Trainer):
+    """Floors or a multiple keep every width, whatever the cut says."""
+
+    def __call__(self, cut, parent, notation) -> Trained:
+        return super().__call__(None, parent, notation)
+
+
+def test_cuts_that_floors_undo_end_a_schedule() -> None:
+    steps = list(algorithm2(trainer := Stuck(), at_least(0)))
+    assert [step.stopped for step in steps] == ["", "nothing can shrink any more"]
+    assert len(trainer.calls) == 2
+    with pytest.raises(ParameterError, match="lower floors and multiple"):
+        list(explicit_path(Stuck(), at_least(0), ["R3: 50%"]))
 
 
 def test_one_shot_cuts_once_to_a_ratio_or_to_a_budget() -> None:
@@ -184,6 +199,8 @@ def test_iterations_are_spaced_by_hand(spacing, expected) -> None:
     assert totals(0.84, 3, spacing) == pytest.approx(expected)
     steps = list(iterative(Trainer(), at_least(0), ratio=0.84, num_steps=3, spacing=spacing))
     assert [step.cut.total for step in steps[1:]] == pytest.approx(expected)
+    assert totals(0.8, 2, "cubic")[0] == 0.7
+    assert totals(0.51, 2, "geometric")[0] == 0.3
     assert [step.parent for step in steps[2:]] == [step.notation for step in steps[1:-1]]
     with pytest.raises(ParameterError, match="iterative: received 0 steps"):
         totals(0.5, 0, spacing)

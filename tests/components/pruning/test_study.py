@@ -30,6 +30,10 @@ def test_schedules_train_equally_long():
 @pytest.mark.parametrize(
     "bad",
     [
+        {"arms": ("l1 inherit", "inherit l1")},
+        {"arms": ("l1 l2",)},
+        {"arms": ("masks scratch",)},
+        {"arms": ("scratch masks",)},
         {"arms": ("l7 inherit",)},
         {"arms": ()},
         {"ratios": (0.5, 0.5)},

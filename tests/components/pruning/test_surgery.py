@@ -284,6 +284,39 @@ def test_lists_of_values_for_channels_are_cut_with_them():
     assert np.ravel(pruned.get_layer("norm").get_config()["mean"]).tolist() == [0.0, 2.0, 3.0]
 
 
+def test_words_learned_from_data_are_taken_along():
+    inputs = keras.Input((3,), dtype="int64")
+    lookup = layers.IntegerLookup(name="lookup")
+    lookup.adapt(np.array([[3, 7, 7], [9, 3, 3]]))
+    x = layers.Embedding(5, 6, name="words")(lookup(inputs))
+    x = layers.Dense(4, name="dense")(layers.Flatten()(x))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    graph = trace(model)
+    whole = np.ones(graph.num_bundles, bool)
+    batch = np.array([[3, 7, 9], [7, 1, 3]])
+    np.testing.assert_allclose(remove(graph, whole)(batch), model(batch), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["subclass", "pipeline"])
+def test_what_holds_layers_but_is_no_plain_model_is_a_wall_for_surgery(kind, halved):
+    class Sub(keras.Model):
+        """A class of its own."""
+
+    inputs = keras.Input((8,))
+    held = {
+        "subclass": lambda: Sub(inputs, layers.Dense(8)(inputs), name="held"),
+        "pipeline": lambda: layers.Pipeline([layers.Rescaling(0.5)], name="held"),
+    }[kind]()
+    outer = keras.Input((5,))
+    x = held(layers.Dense(8, name="before")(layers.Dense(6, name="first")(outer)))
+    model = keras.Model(outer, layers.Dense(2)(layers.Dense(4, name="after")(x)))
+    graph = trace(model)
+    assert [wall.path for wall in graph.walls] == ["held"]
+    keep = halved(graph)
+    assert deviation(graph, keep, np.ones((2, 5), "float32")) < 1e-4
+    assert remove(graph, keep).get_layer("first").units == 3
+
+
 def test_statistics_learned_from_data_are_taken_along(tmp_path):
     inputs = keras.Input((4, 4, 2))
     learned = layers.Normalization(name="learned")
