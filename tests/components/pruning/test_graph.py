@@ -232,9 +232,7 @@ def test_a_layer_inside_and_outside_a_nested_model_is_refused():
     inner = keras.Model(inputs, shared(inputs), name="inner")
     inputs = keras.Input((4,))
     model = keras.Model(inputs, layers.Dense(2)(shared(inner(inputs))))
-    with pytest.raises(
-        ParameterError, match="'shared' at both "
-    ):
+    with pytest.raises(ParameterError, match="'shared' at both "):
         trace(model)
 
 
