@@ -82,6 +82,11 @@ def fit(
     watch = _Watch(validation, settings, len(batches), on_epoch, on_batch)
     optimizer = _optimizer(model, settings.learning_rate)
     model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
+    # Where the training step makes variables, TensorFlow traces it twice, for seconds each time.
+    optimizer.build(model.trainable_variables)
+    scores = keras.ops.zeros((1, model.output_shape[-1]))
+    model.compute_metrics(None, scores, scores)
+    model.reset_metrics()
     started = time.perf_counter()
     # Keras would shuffle batches with Python's global generator; the epochs are shuffled already.
     model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=[watch])
