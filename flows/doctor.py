@@ -106,11 +106,11 @@ def clock(folder: Path = Path()) -> Finding:
 
 def store() -> Finding:
     """Check that the remote can be written and read."""
-    from flows import versions
     from flows.store import check_bucket
+    from flows.versions import remote
 
     try:
-        url = versions.remote()
+        url = remote()
         if url.startswith("s3://"):
             check_bucket(url)
         elif not os.access(next(p for p in (Path(url), *Path(url).parents) if p.exists()), os.W_OK):
@@ -122,10 +122,10 @@ def store() -> Finding:
 
 def versions() -> Finding:
     """Check that DVC's cache holds what its names say; what is damaged is set aside."""
-    from flows import versions
+    from flows.versions import set_damaged_aside
 
     try:
-        damaged, number = versions.set_damaged_aside()
+        damaged, number = set_damaged_aside()
     except SlimDermError as error:
         return Finding("versions", False, str(error))
     if damaged:

@@ -70,6 +70,19 @@ def test_the_same_seed_trains_the_same_network(trained):
     assert one == pytest.approx(two, abs=1e-5)
 
 
+def test_the_training_step_is_traced_once(monkeypatch):
+    model, traces = lenet(), []
+    step = type(model).train_step
+
+    def counted(self, data):
+        traces.append(data)
+        return step(self, data)
+
+    monkeypatch.setattr(type(model), "train_step", counted)
+    fit(model, TRAIN, VALIDATION, TrainingSettings(epochs=1, batch_size=16, augment=False))
+    assert len(traces) == 1
+
+
 def test_training_stops_early_when_asked():
     settings = TrainingSettings(epochs=30, batch_size=16, augment=False, patience=1)
     history = fit(lenet(), TRAIN, VALIDATION, settings)
