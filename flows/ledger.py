@@ -5,11 +5,13 @@ calls the step, and records what came out with `commit`; afterwards ``dvc status
 do, just as after ``dvc repro``.
 """
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from components.errors import RecordError
-from flows.repository import LOCK, damaged_lock, opened, writing
+from flows.repository import LOCK, damaged_lock, opened, told_who_holds_it, writing
 from flows.runtime import write_text
 
 Version = dict[str, dict[str, Any]]  # stage to what dvc.lock records of it
@@ -50,32 +52,55 @@ def commit(stage: str) -> None:
         repo.commit(stage, force=True)
 
 
-def reproduce() -> None:
-    """Run every stale stage as ``dvc repro`` does, each in a process of its own; wait for others.
+@contextmanager
+def made(stage: str) -> Iterator[None]:
+    """Hold a stage's inputs and outputs as ``dvc repro`` does while the block makes it; record it.
 
     Raises
     ------
     RecordError
-        If a stage fails, or DVC itself; the message says which stage, and how it ended.
+        If another process holds one of them; the message says which.
     """
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
+    from dvc.rwlock import rwlock
 
+    with opened() as repo:
+        known = repo.stage.load_one(name=stage)
+        read, write = ([item.fs_path for item in items] for items in (known.deps, known.outs))
+        place, files = repo.tmp_dir, repo.fs
+    holder = " ".join(sys.argv)  # as DVC calls this process, so that it may record what it holds
+    with told_who_holds_it(), rwlock(place, files, holder, read, write, hardlink=False):
+        yield
+        commit(stage)
+
+
+def reproduce(run: Callable[[str], None]) -> list[str]:
+    """Run every stale stage in order, in this process, and record it; wait for other runs.
+
+    ``dvc repro`` does the same with a process a stage, each of which imports everything anew.
+
+    Parameters
+    ----------
+    run : callable
+        Makes a stage's outputs; called with its name, e.g. ``train@lenet5``.
+
+    Returns
+    -------
+    list of str
+        The stages that ran.
+
+    Raises
+    ------
+    RecordError
+        If another process makes what a stage needs or makes, or ``dvc.lock`` cannot be read.
+    """
+    ran = []
     with writing():
-        with opened() as repo:  # says what is damaged; a stage opens it, too, so it is not held
-            root = repo.root_dir
-        try:
-            with Repo(root) as repo:
-                repo.reproduce()
-        except DvcException as error:
-            raise RecordError(": ".join(_reasons(error))) from error
-
-
-def _reasons(error: BaseException | None) -> Iterator[str]:
-    """Yield what an error says, then what those say that led to it."""
-    while error is not None:
-        yield str(error).strip()
-        error = error.__cause__
+        for stage in stages():
+            if is_stale(stage):
+                with made(stage):
+                    run(stage)
+                ran.append(stage)
+    return ran
 
 
 def entries() -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The whole pipeline as one Prefect flow: every stale stage of ``dvc.yaml``, in order, recorded."""
 
-import pkgutil
 import sys
 from datetime import UTC, datetime
 from typing import Literal
@@ -20,26 +19,9 @@ from flows.params import read_params, recorded_by
 from flows.patience import patiently
 from flows.registry import Registry
 from flows.runtime import command_line
+from flows.steps import flow_of
 from flows.tracking import Tracker
 
-# Imported when they run: together they take longer than Prefect, and one run seldom needs all.
-STEPS = {
-    "synthesize": "flows.synthesize:synthesize",
-    "ingest": "flows.ingest:ingest_dataset",
-    "split": "flows.split:split_lesions",
-    "resize": "flows.resize:resize_study",
-    "sweep": "flows.sweep:sweep_ranks",
-    "storage": "flows.storage:storage",
-    "choose": "flows.choose:choose",
-    "compress": "flows.compress:compress",
-    "train": "flows.train:train",
-    "prune": "flows.prune:prune",
-    "study": "flows.study:study",
-    "growth": "flows.growth:growth",
-    "register": "flows.register:register",
-    "review": "flows.review:review",
-    "report": "flows.report:report",
-}
 ON_AGENTS = ("train", "prune", "study")
 
 # Of a flow's parameters Prefect's form shows what stands under Args, and no other form of it.
@@ -52,9 +34,9 @@ StepName = Literal[
 
 def run_stage(stage: str) -> None:
     """Run a stage here, and record what came out."""
-    name, *arguments = stage.split("@")
-    pkgutil.resolve_name(STEPS[name])(*arguments)
-    ledger.commit(stage)
+    step, arguments = flow_of(stage)
+    with ledger.made(stage):
+        step(*arguments)
 
 
 def run_stages(wanted: list[str], *, agents: bool) -> list[str]:

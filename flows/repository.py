@@ -39,9 +39,21 @@ def opened() -> Iterator[Any]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _forget_the_dead(repo)
         try:
-            yield repo
+            with told_who_holds_it():
+                yield repo
         except (YAMLSyntaxError, YAMLValidationError) as error:
             raise damaged_lock(error) from error
+
+
+@contextmanager
+def told_who_holds_it() -> Iterator[None]:
+    """Turn DVC's refusal to touch what another process makes into an error of our own."""
+    from dvc.lock import LockError
+
+    try:
+        yield
+    except LockError as error:
+        raise RecordError(str(error)) from error
 
 
 def _forget_the_dead(repo: Any) -> None:

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from prefect import Flow
 
-from flows.pipeline import STEPS, StepName
+from flows.pipeline import StepName
+from flows.steps import STEPS
 
 ROOT = Path(__file__).parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
