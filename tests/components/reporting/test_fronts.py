@@ -1,5 +1,7 @@
 """A study's picture and table."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -7,12 +9,13 @@ from components.reporting.fronts import fronts, table
 from components.reporting.likeness import feature_rows, heat_maps
 
 
-def row(way, ratio, parameters, value):
+def row(way, ratio, parameters, value, sparsity=math.nan):
     costs = {"num_parameters": parameters, "bytes": 4 * parameters, "latency_p50_ms": 2.0}
     metrics = {}
     for name in ("balanced_accuracy", "melanoma_sensitivity", "accuracy"):
         metrics |= {name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
-    return {"way": way, "ratio": ratio, "multiply_accumulates": 3e6, **costs, **metrics}
+    place = {"way": way, "ratio": ratio, "sparsity": sparsity, "multiply_accumulates": 3e6}
+    return place | costs | metrics
 
 
 SUMMARY = pd.DataFrame(
@@ -40,6 +43,14 @@ def test_cells_hold_values_with_their_intervals():
     assert cells["balanced accuracy"][1] == "0.690 (0.590 to 0.790)"
     assert cells["parameters"][1] == "250,000"
     assert cells["ratio"].tolist() == ["", "50%", "75%", "50%"]
+    assert "zero weights" not in cells
+
+
+def test_the_zeros_of_masks_stand_beside_the_parameters_that_are_still_there():
+    masks = row("masks global", 0.5, 1_000_000, 0.7, sparsity=0.4987)
+    cells = table(pd.DataFrame([*SUMMARY.to_dict("records"), masks]))
+    assert cells["zero weights"].tolist() == ["", "", "", "", "49.9%"]
+    assert cells["parameters"].tolist()[-1] == cells["parameters"][0] == "1,000,000"
 
 
 def test_similarity_and_features_are_drawn():
