@@ -1,6 +1,7 @@
 """What a pruning schedule calls: cut a trained network, train the result, find both again."""
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -42,6 +43,16 @@ class Cutout:
 
         measure = maskable if self.recipe.masks else sizes
         return measure(self.fitted.load(), self.recipe.limits)
+
+    @cached_property
+    def sparsity(self) -> float:
+        """Share of zeros among the trained weights that multiply; NaN where nothing is masked."""
+        if not self.recipe.masks:
+            return math.nan
+        load_keras()
+        from components.pruning.masks import sparsity
+
+        return sparsity(self.fitted.load())
 
 
 class Cutting:

@@ -48,13 +48,15 @@ def compare(
     rows, panels = [], {}
     for (one, first), (other, second) in itertools.combinations(models.items(), 2):
         found = layer_similarity(first, second, _batches(first, examples))
-        panels[f"{one}, {other}"] = found.values
+        values = pd.DataFrame(found.values, list(found.first), list(found.second))
+        panels[f"{_spoken(one)}, {_spoken(other)}"] = values
         rows.append(found.frame().assign(arm=arm, ratio=ratio, one=one, other=other))
     percent = f"{100 * ratio:g}"
     name = f"{arm.replace(' ', '_')}_{percent}"
-    title = f"similarity of layers, {arm}, {percent} %"
+    title = f"similarity of layers: {arm}, {percent}% pruned"
     heat_maps(panels, title=title).savefig(folder / f"cka_{name}.png", dpi=130)
-    _draw(models, examples).savefig(folder / f"features_{name}.png", dpi=150)
+    title = f"a test image, Grad-CAM and the first convolution: {arm}, {percent}% pruned"
+    _draw(models, examples, title).savefig(folder / f"features_{name}.png", dpi=150)
     return pd.concat(rows)[["arm", "ratio", "one", "other", "first", "second", "cka"]]
 
 
@@ -76,7 +78,11 @@ def _batches(model: Any, examples: Any) -> Iterator[dict[str, np.ndarray]]:
         yield _inputs(model, examples, slice(start, start + BATCH))
 
 
-def _draw(models: Mapping[str, Any], examples: Any) -> Any:
+def _spoken(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _draw(models: Mapping[str, Any], examples: Any, title: str) -> Any:
     from components.pruning.features import activation_maps, filter_images
     from components.pruning.grad_cam import grad_cam
 
@@ -85,12 +91,12 @@ def _draw(models: Mapping[str, Any], examples: Any) -> Any:
         convolutions = [layer.name for layer in model.layers if _is_convolution(layer)]
         inputs = _inputs(model, examples, slice(0, 1))
         label = int(examples.labels[0])
-        rows[name] = (
+        rows[_spoken(name)] = (
             grad_cam(model, inputs, class_index=label)[0],
             activation_maps(model, inputs, convolutions[0], max_maps=SHOWN),
             filter_images(model, convolutions[0], max_filters=SHOWN),
         )
-    return feature_rows(examples.images[0], rows)
+    return feature_rows(examples.images[0], rows, title=title)
 
 
 def _is_convolution(layer: Any) -> bool:

@@ -1,5 +1,6 @@
 """Step: one pruning study; every arm, seed, schedule and ratio, trained and tested."""
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -97,7 +98,8 @@ class Study:
         place = (workshop.source.name, train.seed, arm.name, schedule)
         for ratio, steps in self._steps(cutting, arm, schedule, name):
             cuts = tuple(step.evaluation.fitted for step in steps)
-            yield Run(*place, ratio, workshop.tested(cuts[-1]), cuts)
+            sparsity = steps[-1].evaluation.sparsity
+            yield Run(*place, ratio, workshop.tested(cuts[-1]), cuts, sparsity)
 
     def _steps(
         self, cutting: Cutting, arm: Arm, schedule: str, name: str
@@ -202,10 +204,11 @@ def study(name: str) -> None:
     for run in own.runs():
         runs.append(run)
         record, metrics = run.fitted.record, run.fitted.metrics
+        zeros = "" if math.isnan(run.sparsity) else f", {run.sparsity:.1%} of the weights zero"
         console.print(
             f"study {name}: {run.variant}, seed {run.seed}, {run.arm} {run.schedule} "
-            f"{100 * run.ratio:g}%: {record['num_parameters']:,} parameters, test balanced "
-            f"accuracy {metrics['test_balanced_accuracy']:.3f}",
+            f"{100 * run.ratio:g}%: {record['num_parameters']:,} parameters{zeros}, test "
+            f"balanced accuracy {metrics['test_balanced_accuracy']:.3f}",
             highlight=False,
             soft_wrap=True,
         )

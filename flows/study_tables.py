@@ -1,5 +1,6 @@
 """A study's tables: every network, seeds joined, ways compared on the same lesions."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,10 @@ KEPT = (
 
 @dataclass(frozen=True)
 class Run:
-    """One network of a study, and the trainings after each of its cuts, the last its own."""
+    """One network of a study, and the trainings after each of its cuts, the last its own.
+
+    ``sparsity`` is the share of zeros among its weights, as trained; NaN where nothing is masked.
+    """
 
     variant: str
     seed: int
@@ -32,6 +36,7 @@ class Run:
     ratio: float
     fitted: Fitted
     cuts: tuple[Fitted, ...]
+    sparsity: float = math.nan
 
 
 def table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -42,7 +47,8 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
         row: dict[str, Any] = {
             name: getattr(run, name) for name in ("variant", "seed", "arm", "schedule", "ratio")
         }
-        row |= {name: record[name] for name in KEPT} | {"key": run.fitted.key}
+        row |= {"sparsity": run.sparsity, **{name: record[name] for name in KEPT}}
+        row |= {"key": run.fitted.key}
         row |= {name: value for name, value in run.fitted.metrics.items() if "train" not in name}
         for name, (low, high) in run.fitted.judgement["intervals"].items():
             row |= {f"{name}_low": low, f"{name}_high": high}
@@ -123,7 +129,7 @@ def summarise(
         found = comparison.metrics(kept["probabilities"][members.index.to_numpy()])
         values[variant, way, ratio] = found
         place = {"variant": variant, "way": way, "ratio": ratio, "num_seeds": len(members)}
-        costs = {name: float(members[name].mean()) for name in KEPT}
+        costs = {name: float(members[name].mean()) for name in ("sparsity", *KEPT)}
         spans = {name: comparison.interval(value) for name, value in found.items()}
         summary.append(place | costs | rows_of(METRICS, spans))
     differences = []

@@ -94,12 +94,18 @@ def _narrow(values: pd.Series) -> bool:
 
 
 def table(summary: pd.DataFrame) -> pd.DataFrame:
-    """Lay out a study for reading: values with their intervals in one cell."""
+    """Lay out a study for reading: values with their intervals in one cell.
+
+    Where ways with masks are among them, a column says what share of the weights is zero, beside
+    the parameters and bytes that did not shrink.
+    """
+    masked = summary["sparsity"].notna().any()
     rows = []
     for _, row in summary.iterrows():
         cells = {
             "way": row["way"],
             "ratio": f"{100 * row['ratio']:g}%" if row["ratio"] else "",
+            "zero weights": "" if pd.isna(row["sparsity"]) else f"{row['sparsity']:.1%}",
             "parameters": f"{int(row['num_parameters']):,}",
             "M mult.-acc.": f"{row['multiply_accumulates'] / 1e6:.1f}",
             "MB": f"{row['bytes'] / 1e6:.2f}",
@@ -107,7 +113,8 @@ def table(summary: pd.DataFrame) -> pd.DataFrame:
         }
         cells |= {label: with_interval(row, name) for name, label in METRICS.items() if name in row}
         rows.append(cells)
-    return pd.DataFrame(rows)
+    shown = pd.DataFrame(rows)
+    return shown if masked else shown.drop(columns="zero weights")
 
 
 def with_interval(row: pd.Series, name: str) -> str:

@@ -1,17 +1,21 @@
 """A study's picture and table."""
 
+import math
+
+import numpy as np
 import pandas as pd
 
 from components.reporting.fronts import fronts, table
 from components.reporting.likeness import feature_rows, heat_maps
 
 
-def row(way, ratio, parameters, value):
+def row(way, ratio, parameters, value, sparsity=math.nan):
     costs = {"num_parameters": parameters, "bytes": 4 * parameters, "latency_p50_ms": 2.0}
     metrics = {}
     for name in ("balanced_accuracy", "melanoma_sensitivity", "accuracy"):
         metrics |= {name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
-    return {"way": way, "ratio": ratio, "multiply_accumulates": 3e6, **costs, **metrics}
+    place = {"way": way, "ratio": ratio, "sparsity": sparsity, "multiply_accumulates": 3e6}
+    return place | costs | metrics
 
 
 SUMMARY = pd.DataFrame(
@@ -39,17 +43,29 @@ def test_cells_hold_values_with_their_intervals():
     assert cells["balanced accuracy"][1] == "0.690 (0.590 to 0.790)"
     assert cells["parameters"][1] == "250,000"
     assert cells["ratio"].tolist() == ["", "50%", "75%", "50%"]
+    assert "zero weights" not in cells
+
+
+def test_the_zeros_of_masks_stand_beside_the_parameters_that_are_still_there():
+    masks = row("masks global", 0.5, 1_000_000, 0.7, sparsity=0.4987)
+    cells = table(pd.DataFrame([*SUMMARY.to_dict("records"), masks]))
+    assert cells["zero weights"].tolist() == ["", "", "", "", "49.9%"]
+    assert cells["parameters"].tolist()[-1] == cells["parameters"][0] == "1,000,000"
 
 
 def test_similarity_and_features_are_drawn():
-    import numpy as np
-
-    values = np.array([[1.0, 0.2], [np.nan, 0.9]])
-    maps = heat_maps({"unpruned, one_shot": values, "unpruned, iterative": values}, title="alike")
-    assert [ax.get_title(loc="left") for ax in maps.axes[:2]] == [
-        "unpruned, one_shot", "unpruned, iterative"
-    ]  # fmt: skip
+    names = [f"conv{index}" for index in range(30)]
+    values = pd.DataFrame([[1.0, 0.2], [np.nan, 0.9]], ["first", "second"], ["first", "other"])
+    many = pd.DataFrame(np.eye(30), names, names)
+    maps = heat_maps({"unpruned, one-shot": values, "unpruned, iterative": many}, title="alike")
+    few, thinned = maps.axes[:2]
+    assert few.get_title(loc="left") == "unpruned, one-shot"
+    assert (few.get_ylabel(), few.get_xlabel()) == ("layer of unpruned", "layer of one-shot")
+    assert [text.get_text() for text in few.get_yticklabels()] == ["first", "second"]
+    assert [text.get_text() for text in few.get_xticklabels()] == ["first", "other"]
+    assert [text.get_text() for text in thinned.get_xticklabels()] == names[::2]
+    assert thinned.get_xticks().tolist() == list(range(0, 30, 2))
     image = np.zeros((6, 6, 3), np.uint8)
     shown = (np.zeros((6, 6)), np.zeros((2, 3, 3)), np.zeros((3, 5, 5, 1)))
-    figure = feature_rows(image, {"unpruned": shown, "one_shot": shown})
+    figure = feature_rows(image, {"unpruned": shown, "one-shot": shown}, title="l1, 50%")
     assert len(figure.axes) == 2 * 7

@@ -1,0 +1,162 @@
+"""The prune step by each of its schedules, trained for real, and its record in MLflow."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from components.pruning.carve import LOG
+from components.pruning.log import replay
+from flows.compress import compress
+from flows.examples import LesionSource
+from flows.fitting import Workshop
+from flows.ingest import ingest_dataset
+from flows.params import read_params
+from flows.prune import prune
+from flows.runtime import read_json, write_json
+from flows.split import split_lesions
+from flows.study import study
+from flows.synthesize import synthesize
+from flows.tracking import Tracker
+
+PARAMS = """\
+networks: [lenet5]
+synthetic: {num_lesions: 30, num_negatives: 4, height: 24, width: 32}
+ingest: {source: data/source, negatives: data/source/negatives}
+train: {epochs: 1, batch_size: 8, precision: float32}
+evaluate: {bootstrap_samples: 100, latency_repeats: 3}
+record: {workers: 1}
+"""
+KEPT = Path("models/lenet5/pruned")
+SHRUNK = "l1 inherit local"
+WHOLE = [6, 16, 84, 120]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def workspace(tmp_path_factory):
+    """A few lesions, compressed, and the network trained on them unpruned."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "params.yaml").write_text(PARAMS)
+    write_json(folder / "data/choice.json", {"k": 5, "codec": "jpeg", "quality": 90})
+    write_json(folder / "data/resize/choice.json", {"height": 24, "width": 24})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(folder)
+        for step in (synthesize, ingest_dataset, split_lesions, compress):
+            step.fn()
+        workshop = Workshop(read_params(), "lenet5", LesionSource(read_params(), "compressed"))
+        unpruned = workshop.tested(workshop.fit("unpruned")).full_record
+        write_json(folder / "models/lenet5/baseline/original/record.json", unpruned)
+        yield folder
+
+
+def write_params(**sections):
+    Path("params.yaml").write_text(PARAMS + yaml.safe_dump(sections))
+
+
+def pruned(**settings):
+    """Run the step; return what it kept of each network."""
+    accepting = {"acceptance": "relative", "relative_tolerance": 1.0, "relative_floor": 0.0}
+    write_params(prune=accepting | settings)
+    prune.fn("lenet5")
+    return read_json(KEPT / "steps.json")["steps"]
+
+
+def widths(step):
+    """Filters of both convolutions, and units of the two dense layers that may shrink."""
+    return [*step["widths"]["convolutions"], *step["widths"]["dense"][:2]]
+
+
+def split_line(line):
+    return [cell.strip() for cell in line.split("|")]
+
+
+def model_of(step):
+    return keras.models.load_model(KEPT / step["folder"] / "model.keras", compile=False)
+
+
+def test_algorithm_2_goes_on_from_what_it_accepts_until_nothing_can_shrink():
+    steps = pruned(factors=[75], floors={"conv*": 3, "dense*": 20})
+    assert [(step["notation"], step["parent"]) for step in steps] == [
+        ("R0", None), ("R1: 75%", "R0"), ("R2: 75%", "R1: 75%")
+    ]  # fmt: skip
+    assert [widths(step) for step in steps] == [WHOLE, [3, 4, 21, 30], [3, 3, 20, 20]]
+    assert [step["stopped"] for step in steps] == ["", "", "nothing can shrink any more"]
+    assert read_json(KEPT / "steps.json")["smallest"]["notation"] == "R2: 75%"
+
+
+def test_one_shot_keeps_a_budget_and_the_weights_and_mlflow_holds_the_log_that_replays():
+    whole, step = pruned(
+        schedule="one_shot",
+        budget={"parameters": 9000},
+        criterion="taylor",
+        scope="global",
+        init="inherit",
+        fine_tune_epochs=2,
+        fine_tune_learning_rate=1e-12,
+        data_batches=2,
+    )
+    assert 0.9 * 9000 < step["num_parameters"] <= 9000
+    assert len(pd.read_csv(KEPT / step["folder"] / "history.csv")) == 2
+    tracker = Tracker(read_params().record)
+    run = tracker.find(step["key"])
+    assert run.data.metrics["num_parameters"] == step["num_parameters"]
+    log = json.loads(Path(tracker.client.download_artifacts(run.info.run_id, LOG)).read_text())
+    replayed, trained = replay(model_of(whole), log), model_of(step)
+    assert replayed.count_params() == step["num_parameters"]
+    # Trained so slowly that only the statistics of normalisation move.
+    for ours, theirs in zip(trained.trainable_weights, replayed.trainable_weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6, err_msg=ours.path)
+
+
+@pytest.mark.slow
+def test_iterative_takes_the_same_share_of_what_is_left_each_time():
+    steps = pruned(schedule="iterative", ratio=0.75, num_steps=2, spacing="geometric")
+    assert [widths(step) for step in steps] == [WHOLE, [3, 8, 42, 60], [1, 4, 21, 30]]
+    parameters = [step["num_parameters"] for step in steps]
+    assert parameters == [model_of(step).count_params() for step in steps]
+    assert parameters == sorted(parameters, reverse=True)
+    assert steps[-1]["stopped"] == "the cuts are complete"
+
+
+@pytest.mark.slow
+def test_layerwise_cuts_one_layer_a_step():
+    steps = pruned(schedule="layerwise", ratio=0.5, keep=["conv*"])
+    assert [widths(step) for step in steps] == [WHOLE, [6, 16, 42, 120], [6, 16, 42, 60]]
+    assert [step["parent"] for step in steps] == [None, "R0", steps[1]["notation"]]
+
+
+@pytest.mark.slow
+def test_a_study_shows_the_zeros_of_masks_beside_what_did_not_shrink():
+    arms = {"arms": ["l1 inherit", "masks local"], "ratios": [0.5], "similarity": True}
+    write_params(studies={"ways": arms | {"epochs": 1, "fine_tune_epochs": 1}})
+    study.fn("ways")
+    runs = pd.read_csv("data/studies/ways/runs.csv").set_index("arm")
+    (file,) = Path(".cache/slimderm").glob(f"*/{runs['key']['masks local']}/model.keras")
+    trained = keras.models.load_model(file, compile=False)
+    kernels = {one.path: one.numpy() for one in trained.weights if one.name == "kernel"}
+    whole = ("head", "metadata")
+    masked = [one for path, one in kernels.items() if not path.startswith(whole)]
+    weights = sum(one.size for one in kernels.values())
+    zeros = sum(int((one == 0).sum()) for one in kernels.values()) / weights
+    assert zeros == pytest.approx(sum(round(0.5 * one.size) for one in masked) / weights)
+    assert runs["sparsity"]["masks local"] == pytest.approx(zeros)
+    assert runs["sparsity"][["unpruned", SHRUNK]].isna().all()
+    for cost in ("num_parameters", "multiply_accumulates"):
+        assert runs[cost]["masks local"] == runs[cost]["unpruned"] > runs[cost][SHRUNK]
+    summary = pd.read_csv("data/studies/ways/summary.csv").set_index("way")
+    assert summary["sparsity"]["masks local"] == pytest.approx(zeros)
+    head, _, *lines = Path("data/studies/ways/table_compressed.md").read_text().splitlines()
+    shown = {cells[1]: cells for cells in map(split_line, [head, *lines])}
+    column = shown["way"].index("zero weights")
+    assert shown["masks local"][column] == f"{zeros:.1%}"
+    assert shown[SHRUNK][column] == shown["unpruned"][column] == ""
+    same = pd.read_csv("data/studies/ways/cka_same_place.csv").set_index("arm")["cka"]
+    assert set(same.index) == {SHRUNK, "masks local"}
+    assert same.notna().all()
+    for picture in ("cka_l1_inherit_local_50", "cka_masks_local_50", "features_masks_local_50"):
+        assert Path(f"data/studies/ways/{picture}.png").stat().st_size > 10_000
