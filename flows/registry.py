@@ -6,6 +6,7 @@ of the registered model, so that who, when and why outlive the alias.
 
 import getpass
 import json
+import os
 import urllib.parse
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -149,7 +150,7 @@ class Registry:
 
     def pages(self, flow_run: str) -> str:
         """Say in Markdown where people look: MLflow's pages of what a Prefect flow run recorded."""
-        server = self.tracker.place
+        server = os.environ.get("MLFLOW_PAGE", self.tracker.place)  # as browsers reach it
         if not server.startswith("http"):
             return f"MLflow: `{server}`; `make up` shows it"
         query = urllib.parse.quote(f"tags.`prefect.flow_run` = '{flow_run}'")
