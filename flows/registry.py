@@ -91,7 +91,9 @@ class Registry:
         try:
             return self.client.get_model_version_by_alias(self.name, self.aliases[alias])
         except self.tracker.mlflow.MlflowException as error:
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            absent = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+            # Of a model that is not there MLflow tells only its administrator that it is not.
+            if error.error_code not in (*absent, "PERMISSION_DENIED"):
                 raise
             return None
 

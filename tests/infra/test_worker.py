@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "infra/worker.sh"
+SCRIPT = Path(__file__).parents[2] / "infra/worker.sh"
 
 
 def git(folder, *command):
