@@ -6,6 +6,7 @@ of the registered model, so that who, when and why outlive the alias.
 
 import getpass
 import json
+import os
 import urllib.parse
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -90,7 +91,9 @@ class Registry:
         try:
             return self.client.get_model_version_by_alias(self.name, self.aliases[alias])
         except self.tracker.mlflow.MlflowException as error:
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            absent = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+            # Of a model that is not there MLflow tells only its administrator that it is not.
+            if error.error_code not in (*absent, "PERMISSION_DENIED"):
                 raise
             return None
 
@@ -149,7 +152,7 @@ class Registry:
 
     def pages(self, flow_run: str) -> str:
         """Say in Markdown where people look: MLflow's pages of what a Prefect flow run recorded."""
-        server = self.tracker.place
+        server = os.environ.get("MLFLOW_PAGE", self.tracker.place)  # as browsers reach it
         if not server.startswith("http"):
             return f"MLflow: `{server}`; `make up` shows it"
         query = urllib.parse.quote(f"tags.`prefect.flow_run` = '{flow_run}'")

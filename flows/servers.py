@@ -42,6 +42,9 @@ def servers() -> list[Service]:
     record = read_params().record
     mlflow = [*PYTHON, "mlflow", "server", "--workers", "2", "--host", HOST]
     mlflow += ["--port", MLFLOW.rsplit(":", 1)[1]]
+    if HOST not in ("127.0.0.1", "localhost"):  # elsewhere it refuses what its own page sends
+        mlflow += ["--allowed-hosts", f"localhost:*,127.0.0.1:*,{HOST}:*"]
+        mlflow += ["--cors-allowed-origins", MLFLOW]
     if "MLFLOW_BACKEND_STORE_URI" not in os.environ:
         mlflow += ["--backend-store-uri", record.tracking_uri]
     if "MLFLOW_ARTIFACTS_DESTINATION" not in os.environ:
@@ -71,8 +74,14 @@ def up() -> None:
     Raises
     ------
     SlimDermError
-        If something ends or does not answer in time; the message names its log.
+        If something ends or does not answer in time; the message names its log. If they are to
+        listen on an address that leads nowhere from elsewhere.
     """
+    if HOST in ("0.0.0.0", "::"):
+        raise SlimDermError(
+            f"SERVERS_HOST: received {HOST}, expected one address of this machine, the one that "
+            "browsers and agents use: the pages and the workers are told it"
+        )
     STATE.mkdir(exist_ok=True)
     if "MLFLOW_BACKEND_STORE_URI" not in os.environ:
         record = read_params().record

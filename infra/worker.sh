@@ -1,6 +1,7 @@
 #!/bin/sh
-# A worker's container: clone once, set the remote, then work for the pool that is named.
+# A worker's container: clone or update, set the remote, then work for the pool that is named.
 set -eu
+image=$(dirname "$0")
 pool=$1
 shift
 if [ ! -d clone ]; then # it appears whole or not at all
@@ -10,10 +11,19 @@ if [ ! -d clone ]; then # it appears whole or not at all
 fi
 cd clone
 export SLIMDERM_CLONE="$PWD"
+git remote set-url origin "$REPOSITORY"
+git pull --quiet --ff-only || # what was changed here, such as params.yaml, and dvc.lock stay
+    echo "worker: $PWD was not brought up to date (git says why, above) and stays at" \
+        "$(git log -1 --format='%h, %s'); where a change made there is in the way, undo or push it" \
+        "and restart this container" >&2
+cmp -s requirements.lock "$image/requirements.lock" ||
+    echo "worker: the clone's requirements.lock is not the image's; build the image anew from that" \
+        "commit: docker compose -f infra/compose.yaml up -d --build" >&2
 python -m flows.store "$DATA_REMOTE" "$ARTIFACTS"
 if [ "$pool" = cpu ]; then
     python -m flows.deployments all
 else
     prefect work-pool create "$pool" --type process --overwrite
 fi
-exec prefect worker start --type process --pool "$pool" --name "$pool-$(hostname)" "$@"
+exec prefect worker start --type process --pool "$pool" --name "$pool-$(hostname)" \
+    --with-healthcheck "$@"

@@ -177,3 +177,5 @@ def test_the_links_that_prefect_keeps_hold_no_password(tracker, registry, monkey
     monkeypatch.setattr(tracker, "mlflow", server)
     assert "(http://10.0.0.5:5000/#/models/slimderm)" in registry.pages("1")
     assert "password" not in registry.pages("1")
+    monkeypatch.setenv("MLFLOW_PAGE", "http://10.0.0.5:5001")  # where workers know another address
+    assert "(http://10.0.0.5:5001/#/models/slimderm)" in registry.pages("1")
