@@ -16,6 +16,7 @@ from prefect.runtime import flow_run
 from components.errors import ParameterError
 from flows import ledger, repository
 from flows.fleet import Fleet
+from flows.inputs import check_inputs
 from flows.params import read_params, recorded_by
 from flows.patience import patiently
 from flows.registry import Registry
@@ -52,6 +53,7 @@ StepName = Literal[
 
 def run_stage(stage: str) -> None:
     """Run a stage here, and record what came out."""
+    check_inputs(stage)
     name, *arguments = stage.split("@")
     pkgutil.resolve_name(STEPS[name])(*arguments)
     ledger.commit(stage)

@@ -216,8 +216,11 @@ def test_a_leak_stops_training(reproduced):
     frame.loc[frame["image_id"] == twice["image_id"], "part"] = other
     splits.unlink()
     frame.to_csv(splits, index=False)
+    workspace.run("dvc", "commit", "-q", "-f", "split")  # else it would pass for damage
     done = workspace.run("python", "-m", "flows.train", "lenet5", check=False)
+    splits.unlink()
     splits.write_text(text)
+    workspace.run("dvc", "commit", "-q", "-f", "split")
     assert done.returncode == 1
     assert f"LeakError: lesion {twice['lesion_id']} stands on two sides" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
