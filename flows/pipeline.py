@@ -3,6 +3,7 @@
 import pkgutil
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 from prefect import flow
@@ -124,10 +125,13 @@ def pipeline(
     with recorded_by(engine=engine, dask_address=dask_address), repository.writing():
         ran = run_stages(ledger.stages(), agents=agents)
         review_anyway(ran)
+    from flows.runs import find_report
     from flows.summary import pruning_markdown
 
     text = f"{len(ran)} stages ran: {', '.join(ran) or 'nothing was stale'}\n\n{pruning_markdown()}"
-    text += f"\n\n{Registry(Tracker(read_params().record)).pages(str(flow_run.id))}"
+    tracker = Tracker(read_params().record)
+    report = find_report(tracker, Path("reports"))
+    text += f"\n\n{Registry(tracker).pages(str(flow_run.id), report=report)}"
     about = "What ran, every pruning step, and where to look"
     patiently(create_markdown_artifact, text, "pipeline", about)
     return ran
