@@ -26,7 +26,7 @@ from flows.params import read_params
 from flows.patience import patiently
 from flows.registry import Registry
 from flows.runtime import file_hash, replacing, write_text
-from flows.tracking import Tracker
+from flows.tracking import FLOW_RUN, SENDER, Tracker
 from flows.transfers import pull, push
 
 WORKPLACE = Path(".agent")
@@ -114,7 +114,7 @@ def run_stage(stage: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", SENDER: _sender()},
     )
     try:
         assert process.stdout is not None
@@ -128,6 +128,10 @@ def run_stage(stage: str) -> None:
         process.wait()
     if process.returncode:
         raise RecordError(f"{stage} ended with {process.returncode}: " + "\n".join(said[-5:]))
+
+
+def _sender() -> str:
+    return str(patiently(getattr, flow_run, "root_flow_run_id"))
 
 
 def as_markdown(stage: str, entry: Mapping[str, Any]) -> str:
@@ -161,5 +165,5 @@ def agent(stage: str, commit: str, params: dict[str, Any], version: dict[str, An
             ledger.commit(stage)
         push([stage])
         text = as_markdown(stage, ledger.entry_of(stage))
-        text += Registry(Tracker(read_params().record)).pages(str(flow_run.id))
+        text += Registry(Tracker(read_params().record)).pages(str(flow_run.id), tag=FLOW_RUN)
     patiently(create_markdown_artifact, text, "outputs", f"What {stage} made")

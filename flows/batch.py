@@ -93,7 +93,7 @@ def classify(
             )
 
 
-@flow(name="predict-folder", flow_run_name="predict {images}")
+@flow(name="predict-folder", flow_run_name="predict {images}", timeout_seconds=24 * 3600)
 def predict_folder(images: str, output: str, metadata: str | None = None) -> str:
     """Classify every image of a folder with the champion; return the table's path.
 

@@ -17,6 +17,7 @@ from prefect import flow, task
 from components.checkpoints import is_whole, place
 from components.workers import process_pool
 from flows.params import RecordSettings
+from flows.patience import PATIENT
 from flows.runtime import cached
 
 
@@ -86,7 +87,7 @@ def on_processes(chunks: Sequence[Chunk], workers: int) -> Iterator[int]:
                 future.cancel()
 
 
-@task(name="chunk", task_run_name="chunk-{index}", retries=2)
+@task(name="chunk", task_run_name="chunk-{index}", **PATIENT)
 def _run_on_dask(chunk: Chunk, index: int) -> int:
     chunk.run()
     return index

@@ -33,8 +33,9 @@ def committed() -> str:
     RecordError
         If code differs from the commit: agents would run something else.
     """
-    git = ["git", "status", "--porcelain", "--", *CODE]
-    changed = subprocess.run(git, capture_output=True, text=True, check=True).stdout.split()[1::2]
+    git = ["git", "status", "--porcelain", "-z", "--no-renames", "--", *CODE]
+    said = subprocess.run(git, capture_output=True, text=True, check=True).stdout
+    changed = [entry[3:] for entry in said.split("\0") if entry]  # two letters, a blank, a path
     if changed:
         raise RecordError(
             f"received a clone with uncommitted code ({', '.join(changed[:3])}), expected what "

@@ -1,12 +1,15 @@
-"""Waiting for Prefect's server where it does not answer, instead of failing a run of hours."""
+"""Waiting for Prefect's server where it does not answer, and trying tasks again where it helps."""
 
 import time
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import httpx
 from prefect import get_run_logger
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.tasks import exponential_backoff
+
+from components.errors import TransferError
 
 PATIENCE_SECONDS = 3600
 PAUSE_SECONDS = 5
@@ -37,3 +40,21 @@ def patiently(
                 get_run_logger().warning("Prefect's server does not answer; waiting (%r)", error)
                 said = True
             time.sleep(PAUSE_SECONDS)
+
+
+def is_worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
+    """Tell whether a task failed for its connection or disk, not for its work or its time-out.
+
+    A connection that timed out is a `TransferError`; what is left is Prefect's own time-out, which
+    would only run out again.
+    """
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, TransferError | OSError) and not isinstance(error, TimeoutError)
+
+
+PATIENT: dict[str, Any] = {
+    "retries": 5,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=2),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": is_worth_another_try,
+}

@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 from prefect import flow
@@ -15,6 +16,7 @@ from prefect.runtime import flow_run
 from components.errors import ParameterError
 from flows import ledger, repository
 from flows.fleet import Fleet
+from flows.inputs import check_inputs
 from flows.params import read_params, recorded_by
 from flows.patience import patiently
 from flows.registry import Registry
@@ -34,6 +36,7 @@ StepName = Literal[
 
 def run_stage(stage: str) -> None:
     """Run a stage here, and record what came out."""
+    check_inputs(stage)
     step, arguments = flow_of(stage)
     with ledger.made(stage):
         step(*arguments)
@@ -104,10 +107,13 @@ def pipeline(
     with recorded_by(engine=engine, dask_address=dask_address), repository.writing():
         ran = run_stages(ledger.stages(), agents=agents)
         review_anyway(ran)
+    from flows.runs import find_report
     from flows.summary import pruning_markdown
 
     text = f"{len(ran)} stages ran: {', '.join(ran) or 'nothing was stale'}\n\n{pruning_markdown()}"
-    text += f"\n\n{Registry(Tracker(read_params().record)).pages(str(flow_run.id))}"
+    tracker = Tracker(read_params().record)
+    report = find_report(tracker, Path("reports"))
+    text += f"\n\n{Registry(tracker).pages(str(flow_run.id), report=report)}"
     about = "What ran, every pruning step, and where to look"
     patiently(create_markdown_artifact, text, "pipeline", about)
     return ran

@@ -17,7 +17,7 @@ import yaml
 
 from components.errors import RecordError
 from flows.runtime import quiet_stderr
-from flows.tracking import KEY, MODEL, Tracker, without_password
+from flows.tracking import KEY, MODEL, ROOT, Tracker, without_password
 
 REGISTRY = Path(__file__).resolve().parent.parent / "mlflow" / "registry.yaml"
 GATES = "gates"  # tag of a version: passed or failed
@@ -150,17 +150,30 @@ class Registry:
                 "restore it, or delete the version and its run in MLflow's page and `make backfill`"
             ) from error
 
-    def pages(self, flow_run: str) -> str:
-        """Say in Markdown where people look: MLflow's pages of what a Prefect flow run recorded."""
+    def pages(self, flow_run: str, *, tag: str = ROOT, report: str | None = None) -> str:
+        """Say in Markdown where people look: MLflow's pages of what a Prefect flow run recorded.
+
+        Parameters
+        ----------
+        flow_run : str
+            Its id.
+        tag : str
+            Of the runs: `FLOW_RUN`, or `ROOT` to have what agents recorded for it, too.
+        report : str, optional
+            Id of the run that holds the report.
+        """
         server = os.environ.get("MLFLOW_PAGE", self.tracker.place)  # as browsers reach it
         if not server.startswith("http"):
             return f"MLflow: `{server}`; `make up` shows it"
-        query = urllib.parse.quote(f"tags.`prefect.flow_run` = '{flow_run}'")
-        runs = f"{server}/#/experiments/{self.tracker.experiment_id}/runs?searchFilter={query}"
-        return (
-            f"[What this run recorded in MLflow]({runs}) · "
-            f"[the registered model]({server}/#/models/{self.name})"
-        )
+        experiment = f"{server}/#/experiments/{self.tracker.experiment_id}/runs"
+        query = urllib.parse.quote(f"tags.`{tag}` = '{flow_run}'")
+        links = {
+            "What this run recorded in MLflow": f"{experiment}?searchFilter={query}",
+            "the registered model": f"{server}/#/models/{self.name}",
+        }
+        if report is not None:
+            links["the report"] = f"{experiment}/{report}/artifacts/index.html"
+        return " · ".join(f"[{text}]({link})" for text, link in links.items())
 
     def promotions(self) -> list[dict[str, str]]:
         """Return every promotion on record, the first first: version, by, at, why."""

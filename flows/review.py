@@ -9,6 +9,7 @@ from prefect.context import FlowRunContext
 
 from components.errors import IncomparableError, RecordError
 from flows.params import Params, read_params
+from flows.patience import patiently
 from flows.registry import GATES, Registry
 from flows.reviewer import Reviewer
 from flows.runtime import (
@@ -123,7 +124,7 @@ def review() -> None:
             "nothing serves it. `make rollback` goes back to the one before"
         )
         if FlowRunContext.get() is not None:
-            create_markdown_artifact(f"# Gates shut\n\n{message}", key="gates")
+            patiently(create_markdown_artifact, f"# Gates shut\n\n{message}", key="gates")
         raise RecordError(message)
 
 

@@ -42,12 +42,17 @@ def gate_settings() -> GateSettings:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that can be judged: weights, what it needs beside them, what it was trained on."""
+    """A model that can be judged: weights, what it needs beside them, lesions that it knows.
+
+    ``known`` says of each part of today's split which lesions are of no use there: in the test part
+    those that the model was trained or validated on, in the validation part, on which it is
+    calibrated, those that it was trained on.
+    """
 
     name: str
     model: Any
     description: Mapping[str, Any]
-    lesions: frozenset[str]
+    known: Mapping[str, frozenset[str]]
 
 
 class Reviewer:
@@ -120,14 +125,14 @@ class Reviewer:
 
     def _version(self, version: Any) -> Candidate:
         name = f"version {version.version}"
-        lesions = self._lesions(self._split(version), name)
+        known = self._known(self._split(version), name)
         model, description = self.registry.load(version)
         if set(description["classes"]) != set(self.source.classes):
             raise IncomparableError(
                 f"{name} cannot be judged on these data: it knows the classes "
                 f"{', '.join(description['classes'])}, expected {', '.join(self.source.classes)}"
             )
-        return Candidate(name, model, description, lesions)
+        return Candidate(name, model, description, known)
 
     def _reference(self, reference: Any | None, challenger: Candidate, network: str) -> Candidate:
         """Return what a version is judged against; its name says why where a stand-in is."""
@@ -155,10 +160,10 @@ class Reviewer:
         run = self.tracker.find(read_json(file.with_name("record.json"))["key"])
         split = run.data.tags.get("dvc.splits.csv") if run else None
         name = f"the unpruned {network}"
-        return Candidate(name, model, description, self._lesions(split, name))
+        return Candidate(name, model, description, self._known(split, name))
 
-    def _lesions(self, splits: str | None, name: str) -> frozenset[str]:
-        """Lesions of the training and validation parts of a version of ``data/splits.csv``."""
+    def _known(self, splits: str | None, name: str) -> dict[str, frozenset[str]]:
+        """Read `Candidate.known` from a version of ``data/splits.csv``."""
         path = versions.cached_file(splits) if splits else None
         if path is None:
             raise IncomparableError(
@@ -166,14 +171,17 @@ class Reviewer:
                 "this clone's cache nor in the remote, so its lesions could be among the test's"
             )
         frame = pd.read_csv(path, dtype=str)
-        return frozenset(frame.loc[frame["part"] != "test", "lesion_id"])
+        parts = {"test": ["train", "validation"], "validation": ["train"]}
+        return {
+            part: frozenset(frame.loc[frame["part"].isin(known), "lesion_id"])
+            for part, known in parts.items()
+        }
 
     def _unseen(self, part: str, *candidates: Candidate) -> pd.DataFrame:
-        """Rows of a part whose lesions no candidate was trained on."""
+        """Rows of a part whose lesions no candidate knows."""
+        known = frozenset().union(*(candidate.known[part] for candidate in candidates))
         rows = self.source.rows(part)
-        if part == "test":
-            seen = frozenset().union(*(candidate.lesions for candidate in candidates))
-            rows = rows[~rows["lesion_id"].isin(seen)]
+        rows = rows[~rows["lesion_id"].isin(known)]
         if rows.empty:
             raise IncomparableError(
                 f"no lesion of the {part} part is new to "

@@ -16,7 +16,7 @@ from flows import ledger
 from flows.params import Params
 from flows.patience import patiently
 from flows.runtime import content_key, file_hash, load_keras, read_json
-from flows.tracking import Run, Tracker
+from flows.tracking import FLOW_RUN, ROOT, SENDER, Run, Tracker
 
 DATA = ("data/raw", "data/compressed", "data/splits.csv")
 WRITTEN = ("dvc.lock", "params.yaml")  # by runs themselves
@@ -31,7 +31,8 @@ def lineage() -> dict[str, str]:
     """
     tags = {f"dvc.{Path(path).name}": value for path, value in ledger.output_hashes(*DATA).items()}
     if run := _flow_run():
-        tags["prefect.flow_run"] = run
+        tags[FLOW_RUN] = run
+        tags[ROOT] = os.environ.get(SENDER, run)
     if commit := _git("rev-parse", "HEAD"):
         others = (f":(exclude){name}" for name in WRITTEN)
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", *others)
@@ -161,12 +162,21 @@ def _example(model: Any) -> dict[str, np.ndarray]:
     }
 
 
+def _report_key(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return content_key(report={str(path): file_hash(path) for path in files})
+
+
 def record_report(params: Params, folder: Path) -> None:
     """Log the report's tables and pictures as a run of their own, once for the same content."""
-    tracker = Tracker(params.record)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    key = content_key(report={str(path): file_hash(path) for path in files})
+    tracker, key = Tracker(params.record), _report_key(folder)
     if tracker.find(key) is None:
         parent = tracker.parent(content_key(report="parent"), "reports", lineage())
         with tracker.child(parent, key, "report", lineage()) as run:
             run.artifacts(folder)
+
+
+def find_report(tracker: Tracker, folder: Path) -> str | None:
+    """Return the id of the run that holds the report that lies in a folder, or None."""
+    run = tracker.find(_report_key(folder))
+    return str(run.info.run_id) if run else None

@@ -117,7 +117,10 @@ def _is_of_a_full_disk(error: BaseException | None) -> bool:
 
 def run_step(step: Any, *arguments: str) -> None:
     """Run a step as DVC does: the plain function behind the flow, with no Prefect server."""
+    from flows.inputs import check_inputs
+
     with command_line():
+        check_inputs("@".join((step.name, *arguments)))
         step.fn(*arguments)
 
 

@@ -20,6 +20,9 @@ from flows.params import RecordSettings
 from flows.runtime import quiet_stderr, replacing
 
 KEY = "slimderm.key"
+FLOW_RUN = "prefect.flow_run"  # tag: the id of the flow run that did the work, an agent's included
+ROOT = "prefect.root_flow_run"  # tag: the one that somebody started, and that sent it to an agent
+SENDER = "SLIMDERM_ROOT_FLOW_RUN"  # tells that id to the process that an agent starts
 MODEL = "model"
 
 

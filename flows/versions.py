@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.errors import TransferError
+from components.errors import RecordError, TransferError
 from flows import ledger
 from flows.repository import opened
 
@@ -17,6 +17,8 @@ def push(stages: Iterable[str]) -> None:
     ------
     TransferError
         If they did not all arrive.
+    RecordError
+        If there is no such remote or stage.
     """
     with _transfer("sent to"), opened() as repo:
         repo.push(targets=list(stages))
@@ -29,28 +31,33 @@ def adopt(version: ledger.Version) -> None:
     ------
     TransferError
         If an output cannot be fetched; then ``dvc.lock`` stays as it was.
+    RecordError
+        If there is no such remote or stage; as above.
     """
     before = ledger.entries()
     ledger.write(before | version)
     try:
         with _transfer("fetched from"), opened() as repo:
             repo.pull(targets=list(version), force=True)
-    except TransferError:
+    except (TransferError, RecordError):
         ledger.write(before)
         raise
 
 
 @contextmanager
 def _transfer(verb: str) -> Iterator[None]:
-    from dvc.exceptions import DvcException
+    from dvc.exceptions import CheckoutError, DvcException, FileTransferError
+    from dvc.lock import LockError
 
     try:
         yield
-    except (DvcException, OSError) as error:
+    except (FileTransferError, CheckoutError, LockError, OSError) as error:
         raise TransferError(
             f"data versions could not be {verb} the remote ({error}); it is set by `make remote`, "
             "and its endpoint and credentials come from the environment"
         ) from error
+    except DvcException as error:  # a remote or stage that is not there is not there next time
+        raise RecordError(f"data versions were not {verb} the remote: {error}") from error
 
 
 def remote() -> str:

@@ -95,12 +95,12 @@ class Workspace:
             )
         return done
 
-    def start(self, *command):
+    def start(self, *command, stdout=subprocess.PIPE):
         return subprocess.Popen(
             command,
             cwd=self.folder,
             env=self.environment,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,

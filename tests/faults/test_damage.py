@@ -103,6 +103,27 @@ def test_a_damaged_data_version_is_noticed_and_made_anew(made, undisturbed, keep
     )
 
 
+ROUTES = {"dvc": ("dvc", "repro", "--force", "--single-item", "train@lenet5"), "flow": PIPELINE}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_damaged_table_never_becomes_a_number(made, undisturbed, route, outcome):
+    overwrite(made.folder / "data/splits.csv", keep_time=True)
+    assert made.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
+    shutil.rmtree(made.folder / "models/lenet5/baseline")  # so the flow has something to run
+    refused = made.run(*ROUTES[route], check=False)
+    assert refused.returncode
+    assert "data/splits.csv: received " in refused.stdout + refused.stderr
+    assert not (made.folder / "models/lenet5/baseline").exists()
+    made.run("python", "-m", "flows.doctor", check=False)
+    made.run("dvc", "repro")
+    made.check(undisturbed)
+    outcome(
+        f"data/splits.csv damaged, time and size kept, then `{route}`",
+        "the step that reads it names it and does not run; made anew, same tables",
+    )
+
+
 def test_a_damaged_image_never_becomes_a_number(made, undisturbed, outcome):
     image = sorted((made.folder / "data/raw/images").iterdir())[0]
     overwrite(image, keep_time=True)

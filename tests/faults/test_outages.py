@@ -83,7 +83,7 @@ def test_each_server_goes_away_in_mid_run_and_comes_back(
         if platform.ask(f"/flow_runs/{runs[-1]}")["state_type"] in FINAL:
             runs.append(submit(platform))
     last = ended(platform, runs[-1], wait_until)
-    while last["state_type"] != "COMPLETED" and len(runs) < 8:
+    while last["state_type"] != "COMPLETED" and len(runs) <= len(servers):  # one an outage may fail
         runs.append(submit(platform))
         last = ended(platform, runs[-1], wait_until)
     assert last["state_type"] == "COMPLETED", last["state"]

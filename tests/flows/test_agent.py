@@ -118,6 +118,12 @@ def test_code_that_is_not_committed_is_not_sent(clone):
         (clone / "components/code.py").write_text("three = 3\n")
         with pytest.raises(RecordError, match=r"components/code\.py"):
             committed()
+        git(clone, "checkout", "-q", "components/code.py")
+        git(clone, "mv", "components/code.py", "components/more code.py")
+        (clone / "components/and more.py").touch()
+        names = r"\(components/code\.py, components/more code\.py, components/and more\.py\)"
+        with pytest.raises(RecordError, match=names):
+            committed()
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)

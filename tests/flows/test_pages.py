@@ -1,14 +1,20 @@
 """The how-to pages' commands run as they stand."""
 
+import ast
 import os
+import re
 import shutil
 import signal
 import time
+from collections import Counter
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(900)]
+
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +49,51 @@ def test_own_data_killed_and_run_again(workspace):
     assert "storage: 3 images in" in workspace.run("bash", "-c", study).stdout
 
 
-def test_every_page_that_shows_commands_is_run_somewhere(workspace):
-    tests = "".join(
-        path.read_text() for path in workspace.folder.joinpath("tests").rglob("test_*.py")
+def shown():
+    """Every command that a page shows: page, prompt, how many of that prompt come before it."""
+    for page in (TESTS.parent / "docs").glob("*.md"):
+        before = Counter()
+        for line in page.read_text().splitlines():
+            if found := re.match(r"(\$|coordinator\$|agent\$) ", line):
+                yield page.name, found[1], before[found[1]]
+                before[found[1]] += 1
+
+
+def filled(given, *defaults):
+    """A call's arguments: a page, and what is given of the others."""
+    return [*map(ast.literal_eval, given), *defaults[len(given) - 1 :]]
+
+
+def followed(commands):
+    """Those that tests run: by `follow`, by their place among `commands`, or each by a name."""
+    total = Counter((page, prompt) for page, prompt, _ in commands)
+    nodes = (
+        node for path in TESTS.rglob("test_*.py") for node in ast.walk(ast.parse(path.read_text()))
     )
-    for page in (workspace.folder / "docs").glob("*.md"):
-        if any(line.startswith(("$ ", "coordinator$ ")) for line in page.read_text().splitlines()):
-            assert f'"{page.name}"' in tests
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Attribute(attr="follow"), args=[ast.Constant(), *_] as given):
+                page, prompt, start, stop = filled(given, "$", 0, None)
+                places = range(total[page, prompt])[start:stop]
+            case ast.Subscript(
+                value=ast.Call(func=ast.Attribute(attr="commands"), args=given),
+                slice=ast.Constant(value=place),
+            ):
+                page, prompt = filled(given, "$")
+                places = [place]
+            case ast.Assign(
+                targets=[ast.Tuple(elts=names)],
+                value=ast.Call(func=ast.Attribute(attr="commands"), args=given),
+            ):
+                page, prompt = filled(given, "$")
+                places = range(len(names))
+            case _:
+                continue
+        yield from ((page, prompt, place) for place in places)
+
+
+def test_every_command_that_a_page_shows_is_run_somewhere():
+    commands = set(shown())
+    assert {page for page, *_ in commands} >= {"own-data.md", "s3.md", "promotion.md"}
+    only_shown = {("s3.md", "$", 0)}  # exports the address of a store that is yours
+    assert commands - set(followed(commands)) == only_shown

@@ -1,10 +1,13 @@
-"""Waiting for Prefect's server: only while it does not answer, and not for ever."""
+"""Waiting for Prefect's server and trying again: only where that helps, and not for ever."""
 
 import httpx
 import pytest
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.logging import disable_run_logger
+from prefect.states import Failed
+from prefect.task_engine import TaskRunTimeoutError
 
+from components.errors import ImageError, RecordError, TransferError
 from flows import patience
 
 
@@ -55,3 +58,19 @@ def test_a_server_that_stays_away_ends_the_wait(monkeypatch):
 
     with pytest.raises(httpx.ConnectError):
         patience.patiently(ask)
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (TransferError("the store is away"), True),
+        (ConnectionResetError(), True),
+        (OSError("input/output error"), True),
+        (TaskRunTimeoutError("6 h"), False),
+        (RecordError("no such remote"), False),
+        (ImageError("not an image"), False),
+        (ZeroDivisionError(), False),
+    ],
+)
+def test_only_connections_and_disks_are_worth_another_try(error, again):
+    assert patience.is_worth_another_try(None, None, Failed(data=error)) is again

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import time
 
@@ -96,6 +97,24 @@ def test_what_a_flow_recorded_is_found_in_mlflow_by_its_id(flowed):
     )
     found = json.loads(workspace.run("python", "-c", script).stdout.splitlines()[-1])
     assert {"original", "compressed", "report"} <= {name for name in found if found[name] == first}
+
+
+def test_the_flows_artifact_leads_to_the_report_in_mlflow(flowed):
+    workspace, _ = flowed
+    made = workspace.ask("/artifacts/filter", {"artifacts": {"key": {"any_": ["pipeline"]}}})
+    (link,) = re.findall(r"\[the report\]\((http[^)]+)\)", made[0]["data"])
+    server = workspace.environment["MLFLOW_TRACKING_URI"]
+    run, file = re.fullmatch(
+        rf"{server}/#/experiments/\d+/runs/(\w+)/artifacts/(.+)", link
+    ).groups()
+    script = (
+        "import mlflow, pathlib, sys; print(mlflow.get_run(sys.argv[1]).info.run_name);"
+        "print(pathlib.Path(mlflow.artifacts.download_artifacts("
+        "run_id=sys.argv[1], artifact_path=sys.argv[2])).read_text())"
+    )
+    name, report = workspace.run("python", "-c", script, run, file).stdout.split("\n", 1)
+    assert name == "report"
+    assert report.strip() == (workspace.folder / "reports/index.html").read_text().strip()
 
 
 def test_both_routes_give_the_same_tables(reproduced, flowed):
@@ -216,8 +235,11 @@ def test_a_leak_stops_training(reproduced):
     frame.loc[frame["image_id"] == twice["image_id"], "part"] = other
     splits.unlink()
     frame.to_csv(splits, index=False)
+    workspace.run("dvc", "commit", "-q", "-f", "split")  # else it would pass for damage
     done = workspace.run("python", "-m", "flows.train", "lenet5", check=False)
+    splits.unlink()
     splits.write_text(text)
+    workspace.run("dvc", "commit", "-q", "-f", "split")
     assert done.returncode == 1
     assert f"LeakError: lesion {twice['lesion_id']} stands on two sides" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr

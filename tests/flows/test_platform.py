@@ -33,11 +33,20 @@ def platform(make_workspace, tiny, postgres, store, free_port):
     try:
         coordinator.follow("second-machine.md", "coordinator$", 0, 2)
         agent = elsewhere(coordinator, ports)
-        with agent.start("bash", "-c", agent.commands("second-machine.md", "agent$")[1]) as worker:
+        command = agent.commands("second-machine.md", "agent$")[1]
+        with (
+            said_by(agent).open("w") as said,
+            agent.start("bash", "-c", command, stdout=said) as worker,
+        ):
             yield coordinator, agent
             os.killpg(worker.pid, signal.SIGTERM)
     finally:
         coordinator.run("python", "-m", "flows.servers", "down")
+
+
+def said_by(agent):
+    """Where the agent's worker writes what it says."""
+    return agent.folder.parent / "worker.log"
 
 
 def elsewhere(coordinator, ports):
@@ -183,6 +192,8 @@ def test_an_alias_set_in_mlflows_page_past_the_gates_fails_the_next_run_and_is_n
     failed = run_scheduled(coordinator)
     assert failed["state_type"] == "FAILED"
     assert "fails its gates: bytes is" in failed["state"]["message"]
+    (gates,) = coordinator.ask("/artifacts/filter", {"artifacts": {"key": {"any_": ["gates"]}}})
+    assert gates["data"].startswith("# Gates shut\n\nthe champion, version 1, fails its gates: ")
     image = next((coordinator.folder / "data/raw/images").glob("*.jpg"))
     refused = coordinator.run("python", "-m", "flows.predict", str(image), check=False)
     assert refused.returncode == 1
@@ -197,15 +208,16 @@ def test_the_links_of_a_run_lead_to_mlflows_pages_of_it(platform, ran, browser):
     wanted = {"artifacts": {"key": {"any_": ["pipeline"]}}}
     made = coordinator.ask("/artifacts/filter", wanted | {"sort": "UPDATED_DESC"})
     text = next(each["data"] for each in made if each["flow_run_id"] == ran["id"])
-    runs, model = re.findall(r"\]\((http[^)]+)\)", text)
+    runs, model, report = re.findall(r"\]\((http[^)]+)\)", text)
     script = (
         "import mlflow; print(*(run.info.run_name for run in mlflow.search_runs("
         "experiment_names=['slimderm'], output_format='list', filter_string="
-        f"\"tags.`prefect.flow_run` = '{ran['id']}'\")), sep='\\n')"
+        f"\"tags.`prefect.root_flow_run` = '{ran['id']}'\")), sep='\\n')"
     )
     names = coordinator.run("python", "-c", script).stdout.split("\n")[:-1]
-    assert names
-    for page, expected in ((runs, names), (model, ["Version 1", "Version 2"])):
+    assert {"report", "original", "compressed"} <= set(names)  # of the agents, too
+    places = {runs: names, model: ["Version 1", "Version 2"], report: ["report", "index.html"]}
+    for page, expected in places.items():
         browser.get(page)
         WebDriverWait(browser, 60).until(
             lambda driver, expected=expected: all(
@@ -326,9 +338,10 @@ def test_no_secret_is_written_anywhere(platform, ran, postgres, store, secret):
     assert len({name.split("/")[0] for name in held}) == 4  # the databases, versions and artifacts
     for name, text in held.items():
         assert secret.encode() not in text, name
+    assert "@" in said_by(agent).read_text()  # names of stages
     for workspace in (coordinator, agent):
         for path in workspace.folder.parent.rglob("*"):
-            if path.is_file() and "home/prefect/storage" not in str(path):
+            if path.is_file():
                 assert secret.encode() not in path.read_bytes(), path
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:

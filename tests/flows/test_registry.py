@@ -241,6 +241,9 @@ def reviewer(record, tmp_path, monkeypatch):
     for name in ("now", "old"):
         frame.to_csv(tmp_path / "cache" / name, index=False)
     frame.assign(part="train").to_csv(tmp_path / "cache/all", index=False)
+    # In which what validates today trained, but for the lesions of rows 1 and 4.
+    swapped = frame["part"].where(~frame["lesion_id"].isin(["7", "10"]), "train")
+    frame.assign(part=swapped).to_csv(tmp_path / "cache/swapped", index=False)
     baseline = tmp_path / "models/lenet5/baseline/original"
     baseline.mkdir(parents=True)
     colour_model().save(baseline / "model.keras")
@@ -305,6 +308,26 @@ def test_the_unpruned_network_stands_in_for_a_champion_that_cannot_be_compared(
     if why is not None:
         with pytest.raises(IncomparableError, match=why):
             reviewer.review(champion, None)
+
+
+@pytest.mark.parametrize(
+    ("split", "fitted"),
+    [("now", ["1", "4", "7", "10"]), ("swapped", ["1", "4"])],
+)
+def test_calibration_is_fitted_on_lesions_that_the_version_was_not_trained_on(
+    record, reviewer, monkeypatch, split, fitted
+):
+    asked = []
+    predict = reviewer._probabilities
+    monkeypatch.setattr(
+        reviewer,
+        "_probabilities",
+        lambda candidate, rows: asked.append((candidate.name, rows)) or predict(candidate, rows),
+    )
+    version = train(record, CLASSES, split)
+    reviewer.review(version, None)
+    rows = [rows for name, rows in asked if (rows["part"] == "validation").all()]
+    assert [list(each["lesion_id"]) for each in rows] == [fitted]
 
 
 def test_a_split_that_comes_back_is_judged_anew(record, reviewer, tmp_path):

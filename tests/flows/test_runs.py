@@ -53,7 +53,10 @@ def test_without_a_clone_or_a_flow_there_is_nothing_to_name():
 
 def test_what_a_worker_started_names_its_flow_run(monkeypatch):
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "agents-own")
-    assert lineage() == {"prefect.flow_run": "agents-own"}
+    own = {"prefect.flow_run": "agents-own", "prefect.root_flow_run": "agents-own"}
+    assert lineage() == own
+    monkeypatch.setenv("SLIMDERM_ROOT_FLOW_RUN", "pipelines")
+    assert lineage() == own | {"prefect.root_flow_run": "pipelines"}
 
 
 VERDICT = {"accepted": True, "reason": "validation_accuracy 0.8200 >= 0.8000"}

@@ -1,0 +1,101 @@
+"""Inputs of a stage that a failing disk changed, their time and size kept, where DVC is content."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.errors import RecordError
+from flows import ledger, versions
+from flows.inputs import check_inputs
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
+
+MAKE = "mkdir -p data/raw/images && for file in {}; do printf $file > data/$file; done"
+FILES = ("splits.csv", "aside.csv", "raw/catalog.csv", "raw/images/1.jpg")
+STAGES = {
+    "make": {
+        "cmd": MAKE.format(" ".join(FILES)),
+        "deps": ["code.py"],
+        "outs": ["data/splits.csv", "data/aside.csv", "data/raw"],
+    },
+    "train": {
+        "foreach": ["lenet5"],
+        "do": {
+            "cmd": "mkdir -p models/${item} && echo 1 > models/${item}/record.json",
+            "deps": ["data/raw", "data/splits.csv", "${ingest.source}"],
+            "outs": ["models/${item}"],
+        },
+    },
+    "review": {"cmd": "echo", "deps": ["models", "data/raw/images"]},
+}
+
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path, monkeypatch):
+    """A repository in which everything is up to date."""
+    from dvc.repo import Repo
+
+    monkeypatch.chdir(tmp_path)
+    Repo.init(no_scm=True).close()
+    Path("code.py").touch()
+    Path("own").mkdir()
+    Path("params.yaml").write_text("ingest: {source: own, negatives: null}")
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
+    ledger.reproduce()
+    for stage in ("make", "train@lenet5", "review"):
+        check_inputs(stage)
+
+
+def rot(path):
+    """Change a byte of a file in place."""
+    path, before = Path(path), Path(path).stat()
+    path.chmod(0o644)
+    path.write_bytes(b"~" + path.read_bytes()[1:])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("file", "stage"),
+    [
+        ("data/splits.csv", "train@lenet5"),
+        ("data/raw/catalog.csv", "train@lenet5"),
+        ("models/lenet5/record.json", "review"),
+    ],
+)
+def test_an_input_that_rotted_is_named(file, stage):
+    rot(file)
+    assert not ledger.is_stale(stage)
+    with pytest.raises(RecordError, match=rf"{file}: received .* `make doctor`"):
+        check_inputs(stage)
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["own cache", "another clone's"])
+def test_a_folders_list_that_rotted_is_named(shared, tmp_path):
+    if shared:
+        elsewhere = tmp_path / "elsewhere/.dvc"
+        elsewhere.mkdir(parents=True)
+        Path(".dvc/cache").rename(elsewhere / "cache")
+        versions.share_cache(elsewhere.parent)
+    (md5,) = ledger.output_hashes("data/raw").values()
+    rot(next(tmp_path.rglob(f"{md5[:2]}/{md5[2:]}")))
+    with pytest.raises(RecordError, match=r"`make doctor`.*then delete data/raw"):
+        check_inputs("train@lenet5")
+
+
+def test_what_a_stage_does_not_read_and_images_are_not_its_concern():
+    rot("data/aside.csv")
+    rot("data/raw/images/1.jpg")  # checked against its table by whoever reads it
+    check_inputs("train@lenet5")
+    rot("data/raw/catalog.csv")
+    check_inputs("review")
+    check_inputs("make")
+
+
+def test_what_is_not_recorded_or_not_there_is_left_to_dvc():
+    Path("data/splits.csv").unlink()
+    check_inputs("train@lenet5")
+    rot("data/raw/catalog.csv")
+    Path("dvc.lock").unlink()
+    check_inputs("train@lenet5")

@@ -1,0 +1,65 @@
+"""Data versions that do not arrive: what is worth another try, and what is at fault for good."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.errors import RecordError, TransferError
+from flows import ledger, versions
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
+
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path, monkeypatch):
+    """A repository of one stage, up to date, whose remote is a folder beside it."""
+    from dvc.repo import Repo
+
+    (tmp_path / "clone").mkdir()
+    monkeypatch.chdir(tmp_path / "clone")
+    Repo.init(no_scm=True).close()
+    stages = {"make": {"cmd": "echo 1 > out", "outs": ["out"]}}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    ledger.reproduce()
+    versions.set_remote(str(tmp_path / "remote"))
+
+
+def test_what_was_sent_is_adopted_elsewhere(tmp_path):
+    versions.push(["make"])
+    made = ledger.inputs_of("make") | {"make": ledger.entry_of("make")}
+    shutil.rmtree(".dvc/cache")
+    Path("out").unlink()
+    Path("dvc.lock").unlink()
+    versions.adopt(made)
+    assert Path("out").read_text() == "1\n"
+    assert ledger.entries() == made
+
+
+def test_what_the_remote_lacks_or_a_remote_that_does_not_take_it_is_worth_another_try(tmp_path):
+    made = {"make": ledger.entry_of("make")}
+    shutil.rmtree(".dvc/cache")
+    Path("dvc.lock").unlink()
+    Path("out").unlink()
+    with pytest.raises(TransferError, match="could not be fetched from the remote"):
+        versions.adopt(made)
+    assert ledger.entries() == {}
+    (tmp_path / "remote").write_text("a file where a folder should be")
+    ledger.reproduce()
+    with pytest.raises(TransferError, match="could not be sent to the remote"):
+        versions.push(["make"])
+
+
+def test_a_remote_or_a_stage_that_does_not_exist_is_not():
+    made = {"make": ledger.entry_of("make")}
+    with pytest.raises(RecordError, match="were not sent to the remote: 'nothing' does not exist"):
+        versions.push(["nothing"])
+    Path(".dvc/config.local").unlink()
+    with pytest.raises(RecordError, match=r"were not sent to the remote: .*no remote specified"):
+        versions.push(["make"])
+    before = ledger.entries()
+    shutil.rmtree(".dvc/cache")
+    with pytest.raises(RecordError, match="were not fetched from the remote: 'other' does not"):
+        versions.adopt(made | {"other": made["make"]})
+    assert ledger.entries() == before
