@@ -32,7 +32,7 @@ from components.pruning.walk import (
     calls,
     check_model,
     ends,
-    input_names,
+    flat_inputs,
     is_functional,
     last_operations,
 )
@@ -183,7 +183,7 @@ def _follow(
 def _enter(tracer: Tracer, call: Call, given: list[Axes], nested: dict[int, _Nested]) -> list[Axes]:
     """Follow a nested model the first time; unite its inputs with new ones after that."""
     model = call.operation
-    ordered = _in_order(model, call, given)
+    ordered = _in_order(call, given)
     known = nested.get(id(model))
     if known is None:
         start = len(tracer.works)
@@ -198,13 +198,26 @@ def _enter(tracer: Tracer, call: Call, given: list[Axes], nested: dict[int, _Nes
     return known.outputs
 
 
-def _in_order(model: Any, call: Call, given: list[Axes]) -> list[Axes]:
-    """Order what a nested model is called with as its own inputs are."""
-    argument = call.arguments.args[0] if call.arguments.args else None
-    if not isinstance(argument, dict):
-        return given
+def _in_order(call: Call, given: list[Axes]) -> list[Axes]:
+    """Order what a nested model is called with as its own inputs are.
+
+    Raises
+    ------
+    ParameterError
+        When that is not one tensor of the graph for each input, of the same rank.
+    """
+    arguments, inputs = call.arguments, ends(call.operation)[0]
+    argument = arguments.args[0] if arguments.args else arguments.kwargs.get("inputs")
     axes_of = {id(tensor): axes for tensor, axes in zip(call.inputs, given, strict=True)}
-    return [axes_of[id(argument[name])] for name in input_names(model)]
+    found = [axes_of.get(id(tensor), ()) for tensor in flat_inputs(call.operation, argument)]
+    expected = [len(tensor.shape) for tensor in inputs]
+    if [len(axes) for axes in found] != expected:
+        raise ParameterError(
+            f"model: received one that calls {call.path} with tensors of rank "
+            f"{[len(axes) for axes in found]}, expected {expected}: one tensor of the graph for "
+            f"each of its inputs {', '.join(tensor.name for tensor in inputs)}"
+        )
+    return found
 
 
 def _settle(tracer: Tracer, model: Any) -> Graph:

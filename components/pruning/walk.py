@@ -89,13 +89,18 @@ def ends(model: Any) -> tuple[list[Any], list[Any]]:
     return list(graph._inputs), list(graph._outputs)
 
 
-def input_names(model: Any) -> list[str]:
-    """Return what a dict of inputs calls each of them, in the order of `ends`."""
+def flat_inputs(model: Any, argument: Any) -> list[Any]:
+    """Return what a model is called with in the order of `ends`, as Keras itself sorts it.
+
+    A dict goes by the inputs' names, unless the model has a dict of its own; everything else goes
+    by its structure.
+    """
     graph = graph_of(model)
     assert graph is not None
-    struct = graph._inputs_struct if isinstance(graph._inputs_struct, dict) else {}
-    names = {id(tensor): name for name, tensor in struct.items()}
-    return [names.get(id(tensor), tensor.name) for tensor in graph._inputs]
+    if isinstance(argument, dict) and not isinstance(graph._inputs_struct, dict):
+        argument = [argument.get(tensor.name) for tensor in graph._inputs]
+    found: list[Any] = keras.tree.flatten(argument)
+    return found
 
 
 def last_operations(model: Any) -> list[Any]:
