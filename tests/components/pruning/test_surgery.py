@@ -284,6 +284,78 @@ def test_lists_of_values_for_channels_are_cut_with_them():
     assert np.ravel(pruned.get_layer("norm").get_config()["mean"]).tolist() == [0.0, 2.0, 3.0]
 
 
+def constant(*shape):
+    return keras.initializers.Constant(np.arange(np.prod(shape), dtype="float32").reshape(shape))
+
+
+CONSTANTS = {  # a layer of 4 channels behind 3, and the weight that starts from an array
+    "kernel": (lambda: layers.Dense(4, kernel_initializer=constant(3, 4)), "kernel"),
+    "one row for all": (lambda: layers.Dense(4, kernel_initializer=constant(4)), "kernel"),
+    "one column for all": (lambda: layers.Dense(4, kernel_initializer=constant(3, 1)), "kernel"),
+    "bias as a list": (
+        lambda: layers.Dense(4, bias_initializer=keras.initializers.Constant([0.0, 1.0, 2.0, 3.0])),
+        "bias",
+    ),
+    "convolution": (lambda: layers.Conv1D(4, 1, kernel_initializer=constant(1, 3, 4)), "kernel"),
+    "depthwise": (
+        lambda: layers.SeparableConv1D(4, 1, depthwise_initializer=constant(1, 3, 1)),
+        "depthwise_kernel",
+    ),
+    "pointwise": (
+        lambda: layers.SeparableConv1D(4, 1, pointwise_initializer=constant(1, 3, 4)),
+        "pointwise_kernel",
+    ),
+    "slopes": (lambda: layers.PReLU(alpha_initializer=constant(5, 3)), "alpha"),
+    "scale": (lambda: layers.BatchNormalization(gamma_initializer=constant(3)), "gamma"),
+}
+
+
+@pytest.mark.parametrize("kind", CONSTANTS)
+def test_an_array_that_a_weight_starts_from_is_cut_with_it(kind, tmp_path):
+    make, name = CONSTANTS[kind]
+    inputs = keras.Input((5, 2))
+    x = layers.Dense(3, name="before")(inputs)
+    x = make()(x)
+    own = x._keras_history.operation
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+    graph = trace(model)
+    keep = np.ones(graph.num_bundles, bool)
+    keep[graph.producers["before"].labels[1]] = False
+    if own.name in graph.producers:
+        keep[graph.producers[own.name].labels[[0, 2]]] = False
+    pruned = remove(graph, keep)
+    started = pruned.get_layer(own.name).get_weights()  # nothing was trained: as it starts
+    pruned.save(tmp_path / "model.keras")
+    for again in (
+        keras.models.load_model(tmp_path / "model.keras"),
+        keras.models.clone_model(pruned),
+        fresh(pruned, 0),
+    ):
+        variable = getattr(again.get_layer(own.name), name)
+        index = [weight is variable for weight in again.get_layer(own.name).weights].index(True)
+        np.testing.assert_array_equal(variable, started[index])
+
+
+def test_a_table_of_words_given_as_a_constant_is_cut_with_its_channels(tmp_path):
+    table = np.arange(40.0, dtype="float32").reshape(5, 8)
+    inputs = keras.Input((7,), dtype="int32")
+    words = layers.Embedding(5, 8, embeddings_initializer=keras.initializers.Constant(table))
+    x = layers.GlobalAveragePooling1D()(words(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    graph = trace(model)
+    keep = np.ones(graph.num_bundles, bool)
+    keep[graph.producers[words.name].labels[[0, 3]]] = False
+    remove(graph, keep).save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    expected = table[:, [1, 2, 4, 5, 6, 7]]
+    for again in (loaded, fresh(loaded, 0)):
+        np.testing.assert_array_equal(again.get_layer(words.name).embeddings, expected)
+    twice = remove(trace(loaded), np.arange(graph.num_bundles - 2) != 1)
+    np.testing.assert_array_equal(
+        twice.get_layer(words.name).embeddings_initializer.value, expected[:, [0, 2, 3, 4, 5]]
+    )
+
+
 def test_words_learned_from_data_are_taken_along():
     inputs = keras.Input((3,), dtype="int64")
     lookup = layers.IntegerLookup(name="lookup")
