@@ -103,6 +103,13 @@ def flat_inputs(model: Any, argument: Any) -> list[Any]:
     return found
 
 
+def packed(model: Any, parts: list[Any]) -> Any:
+    """Arrange one part for each input, in the order of `ends`, as the model takes them."""
+    graph = graph_of(model)
+    assert graph is not None
+    return keras.tree.pack_sequence_as(graph._inputs_struct, parts)
+
+
 def last_operations(model: Any) -> list[Any]:
     """Return what makes each output of a model's graph."""
     return [tensor._keras_history.operation for tensor in ends(model)[1]]

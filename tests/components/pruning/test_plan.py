@@ -1,6 +1,7 @@
 """How many channels go, and which; and the targets that a plan can meet."""
 
 import math
+import warnings
 from fractions import Fraction
 
 import keras
@@ -202,6 +203,36 @@ def test_a_budget_in_milliseconds_is_measured_on_what_is_built(small, monkeypatc
     assert pruned.model.count_params() <= 900
     assert len(built) == 2 + budget_module.COARSE
     assert latency(small()) > 0
+
+
+def keys_of_its_own():
+    first, second = keras.Input((4,), name="aa"), keras.Input((3,), name="bb")
+    x = layers.Dense(9)(layers.Concatenate()([first, second]))
+    with warnings.catch_warnings():  # that a key is not its tensor's name
+        warnings.simplefilter("ignore", UserWarning)
+        return keras.Model({"z": first, "y": second}, layers.Dense(2)(x))
+
+
+def one_in_another():
+    first = keras.Sequential([layers.Conv2D(8, 3), layers.ReLU()])
+    return keras.Sequential([keras.Input((6, 6, 3)), first, layers.Flatten(), layers.Dense(2)])
+
+
+def lists_in_a_dict():
+    first, second = keras.Input((4,), name="u"), keras.Input((3,), name="k", dtype="int32")
+    x = layers.Concatenate()(
+        [layers.Dense(9)(first), layers.Flatten()(layers.Embedding(5, 2)(second))]
+    )
+    return keras.Model({"u": [first], "k": second}, layers.Dense(2)(x))
+
+
+@pytest.mark.parametrize("make", [keys_of_its_own, one_in_another, lists_in_a_dict])
+def test_latency_takes_whatever_inputs_a_model_has(make):
+    model = make()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        assert latency(model) > 0
+        assert prune(model, budget=Budget("latency_ms", 1e4)).log["removed"] == {}
 
 
 def test_a_budget_that_is_met_already_takes_nothing(small):
