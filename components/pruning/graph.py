@@ -24,7 +24,6 @@ from components.pruning.tracer import (
     Size,
     Slot,
     Tracer,
-    Work,
     unknown,
 )
 from components.pruning.walk import (
@@ -36,6 +35,7 @@ from components.pruning.walk import (
     is_functional,
     last_operations,
 )
+from components.pruning.work import Work, works
 
 Keep = npt.NDArray[np.bool_]  # one for each bundle: whether it stays
 
@@ -151,7 +151,6 @@ class _Nested:
 
     inputs: list[Axes]
     outputs: list[Axes]
-    works: list[Work]
 
 
 def _follow(
@@ -186,11 +185,9 @@ def _enter(tracer: Tracer, call: Call, given: list[Axes], nested: dict[int, _Nes
     ordered = _in_order(call, given)
     known = nested.get(id(model))
     if known is None:
-        start = len(tracer.works)
         outputs = _follow(tracer, model, ordered, f"{call.path}/", nested)
-        nested[id(model)] = _Nested(ordered, outputs, tracer.works[start:])
+        nested[id(model)] = _Nested(ordered, outputs)
         return outputs
-    tracer.works += known.works
     for before, now in zip(known.inputs, ordered, strict=True):
         for old, new in zip(before, now, strict=True):
             if old is not None or new is not None:
@@ -206,10 +203,9 @@ def _in_order(call: Call, given: list[Axes]) -> list[Axes]:
     ParameterError
         When that is not one tensor of the graph for each input, of the same rank.
     """
-    arguments, inputs = call.arguments, ends(call.operation)[0]
-    argument = arguments.args[0] if arguments.args else arguments.kwargs.get("inputs")
+    inputs = ends(call.operation)[0]
     axes_of = {id(tensor): axes for tensor, axes in zip(call.inputs, given, strict=True)}
-    found = [axes_of.get(id(tensor), ()) for tensor in flat_inputs(call.operation, argument)]
+    found = [axes_of.get(id(tensor), ()) for tensor in flat_inputs(call)]
     expected = [len(tensor.shape) for tensor in inputs]
     if [len(axes) for axes in found] != expected:
         raise ParameterError(
@@ -253,7 +249,7 @@ def _settle(tracer: Tracer, model: Any) -> Graph:
         producers=producers,
         works=tuple(
             replace(work, along=tuple(bundle_of[labels] for labels in work.along))
-            for work in tracer.works
+            for work in works(tracer.efforts, model)
         ),
         walls=tuple(
             Wall(path, reason, len(set(np.concatenate(labels).tolist()) - {FIXED}))

@@ -4,7 +4,6 @@ A rule takes the tracer, the call and the axes of each input, and returns the ax
 What has no rule here is a wall: nothing that touches it is pruned.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,9 +13,9 @@ from keras import activations, layers
 from components.pruning.rules_shape import OPERATION_RULES, SHAPE_RULES
 from components.pruning.tracer import (
     Axes,
+    Effort,
     Labels,
     Tracer,
-    Work,
     channel_axis,
     only,
     placed,
@@ -67,7 +66,9 @@ def dense(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     units = tracer.produce(call.path, layer, layer.kernel, 1)
     tracer.hold(layer, layer.bias, 0, units)
     tracer.size(call.path, "units", units)
-    _work(tracer, call, layer.kernel, call.inputs[0].shape[1:-1], axes[1:-1])
+    between = tuple(range(1, len(axes) - 1))
+    along = tuple(labels for labels in axes[1:-1] if labels is not None)
+    _work(tracer, call, Effort(layer.kernel, call.inputs[0], between, along))
     return (*axes[:-1], activated(tracer, call, units))
 
 
@@ -102,7 +103,7 @@ def convolution(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
         outgoing = tracer.produce(call.path, layer, layer.kernel, last, copies=groups)
         tracer.hold(layer, layer.bias, 0, outgoing)
         tracer.size(call.path, "filters", outgoing)
-    _work(tracer, call, layer.kernel, _spatial(call.outputs[0].shape, axis))
+    _work(tracer, call, Effort(layer.kernel, call.outputs[0], _spatial(call, axis)))
     return placed(axes, axis, activated(tracer, call, outgoing))
 
 
@@ -126,7 +127,7 @@ def transposed(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     filters = tracer.produce(call.path, layer, layer.kernel, rank - 2)
     tracer.hold(layer, layer.bias, 0, filters)
     tracer.size(call.path, "filters", filters)
-    _work(tracer, call, layer.kernel, _spatial(call.inputs[0].shape, axis))
+    _work(tracer, call, Effort(layer.kernel, call.inputs[0], _spatial(call, axis)))
     return placed(axes, axis, activated(tracer, call, filters))
 
 
@@ -138,7 +139,7 @@ def depthwise(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     tracer.hold(layer, layer.kernel, rank - 2, incoming)
     outgoing = None if incoming is None else np.repeat(incoming, layer.depth_multiplier)
     tracer.hold(layer, layer.bias, 0, outgoing)
-    _work(tracer, call, layer.kernel, _spatial(call.outputs[0].shape, axis))
+    _work(tracer, call, Effort(layer.kernel, call.outputs[0], _spatial(call, axis)))
     return placed(axes, axis, activated(tracer, call, outgoing))
 
 
@@ -154,7 +155,7 @@ def separable(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     tracer.hold(layer, layer.bias, 0, filters)
     tracer.size(call.path, "filters", filters)
     for kernel in (layer.depthwise_kernel, layer.pointwise_kernel):
-        _work(tracer, call, kernel, _spatial(call.outputs[0].shape, axis))
+        _work(tracer, call, Effort(kernel, call.outputs[0], _spatial(call, axis)))
     return placed(axes, axis, activated(tracer, call, filters))
 
 
@@ -230,17 +231,12 @@ def _per_channel(tracer: Tracer, call: Call, inputs: Sequence[Axes], keys: tuple
     return axes
 
 
-def _spatial(shape: Sequence[int | None], axis: int) -> list[int | None]:
-    return [size for index, size in enumerate(shape) if index not in (0, axis)]
+def _spatial(call: Call, axis: int) -> tuple[int, ...]:
+    return tuple(index for index in range(1, len(call.outputs[0].shape)) if index != axis)
 
 
-def _work(
-    tracer: Tracer, call: Call, variable: Any, sizes: Sequence[int | None], axes: Axes = ()
-) -> None:
-    along = tuple(labels for labels in axes if labels is not None)
-    whole = math.prod(size or 0 for size in sizes) // math.prod(map(len, along))
-    positions = None if None in sizes else whole
-    tracer.works.append(Work(call.path, variable, positions, along))
+def _work(tracer: Tracer, call: Call, effort: Effort) -> None:
+    tracer.efforts.setdefault(id(call.outputs[0]), []).append(effort)
 
 
 IDENTITIES: set[type] = {

@@ -11,6 +11,8 @@ from keras.src.models.functional import Functional
 
 from components.errors import ParameterError
 
+Shape = tuple[int | None, ...]
+
 
 @dataclass(frozen=True)
 class Call:
@@ -89,18 +91,41 @@ def ends(model: Any) -> tuple[list[Any], list[Any]]:
     return list(graph._inputs), list(graph._outputs)
 
 
-def flat_inputs(model: Any, argument: Any) -> list[Any]:
-    """Return what a model is called with in the order of `ends`, as Keras itself sorts it.
+def flat_inputs(call: Call) -> list[Any]:
+    """Return what a nested model is called with in the order of `ends`, as Keras itself sorts it.
 
     A dict goes by the inputs' names, unless the model has a dict of its own; everything else goes
     by its structure.
     """
-    graph = graph_of(model)
+    graph, arguments = graph_of(call.operation), call.arguments
     assert graph is not None
+    argument = arguments.args[0] if arguments.args else arguments.kwargs.get("inputs")
     if isinstance(argument, dict) and not isinstance(graph._inputs_struct, dict):
         argument = [argument.get(tensor.name) for tensor in graph._inputs]
     found: list[Any] = keras.tree.flatten(argument)
     return found
+
+
+def shapes_inside(model: Any, shapes: list[Shape]) -> dict[int, Shape]:
+    """Return the shape of each tensor inside a model that is called with inputs of such shapes.
+
+    By the tensor's id; nothing where these are the shapes that the tensors say themselves.
+    """
+    first = ends(model)[0]
+    if all(tuple(own.shape) == shape for own, shape in zip(first, shapes, strict=True)):
+        return {}
+    made = {
+        id(own): keras.KerasTensor(shape, own.dtype, sparse=own.sparse)
+        for own, shape in zip(first, shapes, strict=True)
+    }
+    for call in calls(model):
+        if call.inputs:
+            args, kwargs = call.arguments.fill_in(made)
+            outputs = keras.tree.flatten(call.operation.compute_output_spec(*args, **kwargs))
+        else:
+            outputs = [made.get(id(tensor), tensor) for tensor in call.outputs]
+        made |= {id(own): found for own, found in zip(call.outputs, outputs, strict=True)}
+    return {key: tuple(tensor.shape) for key, tensor in made.items()}
 
 
 def packed(model: Any, parts: list[Any]) -> Any:

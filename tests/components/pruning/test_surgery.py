@@ -1,5 +1,6 @@
 """The smaller model is a plain Keras model, and the log makes it again."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from components.pruning.cost import Costs, multiply_accumulates
 from components.pruning.graph import trace
 from components.pruning.log import replay, write_log
 from components.pruning.proof import deviation, randomise
+from components.pruning.pruner import prune
+from components.pruning.recipe import Budget
 from components.pruning.surgery import remove
 from components.training.networks import build
 
@@ -267,6 +270,30 @@ def test_an_open_input_size_has_no_count():
     model = keras.Model(image, layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(image)))
     with pytest.raises(ParameterError, match="fixed size"):
         multiply_accumulates(model)
+
+
+def test_a_nested_model_of_open_size_is_counted_at_the_size_of_each_call():
+    image = keras.Input((None, None, 3))
+    open_size = keras.Model(image, layers.Conv2D(3, 1, name="c")(image), name="open")
+    image = keras.Input((None, None, 3))
+    outer = keras.Model(image, open_size(open_size(image)), name="outer")
+    image = keras.Input((8, 6, 3))
+    x = layers.MaxPooling2D(2)(outer(image))
+    x = layers.GlobalAveragePooling2D()(outer(inputs=x, training=False))
+    model = keras.Model(image, layers.Dense(2)(x))
+    assert multiply_accumulates(model) == 2 * 48 * 9 + 2 * 12 * 9 + 6
+
+
+def test_a_network_taken_over_for_other_classes_is_counted_and_fits_a_budget():
+    make = functools.partial(keras.applications.MobileNetV2, weights=None, include_top=False)
+    image = keras.Input((32, 32, 3))
+    x = layers.GlobalAveragePooling2D()(make(input_shape=(None, None, 3))(image, training=False))
+    model = keras.Model(image, layers.Dense(2)(x))
+    assert multiply_accumulates(model) == multiply_accumulates(make(input_shape=(32, 32, 3))) + 2560
+    pruned = prune(model, budget=Budget("multiply_accumulates", 2e6))
+    before, after = pruned.report.multiply_accumulates
+    assert before == multiply_accumulates(model)
+    assert 1.5e6 < multiply_accumulates(pruned.model) == after <= 2e6
 
 
 def test_lists_of_values_for_channels_are_cut_with_them():
