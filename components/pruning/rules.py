@@ -110,13 +110,20 @@ def convolution(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
 def _own_channel_each(tracer: Tracer, call: Call, incoming: Labels | None) -> Labels | None:
     """As many groups as channels: what each filter makes goes with the channel that it reads."""
     layer = call.operation
-    outgoing = None if incoming is None else np.repeat(incoming, layer.filters // layer.groups)
+    outgoing = _repeated(tracer, call, incoming, layer.filters // layer.groups)
     last = len(layer.kernel.shape) - 1
     tracer.hold(layer, layer.kernel, last, outgoing)
     tracer.hold(layer, layer.bias, 0, outgoing)
     tracer.size(call.path, "filters", outgoing)
     tracer.size(call.path, "groups", incoming)
     return outgoing
+
+
+def _repeated(tracer: Tracer, call: Call, incoming: Labels | None, times: int) -> Labels | None:
+    """Label channels of which so many are made of each that comes in."""
+    if incoming is None and times > 1:  # a reader of the report would look for them
+        tracer.wall(call.path, "makes its channels of ones that stay", np.empty(0, np.int64))
+    return None if incoming is None else np.repeat(incoming, times)
 
 
 def transposed(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
@@ -137,7 +144,7 @@ def depthwise(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     axis, rank = channel_axis(layer, len(axes)), len(layer.kernel.shape)
     incoming = only(tracer, call, axes, axis)
     tracer.hold(layer, layer.kernel, rank - 2, incoming)
-    outgoing = None if incoming is None else np.repeat(incoming, layer.depth_multiplier)
+    outgoing = _repeated(tracer, call, incoming, layer.depth_multiplier)
     tracer.hold(layer, layer.bias, 0, outgoing)
     _work(tracer, call, Effort(layer.kernel, call.outputs[0], _spatial(call, axis)))
     return placed(axes, axis, activated(tracer, call, outgoing))
