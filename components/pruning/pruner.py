@@ -130,6 +130,12 @@ def prune(
         )
     if ratio is not None:
         check_ratio(ratio)
+    for name, value, kind in (("budget", budget, Budget), ("limits", limits, Limits)):
+        if value is not None and not isinstance(value, kind):
+            raise ParameterError(
+                f"{name}: received {value!r}, expected a {kind.__name__}, to be imported from "
+                "components.pruning.recipe"
+            )
     graph = trace(model)
     evidence = Evidence(graph, data, loss, seed)
     planner = Planner(

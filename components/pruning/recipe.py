@@ -104,9 +104,10 @@ class Budget:
             raise ParameterError(
                 f"budget: received {self.kind!r}, expected one of {', '.join(KINDS)}"
             )
-        if isinstance(self.limit, bool) or not 0 < self.limit < float("inf"):
+        number = isinstance(self.limit, Real) and not isinstance(self.limit, bool)
+        if not number or not 0 < self.limit < float("inf"):
             raise ParameterError(
-                f"budget: received {self.limit} {self.kind}, expected a positive number"
+                f"budget: received {self.limit!r} {self.kind}, expected a positive number"
             )
 
 

@@ -424,6 +424,13 @@ def test_a_ratio_outside_is_refused(small, ratio):
         (lambda m: prune(m, ratio=0.5, limits=Limits(keep="a")), "keep: received 'a'"),
         (lambda m: Budget("seconds", 3), "budget: received 'seconds'"),
         (lambda m: Budget("bytes", float("nan")), "positive number"),
+        (
+            lambda m: Budget("parameters", "9"),
+            "received '9' parameters, expected a positive number",
+        ),
+        (lambda m: Budget("parameters", None), "received None parameters"),
+        (lambda m: prune(m, budget={"parameters": 900}), "received {'parameters': 900}.*a Budget"),
+        (lambda m: prune(m, ratio=0.5, limits={"keep": ["a"]}), "received {'keep'.*a Limits"),
     ],
 )
 def test_contradictions_and_unknown_names_are_refused(small, make, words):

@@ -89,6 +89,27 @@ def test_a_log_of_another_model_is_refused(small, halved):
         replay(graph.model, parted)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda log: [log], "received list"),
+        (lambda log: {key: log[key] for key in log if key != "widths"}, "None for widths"),
+        (lambda log: {key: log[key] for key in log if key != "removed"}, "None for removed"),
+        (lambda log: {**log, "removed": {"c": [99]}}, r"c without the channels \[99\].*0 to 5"),
+        (lambda log: {**log, "removed": {"c": [-1]}}, r"c without the channels \[-1\]"),
+        (lambda log: {**log, "removed": {"c": [0.5]}}, r"\[0.5\] for c"),
+        (lambda log: {**log, "removed": {"c": 1}}, "1 for c"),
+        (lambda log: {**log, "removed": {"conv9": [0]}}, "conv9 without the channels"),
+        (lambda log: {**log, "widths": {"a": 8}, "model": None}, "b absent, here 8"),
+        (lambda log: {**log, "widths": [8]}, r"\[8\] for widths"),
+    ],
+)
+def test_a_log_that_is_spoilt_is_refused(spoil, words, small, halved):
+    graph = trace(small())
+    with pytest.raises(ParameterError, match=words):
+        replay(graph.model, spoil(write_log(graph, halved(graph))))
+
+
 def test_weights_that_are_left_are_the_old_ones_by_hand(small):
     model = small()
     graph = trace(model)
