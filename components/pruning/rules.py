@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from keras import activations, layers
+from keras import activations, layers, ops
 
 from components.pruning.rules_shape import OPERATION_RULES, SHAPE_RULES
 from components.pruning.tracer import (
@@ -26,15 +26,19 @@ from components.pruning.walk import Call
 Rule = Callable[[Tracer, Call, Sequence[Axes]], Axes]
 
 # Activations that treat every value by itself. A softmax does not: it sums over the channels.
+ELEMENTWISE_NAMES = (
+    "relu", "relu6", "silu", "gelu", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign",
+    "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink",
+    "leaky_relu", "linear", "exponential", "mish", "celu", "log_sigmoid", "squareplus",
+    "threshold", "sparse_plus", "sparse_sigmoid",
+)  # fmt: skip
+# Most are there twice: as an activation and as an operation.
 ELEMENTWISE = {
-    getattr(activations, name)
-    for name in (
-        "relu", "relu6", "silu", "gelu", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign",
-        "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink",
-        "leaky_relu", "linear", "exponential", "mish", "celu", "log_sigmoid", "squareplus",
-        "threshold", "sparse_plus", "sparse_sigmoid",
-    )
-}  # fmt: skip
+    getattr(module, name)
+    for module in (activations, ops)
+    for name in ELEMENTWISE_NAMES
+    if hasattr(module, name)
+}
 
 
 def activated(tracer: Tracer, call: Call, labels: Labels | None) -> Labels | None:
@@ -43,7 +47,9 @@ def activated(tracer: Tracer, call: Call, labels: Labels | None) -> Labels | Non
     if activation is None or activation in ELEMENTWISE or type(activation) in IDENTITIES:
         return labels
     name = getattr(activation, "__name__", type(activation).__name__)
-    tracer.wall(call.path, f"activation {name} may mix channels", labels)
+    layer = isinstance(activation, layers.Layer)
+    obstacle = "is a layer, which is not followed here" if layer else "may mix channels"
+    tracer.wall(call.path, f"activation {name} {obstacle}", labels)
     return None
 
 

@@ -215,7 +215,7 @@ def remade(model: Any, config: dict[str, Any] | None = None) -> Any:
         _take_vocabulary(layer, configs[path])
         for key in configs[path]:
             part = getattr(layer, "_output_shape" if key == "output_shape" else key, None)
-            if isinstance(part, FunctionType) and not part.__module__.startswith("keras."):
+            if isinstance(part, FunctionType) and not _goes_by_name(part):
                 name = f"{path}/{key}"  # stands for it in the config
                 bare = isinstance(layer, keras.layers.Lambda)
                 configs[path][key] = name if bare else _named(name)
@@ -226,6 +226,16 @@ def remade(model: Any, config: dict[str, Any] | None = None) -> Any:
         return type(model).from_config(config, custom_objects=known)
     except (TypeError, ValueError) as error:
         raise _not_remade(model, error) from error
+
+
+def _goes_by_name(function: FunctionType) -> bool:
+    """Tell whether Keras finds this very function by the name that a config gives it.
+
+    Not an operation: there `keras.ops.gelu` becomes `keras.activations.gelu`, which is another.
+    """
+    return function.__module__.startswith("keras.") and not function.__module__.startswith(
+        "keras.src.ops."
+    )
 
 
 def _take_vocabulary(layer: Any, config: dict[str, Any]) -> None:

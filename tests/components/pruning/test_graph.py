@@ -186,6 +186,20 @@ def test_a_dense_layer_with_softmax_in_the_middle_is_a_wall():
     assert [wall.path for wall in trace(model).walls] == ["gate"]
 
 
+@pytest.mark.parametrize(
+    ("activation", "reason"),
+    [
+        (layers.PReLU, "PReLU is a layer, which is not followed here"),
+        (lambda: keras.ops.softmax, "softmax may mix channels"),
+    ],
+)
+def test_an_activation_that_is_a_wall_has_its_true_reason(activation, reason):
+    inputs = keras.Input((4,))
+    x = layers.Dense(5, activation=activation(), name="gate")(inputs)
+    (wall,) = trace(keras.Model(inputs, layers.Dense(2)(x))).walls
+    assert (wall.path, wall.reason) == ("gate", f"activation {reason}")
+
+
 def test_the_softmax_of_the_classes_is_no_wall_worth_a_word():
     inputs = keras.Input((4,))
     x = layers.Dense(5, name="hidden")(inputs)

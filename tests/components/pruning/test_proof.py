@@ -12,6 +12,7 @@ from components.pruning import graph as graph_module
 from components.pruning import rules_shape, surgery
 from components.pruning.graph import trace
 from components.pruning.proof import deviation, randomise, without_softmax
+from components.pruning.rules import ELEMENTWISE_NAMES
 from components.training.networks import build
 
 TOLERANCE = 1e-4
@@ -84,6 +85,22 @@ def test_a_layer_that_sees_the_image_too_keeps_its_channels(kind, image_first, h
     assert free["before"]
     assert not free["near"]
     assert deviation(graph, halved(graph), batch(model)) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(ELEMENTWISE_NAMES) - {"linear", "exponential", "mish", "threshold"})
+)
+def test_an_operation_that_is_an_activation_hides_no_channels(name, halved):
+    inputs = keras.Input((6,))
+    x = layers.Dense(8, activation=getattr(keras.ops, name))(inputs)
+    x = layers.Activation(getattr(keras.ops, name))(layers.Dense(8)(x))
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    randomise(model, seed=0)
+    graph = trace(model)
+    assert not graph.walls
+    assert deviation(graph, halved(graph), batch(model)) < TOLERANCE
+    same = surgery.remove(graph, np.ones(graph.num_bundles, bool))
+    np.testing.assert_array_equal(same(batch(model)), model(batch(model)))
 
 
 # Graphs at random: a few blocks, each with a kind, applied to a list of tensors of one size.
