@@ -21,7 +21,7 @@ from components.pruning.tracer import (
     placed,
     unknown,
 )
-from components.pruning.walk import Call
+from components.pruning.walk import Call, is_operation
 
 Rule = Callable[[Tracer, Call, Sequence[Axes]], Axes]
 
@@ -291,6 +291,6 @@ RULES: dict[type, Rule] = {
 def rule_for(operation: Any) -> Rule:
     """Find the rule of a layer or operation by its very class; `unknown` where there is none."""
     kind = type(operation)
-    if kind.__module__.startswith("keras.src.ops."):
+    if is_operation(kind):
         return OPERATION_RULES.get(kind.__name__, unknown)
     return RULES.get(kind, unknown)

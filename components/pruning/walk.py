@@ -61,6 +61,12 @@ def is_functional(operation: Any) -> bool:
     return type(operation) in (Functional, keras.Sequential) and graph_of(operation) is not None
 
 
+def is_operation(kind: Any) -> bool:
+    """Tell whether a class or a function is one of `keras.ops`."""
+    module: str = kind.__module__
+    return module.startswith("keras.src.ops.")
+
+
 def graph_of(model: Any) -> Any | None:
     """Return the functional graph inside a model, None where there is none."""
     if isinstance(model, keras.Sequential):
@@ -233,9 +239,7 @@ def _goes_by_name(function: FunctionType) -> bool:
 
     Not an operation: there `keras.ops.gelu` becomes `keras.activations.gelu`, which is another.
     """
-    return function.__module__.startswith("keras.") and not function.__module__.startswith(
-        "keras.src.ops."
-    )
+    return function.__module__.startswith("keras.") and not is_operation(function)
 
 
 def _take_vocabulary(layer: Any, config: dict[str, Any]) -> None:
