@@ -16,6 +16,7 @@ from components.pruning.graph import Keep
 from components.pruning.plan import LARGEST, Planner
 from components.pruning.recipe import Budget
 from components.pruning.surgery import remove
+from components.pruning.walk import ends, packed
 
 FINE, COARSE = 20, 6  # halvings of the interval: of arithmetic, and of what must be built
 WARM_UP, REPEATS = 3, 15
@@ -105,16 +106,14 @@ def latency(model: keras.Model) -> float:
     ParameterError
         When the model's input size is open.
     """
-    for tensor in model.inputs:
+    tensors = ends(model)[0]
+    for tensor in tensors:
         if None in tensor.shape[1:]:
             raise ParameterError(
                 f"model: received one whose input {tensor.name} has the open size "
                 f"{tensor.shape[1:]}, expected a fixed one; latency depends on it"
             )
-    inputs = [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
-    given: Any = inputs if len(inputs) > 1 else inputs[0]
-    if isinstance(model.input, dict):
-        given = dict(zip((tensor.name for tensor in model.inputs), inputs, strict=True))
+    given = packed(model, [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in tensors])
     times = []
     for _ in range(WARM_UP + REPEATS):
         started = time.perf_counter()

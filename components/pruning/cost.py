@@ -69,8 +69,8 @@ class Costs:
         for work in self.graph.works:
             if work.positions is None:
                 raise ParameterError(
-                    f"model: received one whose input size is open at {work.path}, expected a "
-                    "fixed size; multiply-accumulates depend on it"
+                    f"model: received one in which the size of what reaches {work.path} is open, "
+                    "expected inputs of fixed size; multiply-accumulates depend on it"
                 )
             channels = math.prod(int(kept(keep, labels).sum()) for labels in work.along)
             total += work.positions * channels * self.size(work.variable, keep)

@@ -1,6 +1,6 @@
 """What data says of a model's channels: gradients and activations, on any backend of Keras."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,7 +64,7 @@ def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Lab
     Raises
     ------
     ParameterError
-        When there is no batch.
+        When there is no batch, or one that is no pair of inputs and targets.
     """
     copy = _quiet_copy(graph.model)
     producers = trace(copy).producers
@@ -72,7 +72,7 @@ def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Lab
     optimizer = _Products(axes)
     copy.compile(optimizer, loss)
     number = 0
-    for inputs, targets in batches:
+    for inputs, targets in _pairs(batches):
         copy.train_on_batch(inputs, targets)
         number += 1
     _check(number)
@@ -106,7 +106,7 @@ def read_activations(graph: Graph, batches: Any) -> Iterator[tuple[Labels, Float
     Raises
     ------
     ParameterError
-        When there is no batch.
+        When there is no batch, or one that is no pair of inputs and targets.
     """
     reading = {
         id(slot.layer): slot
@@ -127,8 +127,8 @@ def read_activations(graph: Graph, batches: Any) -> Iterator[tuple[Labels, Float
 
     number = 0
     with _listening([slot.layer for slot in reading.values()], note):
-        for batch in batches:
-            graph.model(batch[0], training=False)
+        for inputs, _ in _pairs(batches):
+            graph.model(inputs, training=False)
             number += 1
     _check(number)
     for key, (absolute, positive, count) in sums.items():
@@ -170,6 +170,19 @@ def _listening(layers: list[Any], note: Callable[[Any, Any], None]) -> Iterator[
     finally:
         for layer in layers:
             object.__delattr__(layer, "call")
+
+
+def _pairs(batches: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield inputs and targets of each batch, and refuse what is no such pair."""
+    expected = "expected batches, each a pair (inputs, targets); one batch is [(inputs, targets)]"
+    if not isinstance(batches, Iterable):
+        raise ParameterError(f"data: received {type(batches).__name__}, {expected}")
+    for batch in batches:
+        if not isinstance(batch, tuple | list):
+            raise ParameterError(f"data: received {type(batch).__name__} for a batch, {expected}")
+        if len(batch) != 2:
+            raise ParameterError(f"data: received a batch of {len(batch)} parts, {expected}")
+        yield batch[0], batch[1]
 
 
 def _check(number: int) -> None:

@@ -24,7 +24,6 @@ from components.pruning.tracer import (
     Size,
     Slot,
     Tracer,
-    Work,
     unknown,
 )
 from components.pruning.walk import (
@@ -32,10 +31,11 @@ from components.pruning.walk import (
     calls,
     check_model,
     ends,
-    input_names,
+    flat_inputs,
     is_functional,
     last_operations,
 )
+from components.pruning.work import Work, works
 
 Keep = npt.NDArray[np.bool_]  # one for each bundle: whether it stays
 
@@ -151,7 +151,6 @@ class _Nested:
 
     inputs: list[Axes]
     outputs: list[Axes]
-    works: list[Work]
 
 
 def _follow(
@@ -183,14 +182,12 @@ def _follow(
 def _enter(tracer: Tracer, call: Call, given: list[Axes], nested: dict[int, _Nested]) -> list[Axes]:
     """Follow a nested model the first time; unite its inputs with new ones after that."""
     model = call.operation
-    ordered = _in_order(model, call, given)
+    ordered = _in_order(call, given)
     known = nested.get(id(model))
     if known is None:
-        start = len(tracer.works)
         outputs = _follow(tracer, model, ordered, f"{call.path}/", nested)
-        nested[id(model)] = _Nested(ordered, outputs, tracer.works[start:])
+        nested[id(model)] = _Nested(ordered, outputs)
         return outputs
-    tracer.works += known.works
     for before, now in zip(known.inputs, ordered, strict=True):
         for old, new in zip(before, now, strict=True):
             if old is not None or new is not None:
@@ -198,13 +195,25 @@ def _enter(tracer: Tracer, call: Call, given: list[Axes], nested: dict[int, _Nes
     return known.outputs
 
 
-def _in_order(model: Any, call: Call, given: list[Axes]) -> list[Axes]:
-    """Order what a nested model is called with as its own inputs are."""
-    argument = call.arguments.args[0] if call.arguments.args else None
-    if not isinstance(argument, dict):
-        return given
+def _in_order(call: Call, given: list[Axes]) -> list[Axes]:
+    """Order what a nested model is called with as its own inputs are.
+
+    Raises
+    ------
+    ParameterError
+        When that is not one tensor of the graph for each input, of the same rank.
+    """
+    inputs = ends(call.operation)[0]
     axes_of = {id(tensor): axes for tensor, axes in zip(call.inputs, given, strict=True)}
-    return [axes_of[id(argument[name])] for name in input_names(model)]
+    found = [axes_of.get(id(tensor), ()) for tensor in flat_inputs(call)]
+    expected = [len(tensor.shape) for tensor in inputs]
+    if [len(axes) for axes in found] != expected:
+        raise ParameterError(
+            f"model: received one that calls {call.path} with tensors of rank "
+            f"{[len(axes) for axes in found]}, expected {expected}: one tensor of the graph for "
+            f"each of its inputs {', '.join(tensor.name for tensor in inputs)}"
+        )
+    return found
 
 
 def _settle(tracer: Tracer, model: Any) -> Graph:
@@ -240,7 +249,7 @@ def _settle(tracer: Tracer, model: Any) -> Graph:
         producers=producers,
         works=tuple(
             replace(work, along=tuple(bundle_of[labels] for labels in work.along))
-            for work in tracer.works
+            for work in works(tracer.efforts, model)
         ),
         walls=tuple(
             Wall(path, reason, len(set(np.concatenate(labels).tolist()) - {FIXED}))

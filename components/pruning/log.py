@@ -65,10 +65,9 @@ def read_log(graph: Graph, log: Mapping[str, Any]) -> Keep:
     Raises
     ------
     ParameterError
-        When the log is of another format or was written for another model.
+        When the log is malformed, of another format, or was written for another model.
     """
-    if log.get("format") != FORMAT:
-        raise ParameterError(f"log: received format {log.get('format')!r}, expected {FORMAT}")
+    _check_form(log)
     widths = {path: len(producer.labels) for path, producer in graph.producers.items()}
     if log["widths"] != widths:
         wrong = [
@@ -77,11 +76,17 @@ def read_log(graph: Graph, log: Mapping[str, Any]) -> Keep:
             if log["widths"].get(path) != widths.get(path)
         ]
         raise ParameterError(
-            f"log: received one of {log['model']!r} with {'; '.join(wrong[:3])}, expected one "
+            f"log: received one of {log.get('model')!r} with {'; '.join(wrong[:3])}, expected one "
             "written for this model"
         )
     keep = np.ones(graph.num_bundles, bool)
     for path, places in log["removed"].items():
+        width = widths.get(path, 0)
+        if any(not 0 <= place < width for place in places):
+            raise ParameterError(
+                f"log: received {path} without the channels {places}, expected layers of this "
+                f"model and places from 0 to {width - 1}"
+            )
         keep[graph.producers[path].labels[places]] = False
     if write_log(graph, keep)["removed"] != log["removed"]:
         raise ParameterError(
@@ -89,3 +94,18 @@ def read_log(graph: Graph, log: Mapping[str, Any]) -> Keep:
             "for this model"
         )
     return keep
+
+
+def _check_form(log: Any) -> None:
+    expected = "expected what `write_log` gives, or its JSON read from a file"
+    if not isinstance(log, Mapping):
+        raise ParameterError(f"log: received {type(log).__name__}, {expected}")
+    if log.get("format") != FORMAT:
+        raise ParameterError(f"log: received format {log.get('format')!r}, expected {FORMAT}")
+    for key in ("widths", "removed"):
+        if not isinstance(log.get(key), Mapping):
+            raise ParameterError(f"log: received {log.get(key)!r} for {key}, {expected}")
+    for path, places in log["removed"].items():
+        whole = isinstance(places, list) and all(type(place) is int for place in places)
+        if not whole or not places:
+            raise ParameterError(f"log: received {places!r} for {path}, {expected}")

@@ -73,16 +73,15 @@ def magnitude_masks(
     Raises
     ------
     ParameterError
-        For a model whose layers cannot be read, a ratio outside (0, 1), an unknown scope, or a
-        layer that does not exist.
+        For a model whose layers cannot be read, a ratio outside (0, 1), an unknown scope, a layer
+        that does not exist, or where no kernel is left to mask.
     """
     check_model(model)
     check_ratio(ratio)
     if scope not in SCOPES:
         raise ParameterError(f"scope: received {scope!r}, expected one of {', '.join(SCOPES)}")
     chosen = {
-        name: np.abs(read(kernel))
-        for name, kernel in chosen_kernels(model, keep=keep, only=only).items()
+        name: np.abs(read(kernel)) for name, kernel in _some_kernels(model, keep, only).items()
     }
     if scope == "local":
         return {name: _largest([values], ratio)[0] for name, values in chosen.items()}
@@ -110,6 +109,18 @@ def chosen_kernels(
 
     layers = (set(known) if only is None else named(only)) - named(keep)
     return {name: kernel for name, kernel in found.items() if layer_of[name] in layers}
+
+
+def _some_kernels(
+    model: keras.Model, keep: Sequence[str], only: Sequence[str] | None
+) -> dict[str, Any]:
+    found = chosen_kernels(model, keep=keep, only=only)
+    if not found:
+        raise ParameterError(
+            f"model: received {model.name!r} with keep {list(keep)} and only {only}, which leave "
+            f"none of its {len(kernels(model))} kernels, expected at least one to mask or measure"
+        )
+    return found
 
 
 def _largest(arrays: list[npt.NDArray[Any]], ratio: float) -> list[npt.NDArray[np.bool_]]:
@@ -140,6 +151,12 @@ def apply_masks(model: keras.Model, masks: Masks) -> None:
 def sparsity(
     model: keras.Model, *, keep: Sequence[str] = (), only: Sequence[str] | None = None
 ) -> float:
-    """Measure the true share of zeros among the weights that multiply, of layers as named."""
-    values = [read(kernel) for kernel in chosen_kernels(model, keep=keep, only=only).values()]
+    """Measure the true share of zeros among the weights that multiply, of layers as named.
+
+    Raises
+    ------
+    ParameterError
+        For a layer that does not exist, or where no such weight is left.
+    """
+    values = [read(kernel) for kernel in _some_kernels(model, keep, only).values()]
     return sum(int((value == 0).sum()) for value in values) / sum(value.size for value in values)

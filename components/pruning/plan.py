@@ -1,7 +1,7 @@
 """Which bundles go: so many of each group, or all that score below one threshold."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +10,9 @@ import numpy.typing as npt
 from components.errors import ParameterError
 from components.pruning.graph import Graph, Group, Keep
 from components.pruning.importance import Floats
-from components.pruning.recipe import SCOPES, Limits, matching
+from components.pruning.recipe import SCOPES, Budget, Limits, matching
+from components.pruning.tracer import FIXED, Labels
+from components.pruning.walk import layers_by_path
 
 LARGEST = Fraction(999_999, 1_000_000)
 
@@ -62,27 +64,35 @@ class Planner:
         self.floors = self._floors()
         self.free = graph.free & ~self._whole()
         self.ranks = self._ranks(comparable)
-
-    def _matching(self, pattern: str) -> list[str]:
-        return matching(self.graph.producers, pattern, "layer with channels of its own")
+        self.losses = {group.name: self._losses(group, 1) for group in graph.groups}
+        self.steps = self.losses
+        if (multiple := self.limits.multiple) > 1:
+            self.steps = {group.name: self._losses(group, multiple) for group in graph.groups}
 
     def _whole(self) -> Keep:
         """Bundles of layers that are to stay as they are."""
-        whole = np.zeros(self.graph.num_bundles, bool)
-        for pattern in self.limits.keep:
-            for path in self._matching(pattern):
-                whole[self.graph.producers[path].labels] = True
+        whole = self._named(self.limits.keep)
         if self.limits.only is not None:
-            named = {path for pattern in self.limits.only for path in self._matching(pattern)}
+            named = self._named(self.limits.only)
             for group in self.graph.groups:
-                if named.isdisjoint(group.layers):
+                if not named[group.bundles].any():
                     whole[group.bundles] = True
         return whole
+
+    def _named(self, patterns: Sequence[str]) -> Keep:
+        """Bundles of the layers that patterns name."""
+        named = np.zeros(self.graph.num_bundles, bool)
+        touched = _touched(self.graph) if patterns else {}
+        kind = "layer that makes channels or holds weights for them"
+        for pattern in patterns:
+            for path in matching(touched, pattern, kind):
+                named[touched[path]] = True
+        return named
 
     def _floors(self) -> dict[str, int]:
         floors, multiple = dict.fromkeys(self.graph.producers, 1), self.limits.multiple
         for pattern, floor in self.limits.floors.items():
-            for path in self._matching(pattern):
+            for path in matching(self.graph.producers, pattern, "layer with channels of its own"):
                 floors[path] = -(-floor // multiple) * multiple
         return floors
 
@@ -100,25 +110,35 @@ class Planner:
 
         A group of n keeps floor(n (1 - ratio)), as many as the paper's formula (section 4.1).
         """
-        keep = np.ones(self.graph.num_bundles, bool)
         share = 1 - Fraction(str(ratio)) if isinstance(ratio, float) else 1 - ratio
-        if self.scope == "global":
-            candidates = np.flatnonzero(self.free)
-            gone = sum(
-                self.original[group.name] - len(group.bundles)
-                for group in self.graph.groups
-                if self.free[group.bundles].any()
-            )
-            number = len(candidates) - math.floor((len(candidates) + gone) * share)
-            order = candidates[np.argsort(self.ranks[candidates], kind="stable")]
-            keep[order[: max(0, number)]] = False
+        wanted = self._by_rank(share) if self.scope == "global" else self._by_group(share)
+        keep = np.ones(self.graph.num_bundles, bool)
         for group in self.graph.groups:
-            if self.scope == "global":
-                wanted = int(keep[group.bundles].sum())
-            else:
-                wanted = math.floor(self.original[group.name] * share)
-            self._settle(keep, group, self._rounded(wanted, len(group.bundles)))
+            order, left = self.steps[group.name]
+            target = self._rounded(wanted[group.name], len(group.bundles))
+            nearest = left[np.argmin(np.abs(left - target))]  # of two the wider
+            keep[order[: len(group.bundles) - nearest]] = False
         return keep
+
+    def _by_group(self, share: Fraction) -> dict[str, int]:
+        return {name: math.floor(number * share) for name, number in self.original.items()}
+
+    def _by_rank(self, share: Fraction) -> dict[str, int]:
+        """Take the least of all bundles that may go, as many as there are to go of all."""
+        gone = sum(
+            self.original[group.name] - len(group.bundles)
+            for group in self.graph.groups
+            if self.free[group.bundles].any()
+        )
+        candidates = int(self.free.sum())
+        number = candidates - math.floor((candidates + gone) * share)
+        able = np.sort(
+            np.concatenate([np.empty(0, np.int64), *(o for o, _ in self.losses.values())])
+        )
+        least = able[np.argsort(self.ranks[able], kind="stable")][: max(0, number)]
+        goes = np.zeros(self.graph.num_bundles, bool)
+        goes[least] = True
+        return {group.name: int((~goes[group.bundles]).sum()) for group in self.graph.groups}
 
     def _rounded(self, wanted: int, width: int) -> int:
         multiple = self.limits.multiple
@@ -127,26 +147,81 @@ class Planner:
         nearest = max(1, (wanted + multiple // 2) // multiple) * multiple
         return min(width, nearest)
 
-    def _settle(self, keep: Keep, group: Group, wanted: int) -> None:
-        """Leave a group its best `wanted` bundles, those that must stay, and each layer's floor."""
+    def _losses(self, group: Group, multiple: int) -> tuple[Labels, Labels]:
+        """Order the bundles that may go, and count what is left of the group after each step.
+
+        A step is so many bundles of one kind that a multiple of it is left; bundles are of one kind
+        that are in the same layers. It is left out where a layer would fall below its floor.
+        """
         removable = group.bundles[self.free[group.bundles]]
         # Of equals the later goes first, as in the uninformed choice.
         order = removable[::-1][np.argsort(self.scores[removable[::-1]], kind="stable")]
-        number = max(0, min(len(group.bundles) - wanted, len(order)))
-        keep[group.bundles] = True
-        keep[order[:number]] = False
-        for path in group.layers:
-            labels = self.graph.producers[path].labels
-            gone = order[:number][~keep[order[:number]]]
-            gone = gone[np.isin(gone, labels)]
-            missing = min(self.floors[path], len(labels)) - int(keep[labels].sum())
-            if missing > 0:
-                copies = len(labels) // len(np.unique(labels))
-                keep[gone[::-1][: -(-missing // copies)]] = True
+        shares, kinds = self._kinds(group)
+        widths = shares.T @ np.bincount(kinds)
+        floors = np.minimum([self.floors[path] for path in group.layers], widths)
+        kind_of = np.zeros(self.graph.num_bundles, np.int64)
+        kind_of[group.bundles] = kinds
+        if len(shares) == multiple == 1:
+            order = order[: len(kinds) - int(np.ceil(floors / shares[0]).max())]
+            return order, len(kinds) - np.arange(len(order) + 1)
+        steps = []
+        for kind, total in enumerate(np.bincount(kinds)):
+            places = np.flatnonzero(kind_of[order] == kind)
+            ends = np.arange(total % multiple or multiple, len(places) + 1, multiple)
+            parts = np.split(places, ends)[: len(ends)]
+            steps += [(int(part[-1]), kind, part) for part in parts]
+        taken, ended = [np.empty(0, np.int64)], set()
+        for _, kind, part in sorted(steps, key=lambda step: step[0]):
+            fewer = widths - shares[kind] * len(part)
+            if kind in ended or (fewer < floors).any():
+                ended.add(kind)
+                continue
+            widths = fewer
+            taken.append(order[part])
+        return np.concatenate(taken), len(kinds) - np.cumsum([len(part) for part in taken])
+
+    def _kinds(self, group: Group) -> tuple[Labels, Labels]:
+        """Return how often each kind of bundle is in each layer, and every bundle's kind."""
+        number = len(group.bundles)
+        place = np.zeros(self.graph.num_bundles, np.int64)
+        place[group.bundles] = np.arange(number)
+        labels = (self.graph.producers[path].labels for path in group.layers)
+        often = np.array([np.bincount(place[found], minlength=number) for found in labels]).T
+        if (often == often[0]).all():
+            return often[:1], np.zeros(number, np.int64)
+        shares, kinds = np.unique(often, axis=0, return_inverse=True)
+        return shares, kinds.ravel()
 
     def smallest(self) -> Keep:
         """Return what is left when all goes that may."""
         return self.plan(LARGEST)
+
+
+def why_nothing(planner: Planner, budget: Budget | None) -> str:
+    """Return why a plan takes nothing away, the strongest reason first."""
+    if not planner.graph.free.any():
+        return "all channels reach an input, an output or a wall"
+    if not planner.free.any():
+        return "the limits keep all channels that could go"
+    if planner.smallest().all():
+        return "floors and the multiple leave no layer a channel to lose"
+    if budget is not None:
+        return "the model meets the budget as it is"
+    if planner.limits.multiple > 1:
+        return f"widths rounded to a multiple of {planner.limits.multiple} are those of before"
+    return "as much is gone already, counted from the original widths"
+
+
+def _touched(graph: Graph) -> dict[str, Labels]:
+    """Return the bundles of each layer: those it makes or, if it makes none, has weights for."""
+    found = {path: producer.labels for path, producer in graph.producers.items()}
+    paths = {id(layer): path for path, layer in layers_by_path(graph.model).items()}
+    for slot in graph.slots:
+        path = paths[id(slot.layer)]
+        if path not in graph.producers:
+            labels = slot.labels[slot.labels != FIXED]
+            found[path] = np.concatenate([found.get(path, labels[:0]), labels])
+    return found
 
 
 def shrinkable(graph: Graph, limits: Limits) -> dict[str, int]:

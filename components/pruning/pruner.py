@@ -21,7 +21,7 @@ from components.pruning.cost import Costs
 from components.pruning.graph import Graph, Keep, Wall, trace
 from components.pruning.importance import Evidence, importance
 from components.pruning.log import Log, write_log
-from components.pruning.plan import Planner, widths
+from components.pruning.plan import Planner, why_nothing, widths
 from components.pruning.recipe import COMPARABLE, Budget, Limits, check_ratio
 from components.pruning.surgery import remove
 
@@ -31,13 +31,14 @@ class Report:
     """What a pruning did; `str` gives it as a text for people.
 
     ``widths`` gives the channels of each layer before and after, ``walls`` the layers that kept
-    channels and why.
+    channels and why, ``notes`` why nothing shrank or a width is not as the limits want it.
     """
 
     parameters: tuple[int, int]
     multiply_accumulates: tuple[int, int] | None
     widths: dict[str, tuple[int, int]]
     walls: tuple[Wall, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [_change("parameters", *self.parameters)]
@@ -53,8 +54,7 @@ class Report:
             + (f"{wall.num_bundles} channels stay" if wall.num_bundles else "its own channels stay")
             for wall in self.walls
         ]
-        if all(before == after for before, after in self.widths.values()):
-            lines.append("  nothing shrank: all channels reach an input, an output or a wall")
+        lines += [f"  {note}" for note in self.notes]
         return "\n".join(lines)
 
 
@@ -130,6 +130,12 @@ def prune(
         )
     if ratio is not None:
         check_ratio(ratio)
+    for name, value, kind in (("budget", budget, Budget), ("limits", limits, Limits)):
+        if value is not None and not isinstance(value, kind):
+            raise ParameterError(
+                f"{name}: received {value!r}, expected a {kind.__name__}, to be imported from "
+                "components.pruning.recipe"
+            )
     graph = trace(model)
     evidence = Evidence(graph, data, loss, seed)
     planner = Planner(
@@ -145,10 +151,22 @@ def prune(
     else:
         assert ratio is not None
         keep = planner.plan(ratio)
-    return Pruned(remove(graph, keep), write_log(graph, keep), report(graph, keep))
+    notes = _notes(planner, keep, budget)
+    return Pruned(remove(graph, keep), write_log(graph, keep), report(graph, keep, notes))
 
 
-def report(graph: Graph, keep: Keep) -> Report:
+def _notes(planner: Planner, keep: Keep, budget: Budget | None) -> tuple[str, ...]:
+    if keep.all():
+        return (f"nothing shrank: {why_nothing(planner, budget)}",)
+    multiple, before = planner.limits.multiple, planner.graph.producers
+    return tuple(
+        f"{path}: {width} is no multiple of {multiple}: it goes with layers that keep another width"
+        for path, width in widths(planner.graph, keep).items()
+        if width % multiple and width < len(before[path].labels)
+    )
+
+
+def report(graph: Graph, keep: Keep, notes: tuple[str, ...] = ()) -> Report:
     """Describe what a choice of bundles does to a model."""
     costs = Costs(graph)
     whole = np.ones(graph.num_bundles, bool)
@@ -161,4 +179,5 @@ def report(graph: Graph, keep: Keep) -> Report:
         ),
         widths={path: (before[path], after[path]) for path in before},
         walls=graph.walls,
+        notes=notes,
     )

@@ -59,13 +59,14 @@ class Limits:
     Attributes
     ----------
     keep : sequence of str
-        Layers that stay whole, by path; ``*`` and ``?`` stand for any characters.
+        Layers that stay whole, by path; ``*`` and ``?`` stand for any characters. Of a layer that
+        makes no channels but holds weights for them, such as batch normalisation, those channels.
     floors : mapping
         Layer, as in ``keep``, to the channels it must be left, rounded up to the multiple; 1 for
         all others.
     multiple : int
         Widths are rounded to a multiple of it, to the nearest; no width is rounded up beyond what
-        the layer has, and none below one multiple.
+        the layer has, and none below one multiple. Of layers that are coupled in part, each part.
     only : sequence of str, optional
         Layers that may shrink, as in ``keep``; all where not given.
     """
@@ -103,9 +104,10 @@ class Budget:
             raise ParameterError(
                 f"budget: received {self.kind!r}, expected one of {', '.join(KINDS)}"
             )
-        if isinstance(self.limit, bool) or not 0 < self.limit < float("inf"):
+        number = isinstance(self.limit, Real) and not isinstance(self.limit, bool)
+        if not number or not 0 < self.limit < float("inf"):
             raise ParameterError(
-                f"budget: received {self.limit} {self.kind}, expected a positive number"
+                f"budget: received {self.limit!r} {self.kind}, expected a positive number"
             )
 
 

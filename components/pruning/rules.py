@@ -4,38 +4,41 @@ A rule takes the tracer, the call and the axes of each input, and returns the ax
 What has no rule here is a wall: nothing that touches it is pruned.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from keras import activations, layers
+from keras import activations, layers, ops
 
 from components.pruning.rules_shape import OPERATION_RULES, SHAPE_RULES
 from components.pruning.tracer import (
     Axes,
+    Effort,
     Labels,
     Tracer,
-    Work,
     channel_axis,
     only,
     placed,
     unknown,
 )
-from components.pruning.walk import Call
+from components.pruning.walk import Call, is_operation
 
 Rule = Callable[[Tracer, Call, Sequence[Axes]], Axes]
 
 # Activations that treat every value by itself. A softmax does not: it sums over the channels.
+ELEMENTWISE_NAMES = (
+    "relu", "relu6", "silu", "gelu", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign",
+    "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink",
+    "leaky_relu", "linear", "exponential", "mish", "celu", "log_sigmoid", "squareplus",
+    "threshold", "sparse_plus", "sparse_sigmoid",
+)  # fmt: skip
+# Most are there twice: as an activation and as an operation.
 ELEMENTWISE = {
-    getattr(activations, name)
-    for name in (
-        "relu", "relu6", "silu", "gelu", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign",
-        "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink",
-        "leaky_relu", "linear", "exponential", "mish", "celu", "log_sigmoid", "squareplus",
-        "threshold", "sparse_plus", "sparse_sigmoid",
-    )
-}  # fmt: skip
+    getattr(module, name)
+    for module in (activations, ops)
+    for name in ELEMENTWISE_NAMES
+    if hasattr(module, name)
+}
 
 
 def activated(tracer: Tracer, call: Call, labels: Labels | None) -> Labels | None:
@@ -44,7 +47,9 @@ def activated(tracer: Tracer, call: Call, labels: Labels | None) -> Labels | Non
     if activation is None or activation in ELEMENTWISE or type(activation) in IDENTITIES:
         return labels
     name = getattr(activation, "__name__", type(activation).__name__)
-    tracer.wall(call.path, f"activation {name} may mix channels", labels)
+    layer = isinstance(activation, layers.Layer)
+    obstacle = "is a layer, which is not followed here" if layer else "may mix channels"
+    tracer.wall(call.path, f"activation {name} {obstacle}", labels)
     return None
 
 
@@ -67,7 +72,9 @@ def dense(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     units = tracer.produce(call.path, layer, layer.kernel, 1)
     tracer.hold(layer, layer.bias, 0, units)
     tracer.size(call.path, "units", units)
-    _work(tracer, call, layer.kernel, call.inputs[0].shape[1:-1], axes[1:-1])
+    between = tuple(range(1, len(axes) - 1))
+    along = tuple(labels for labels in axes[1:-1] if labels is not None)
+    _work(tracer, call, Effort(layer.kernel, call.inputs[0], between, along))
     return (*axes[:-1], activated(tracer, call, units))
 
 
@@ -102,20 +109,27 @@ def convolution(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
         outgoing = tracer.produce(call.path, layer, layer.kernel, last, copies=groups)
         tracer.hold(layer, layer.bias, 0, outgoing)
         tracer.size(call.path, "filters", outgoing)
-    _work(tracer, call, layer.kernel, _spatial(call.outputs[0].shape, axis))
+    _work(tracer, call, Effort(layer.kernel, call.outputs[0], _spatial(call, axis)))
     return placed(axes, axis, activated(tracer, call, outgoing))
 
 
 def _own_channel_each(tracer: Tracer, call: Call, incoming: Labels | None) -> Labels | None:
     """As many groups as channels: what each filter makes goes with the channel that it reads."""
     layer = call.operation
-    outgoing = None if incoming is None else np.repeat(incoming, layer.filters // layer.groups)
+    outgoing = _repeated(tracer, call, incoming, layer.filters // layer.groups)
     last = len(layer.kernel.shape) - 1
     tracer.hold(layer, layer.kernel, last, outgoing)
     tracer.hold(layer, layer.bias, 0, outgoing)
     tracer.size(call.path, "filters", outgoing)
     tracer.size(call.path, "groups", incoming)
     return outgoing
+
+
+def _repeated(tracer: Tracer, call: Call, incoming: Labels | None, times: int) -> Labels | None:
+    """Label channels of which so many are made of each that comes in."""
+    if incoming is None and times > 1:  # a reader of the report would look for them
+        tracer.wall(call.path, "makes its channels of ones that stay", np.empty(0, np.int64))
+    return None if incoming is None else np.repeat(incoming, times)
 
 
 def transposed(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
@@ -126,7 +140,7 @@ def transposed(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     filters = tracer.produce(call.path, layer, layer.kernel, rank - 2)
     tracer.hold(layer, layer.bias, 0, filters)
     tracer.size(call.path, "filters", filters)
-    _work(tracer, call, layer.kernel, _spatial(call.inputs[0].shape, axis))
+    _work(tracer, call, Effort(layer.kernel, call.inputs[0], _spatial(call, axis)))
     return placed(axes, axis, activated(tracer, call, filters))
 
 
@@ -136,9 +150,9 @@ def depthwise(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     axis, rank = channel_axis(layer, len(axes)), len(layer.kernel.shape)
     incoming = only(tracer, call, axes, axis)
     tracer.hold(layer, layer.kernel, rank - 2, incoming)
-    outgoing = None if incoming is None else np.repeat(incoming, layer.depth_multiplier)
+    outgoing = _repeated(tracer, call, incoming, layer.depth_multiplier)
     tracer.hold(layer, layer.bias, 0, outgoing)
-    _work(tracer, call, layer.kernel, _spatial(call.outputs[0].shape, axis))
+    _work(tracer, call, Effort(layer.kernel, call.outputs[0], _spatial(call, axis)))
     return placed(axes, axis, activated(tracer, call, outgoing))
 
 
@@ -154,7 +168,7 @@ def separable(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     tracer.hold(layer, layer.bias, 0, filters)
     tracer.size(call.path, "filters", filters)
     for kernel in (layer.depthwise_kernel, layer.pointwise_kernel):
-        _work(tracer, call, kernel, _spatial(call.outputs[0].shape, axis))
+        _work(tracer, call, Effort(kernel, call.outputs[0], _spatial(call, axis)))
     return placed(axes, axis, activated(tracer, call, filters))
 
 
@@ -230,17 +244,12 @@ def _per_channel(tracer: Tracer, call: Call, inputs: Sequence[Axes], keys: tuple
     return axes
 
 
-def _spatial(shape: Sequence[int | None], axis: int) -> list[int | None]:
-    return [size for index, size in enumerate(shape) if index not in (0, axis)]
+def _spatial(call: Call, axis: int) -> tuple[int, ...]:
+    return tuple(index for index in range(1, len(call.outputs[0].shape)) if index != axis)
 
 
-def _work(
-    tracer: Tracer, call: Call, variable: Any, sizes: Sequence[int | None], axes: Axes = ()
-) -> None:
-    along = tuple(labels for labels in axes if labels is not None)
-    whole = math.prod(size or 0 for size in sizes) // math.prod(map(len, along))
-    positions = None if None in sizes else whole
-    tracer.works.append(Work(call.path, variable, positions, along))
+def _work(tracer: Tracer, call: Call, effort: Effort) -> None:
+    tracer.efforts.setdefault(id(call.outputs[0]), []).append(effort)
 
 
 IDENTITIES: set[type] = {
@@ -282,6 +291,6 @@ RULES: dict[type, Rule] = {
 def rule_for(operation: Any) -> Rule:
     """Find the rule of a layer or operation by its very class; `unknown` where there is none."""
     kind = type(operation)
-    if kind.__module__.startswith("keras.src.ops."):
+    if is_operation(kind):
         return OPERATION_RULES.get(kind.__name__, unknown)
     return RULES.get(kind, unknown)

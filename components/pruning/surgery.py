@@ -48,6 +48,8 @@ def remove(graph: Graph, keep: Keep) -> keras.Model:
         given = np.asarray(entries[entry.path][entry.key])
         left = given.reshape(-1)[kept(keep, entry.labels)]
         entries[entry.path][entry.key] = left.reshape(*given.shape[:-1], -1).tolist()
+    for path, layer in layers_by_path(graph.model).items():
+        _cut_constants(graph, keep, layer, entries[path])
     # Inside this scope Keras puts off drawing random weights, and then makes each weight once, of
     # what is left of the old one.
     with keras.StatelessScope():
@@ -80,6 +82,25 @@ def _set(config: dict[str, Any], key: str, index: int | None, value: int) -> Non
         sizes = list(config[key])
         sizes[index] = value
         config[key] = sizes
+
+
+def _cut_constants(graph: Graph, keep: Keep, layer: Any, config: dict[str, Any]) -> None:
+    """Cut arrays that a layer's weights start from as the weights themselves are."""
+    for key in config:
+        stem = key.removesuffix("_initializer")
+        initializer: Any = getattr(layer, key, None) if stem != key else None
+        if type(initializer) is not keras.initializers.Constant or not np.ndim(initializer.value):
+            continue
+        value = initializer.value
+        variable: Any = getattr(layer, stem, getattr(layer, f"{stem}_kernel", None))
+        left = np.array(keras.ops.convert_to_numpy(value))
+        missing = len(variable.shape) - left.ndim  # the value is spread over leading axes
+        for slot in graph.slots_of.get(id(variable), ()):
+            axis = slot.axis - missing
+            if axis >= 0 and left.shape[axis] == len(slot.labels) > 1:
+                left = np.compress(kept(keep, slot.labels), left, axis=axis)
+        cut: Any = keras.initializers.Constant(left.tolist() if isinstance(value, list) else left)
+        config[key] = keras.initializers.serialize(cut)
 
 
 def _fill(graph: Graph, keep: Keep, smaller: keras.Model) -> None:

@@ -54,15 +54,15 @@ class Producer:
 
 
 @dataclass(frozen=True)
-class Work:
-    """Multiplications of one weight for one input: at so many ``positions``.
+class Effort:
+    """A weight multiplies at each place along some axes of a symbolic tensor.
 
-    They come once for each channel of ``along``, axes that the weight neither reads nor makes.
+    It does so once for each channel of ``along``, axes that the weight neither reads nor makes.
     """
 
-    path: str
     variable: Any
-    positions: int | None
+    tensor: Any
+    axes: tuple[int, ...]
     along: tuple[Labels, ...] = ()
 
 
@@ -78,7 +78,7 @@ class Tracer:
     sizes: dict[tuple[str, str, int | None], Size] = field(default_factory=dict)
     values: dict[tuple[str, str, int | None], Size] = field(default_factory=dict)
     producers: dict[str, Producer] = field(default_factory=dict)
-    works: list[Work] = field(default_factory=list)
+    efforts: dict[int, list[Effort]] = field(default_factory=dict)  # by the id of a call's output
     strangers: set[str] = field(default_factory=set)  # paths of what has no rule
 
     def fresh(self, number: int) -> Labels:

@@ -11,6 +11,8 @@ from keras.src.models.functional import Functional
 
 from components.errors import ParameterError
 
+Shape = tuple[int | None, ...]
+
 
 @dataclass(frozen=True)
 class Call:
@@ -59,6 +61,12 @@ def is_functional(operation: Any) -> bool:
     return type(operation) in (Functional, keras.Sequential) and graph_of(operation) is not None
 
 
+def is_operation(kind: Any) -> bool:
+    """Tell whether a class or a function is one of `keras.ops`."""
+    module: str = kind.__module__
+    return module.startswith("keras.src.ops.")
+
+
 def graph_of(model: Any) -> Any | None:
     """Return the functional graph inside a model, None where there is none."""
     if isinstance(model, keras.Sequential):
@@ -89,13 +97,48 @@ def ends(model: Any) -> tuple[list[Any], list[Any]]:
     return list(graph._inputs), list(graph._outputs)
 
 
-def input_names(model: Any) -> list[str]:
-    """Return what a dict of inputs calls each of them, in the order of `ends`."""
+def flat_inputs(call: Call) -> list[Any]:
+    """Return what a nested model is called with in the order of `ends`, as Keras itself sorts it.
+
+    A dict goes by the inputs' names, unless the model has a dict of its own; everything else goes
+    by its structure.
+    """
+    graph, arguments = graph_of(call.operation), call.arguments
+    assert graph is not None
+    argument = arguments.args[0] if arguments.args else arguments.kwargs.get("inputs")
+    if isinstance(argument, dict) and not isinstance(graph._inputs_struct, dict):
+        argument = [argument.get(tensor.name) for tensor in graph._inputs]
+    found: list[Any] = keras.tree.flatten(argument)
+    return found
+
+
+def shapes_inside(model: Any, shapes: list[Shape]) -> dict[int, Shape]:
+    """Return the shape of each tensor inside a model that is called with inputs of such shapes.
+
+    By the tensor's id; nothing where these are the shapes that the tensors say themselves.
+    """
+    first = ends(model)[0]
+    if all(tuple(own.shape) == shape for own, shape in zip(first, shapes, strict=True)):
+        return {}
+    made = {
+        id(own): keras.KerasTensor(shape, own.dtype, sparse=own.sparse)
+        for own, shape in zip(first, shapes, strict=True)
+    }
+    for call in calls(model):
+        if call.inputs:
+            args, kwargs = call.arguments.fill_in(made)
+            outputs = keras.tree.flatten(call.operation.compute_output_spec(*args, **kwargs))
+        else:
+            outputs = [made.get(id(tensor), tensor) for tensor in call.outputs]
+        made |= {id(own): found for own, found in zip(call.outputs, outputs, strict=True)}
+    return {key: tuple(tensor.shape) for key, tensor in made.items()}
+
+
+def packed(model: Any, parts: list[Any]) -> Any:
+    """Arrange one part for each input, in the order of `ends`, as the model takes them."""
     graph = graph_of(model)
     assert graph is not None
-    struct = graph._inputs_struct if isinstance(graph._inputs_struct, dict) else {}
-    names = {id(tensor): name for name, tensor in struct.items()}
-    return [names.get(id(tensor), tensor.name) for tensor in graph._inputs]
+    return keras.tree.pack_sequence_as(graph._inputs_struct, parts)
 
 
 def last_operations(model: Any) -> list[Any]:
@@ -178,7 +221,7 @@ def remade(model: Any, config: dict[str, Any] | None = None) -> Any:
         _take_vocabulary(layer, configs[path])
         for key in configs[path]:
             part = getattr(layer, "_output_shape" if key == "output_shape" else key, None)
-            if isinstance(part, FunctionType) and not part.__module__.startswith("keras."):
+            if isinstance(part, FunctionType) and not _goes_by_name(part):
                 name = f"{path}/{key}"  # stands for it in the config
                 bare = isinstance(layer, keras.layers.Lambda)
                 configs[path][key] = name if bare else _named(name)
@@ -189,6 +232,14 @@ def remade(model: Any, config: dict[str, Any] | None = None) -> Any:
         return type(model).from_config(config, custom_objects=known)
     except (TypeError, ValueError) as error:
         raise _not_remade(model, error) from error
+
+
+def _goes_by_name(function: FunctionType) -> bool:
+    """Tell whether Keras finds this very function by the name that a config gives it.
+
+    Not an operation: there `keras.ops.gelu` becomes `keras.activations.gelu`, which is another.
+    """
+    return function.__module__.startswith("keras.") and not is_operation(function)
 
 
 def _take_vocabulary(layer: Any, config: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Which channels go together, by hand; and what is never guessed."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from keras import layers
 
 from components.errors import ParameterError
 from components.pruning.graph import trace
+from components.pruning.proof import deviation, randomise
 from components.pruning.pruner import prune
 from components.pruning.surgery import remove
 
@@ -183,6 +186,20 @@ def test_a_dense_layer_with_softmax_in_the_middle_is_a_wall():
     assert [wall.path for wall in trace(model).walls] == ["gate"]
 
 
+@pytest.mark.parametrize(
+    ("activation", "reason"),
+    [
+        (layers.PReLU, "PReLU is a layer, which is not followed here"),
+        (lambda: keras.ops.softmax, "softmax may mix channels"),
+    ],
+)
+def test_an_activation_that_is_a_wall_has_its_true_reason(activation, reason):
+    inputs = keras.Input((4,))
+    x = layers.Dense(5, activation=activation(), name="gate")(inputs)
+    (wall,) = trace(keras.Model(inputs, layers.Dense(2)(x))).walls
+    assert (wall.path, wall.reason) == ("gate", f"activation {reason}")
+
+
 def test_the_softmax_of_the_classes_is_no_wall_worth_a_word():
     inputs = keras.Input((4,))
     x = layers.Dense(5, name="hidden")(inputs)
@@ -247,19 +264,80 @@ def test_an_operation_with_several_outputs_is_a_wall():
     assert not any(group.free.any() for group in graph.groups)
 
 
-def test_a_nested_model_takes_its_inputs_by_name():
+BY_NAME = {
+    "a dict": lambda inner, a, b: inner({"second": a, "first": b}),
+    "a dict by keyword": lambda inner, a, b: inner(inputs={"second": a, "first": b}),
+    "a list by keyword": lambda inner, a, b: inner(inputs=[a, b]),
+}
+
+
+@pytest.mark.parametrize("kind", BY_NAME)
+def test_a_nested_model_takes_its_inputs_by_name(kind):
     first, second = keras.Input((2,), name="first"), keras.Input((3,), name="second")
-    inner = keras.Model([first, second], layers.Concatenate()([first, second]), name="inner")
+    inner = keras.Model([second, first], layers.Concatenate()([second, first]), name="inner")
     inputs = keras.Input((5,))
     a, b = layers.Dense(3, name="a")(inputs), layers.Dense(2, name="b")(inputs)
-    x = layers.Dense(4, name="hidden")(inner({"second": a, "first": b}))
+    x = layers.Dense(4, name="hidden")(BY_NAME[kind](inner, a, b))
     model = keras.Model(inputs, layers.Dense(1, name="out")(x))
-    keep = np.ones(trace(model).num_bundles, bool)
     graph = trace(model)
-    keep[graph.producers["a"].labels[0]] = False
+    keep = np.ones(graph.num_bundles, bool)
+    keep[graph.producers["b"].labels[1]] = False
     kernel = model.get_layer("hidden").kernel.numpy()
-    expected = np.delete(kernel, 2, axis=0)  # behind the two of `first`
+    expected = np.delete(kernel, 4, axis=0)  # behind the three of `second`
     np.testing.assert_array_equal(remove(graph, keep).get_layer("hidden").kernel, expected)
+
+
+# Inner models of three inputs of one size, so that a wrong order shows in values alone.
+STRUCTURES = {
+    "a dict that sorts otherwise": (
+        lambda r, s, t: {"second": r, "third": s, "first": t},
+        lambda a, b, c: {"third": b, "second": a, "first": c},
+    ),
+    "a list in a dict": (
+        lambda r, s, t: {"u": [r, s], "k": t},
+        lambda a, b, c: {"u": [a, b], "k": c},
+    ),
+    "a list in a list": (lambda r, s, t: [r, [s, t]], lambda a, b, c: [a, [b, c]]),
+    "a dict in a list": (
+        lambda r, s, t: [r, {"z": s, "y": t}],
+        lambda a, b, c: [a, {"y": c, "z": b}],
+    ),
+}
+
+
+@pytest.mark.parametrize("by_keyword", [False, True])
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_a_nested_model_takes_its_inputs_by_structure(kind, by_keyword):
+    inside, outside = STRUCTURES[kind]
+    own = [keras.Input((4,), name=name) for name in ("second", "third", "first")]
+    with warnings.catch_warnings():  # that keys are not the names of tensors
+        warnings.simplefilter("ignore", UserWarning)
+        inner = keras.Model(inside(*own), layers.Concatenate()(own), name="inner")
+        inputs = keras.Input((5,))
+        given = outside(*(layers.Dense(4, name=name)(inputs) for name in "abc"))
+        x = inner(inputs=given) if by_keyword else inner(given)
+        model = keras.Model(inputs, layers.Dense(2)(layers.Dense(4)(x)))
+        randomise(model, seed=0)
+        graph = trace(model)
+        keep = np.ones(graph.num_bundles, bool)
+        for name, places in {"a": [0, 1], "b": [2, 3], "c": [1]}.items():
+            keep[graph.producers[name].labels[places]] = False
+        values = np.random.default_rng(0).random((4, 5), "float32")
+        assert deviation(graph, keep, values) < 1e-4
+    # By hand: the inner model lays a, b, c behind each other.
+    slot = next(slot for slot in graph.slots if tuple(slot.variable.shape) == (12, 4))
+    expected = np.concatenate([graph.producers[name].labels for name in "abc"])
+    np.testing.assert_array_equal(slot.labels, expected)
+
+
+def test_a_nested_model_that_is_called_with_another_rank_is_refused():
+    own = [keras.Input((4,)), keras.Input((3,))]
+    inner = keras.Model(own, layers.Concatenate()([layers.Dense(2)(own[0]), own[1]]), name="inner")
+    inputs = keras.Input((5,))
+    longer = layers.Reshape((4, 1))(layers.Dense(4)(inputs))  # Keras drops its last axis
+    model = keras.Model(inputs, inner([longer, layers.Dense(3)(inputs)]))
+    with pytest.raises(ParameterError, match=r"calls inner .* rank \[3, 2\], expected \[2, 2\]"):
+        trace(model)
 
 
 def test_a_shared_layer_couples_what_it_reads():

@@ -37,6 +37,8 @@ def scores(model, criterion, layer="conv", **kwargs):
     return found[graph.producers[layer].labels]
 
 
+IMAGES = np.ones((8, 2, 2, 2), "float32")
+TARGETS = np.eye(2)[np.arange(8) % 2]
 FILTERS = [[3.0, 0.0, 1.0], [-4.0, 2.0, 1.0]]  # three filters of two weights
 
 
@@ -187,3 +189,18 @@ def test_unknown_names_and_missing_data_are_refused():
             scores(model, name, batches=[])
     with pytest.raises(ParameterError, match="not finite"):
         scores(model_of([[np.nan, 1.0], [1.0, 1.0]]), "l1")
+
+
+@pytest.mark.parametrize("criterion", ["taylor", "activation", "apoz"])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ((IMAGES, TARGETS), "received ndarray for a batch"),
+        ([(IMAGES, TARGETS, TARGETS)], "a batch of 3 parts"),
+        ([(IMAGES,)], "a batch of 1 parts"),
+        (7, "received int"),
+    ],
+)
+def test_data_that_are_no_batches_are_refused(criterion, data, words):
+    with pytest.raises(ParameterError, match=rf"{words}.*\(inputs, targets\)"):
+        scores(model_of(FILTERS), criterion, batches=data)

@@ -94,6 +94,20 @@ def test_names_ratios_and_budgets_that_make_no_sense_are_refused(small, tmp_path
         Recipe(init="old")
 
 
+def test_where_no_kernel_is_left_masks_are_refused(small):
+    inputs = keras.Input((4,))
+    bare = keras.Model(inputs, keras.layers.ReLU()(inputs))
+    for scope in ("local", "global"):
+        with pytest.raises(ParameterError, match=r"keep \['\*'\].*none of its 5 kernels"):
+            magnitude_masks(small(), 0.5, keep=["*"], scope=scope)
+        with pytest.raises(ParameterError, match="none of its 0 kernels"):
+            magnitude_masks(bare, 0.5, scope=scope)
+    with pytest.raises(ParameterError, match="none of its 0 kernels"):
+        sparsity(bare)
+    with pytest.raises(ParameterError, match="none of its 5 kernels"):
+        sparsity(small(), keep=["*"])
+
+
 def test_what_is_left_keeps_its_weights_or_starts_anew(small, tmp_path):
     model, cut = small(), Cut(percent=50)
     inherited = carve(model, cut, Recipe("l1", init="inherit"), tmp_path)

@@ -1,6 +1,7 @@
 """How many channels go, and which; and the targets that a plan can meet."""
 
 import math
+import warnings
 from fractions import Fraction
 
 import keras
@@ -150,7 +151,142 @@ def test_every_layer_keeps_a_channel_even_where_only_some_are_coupled():
     scores = np.ones(graph.num_bundles)
     scores[graph.producers["a"].labels] = 0
     found = left(Planner(graph, scores), 0.5)
-    assert found == {"a": 1, "b": 4, "c": 5, "out": 1}
+    assert found == {"a": 1, "b": 3, "c": 4, "out": 1}
+
+
+def two_layers(p=10, q=10):
+    inputs = keras.Input((5,))
+    x = layers.Dense(q, name="q")(layers.Dense(p, name="p")(inputs))
+    graph = trace(keras.Model(inputs, layers.Dense(2, name="out")(x)))
+    scores = np.zeros(graph.num_bundles)
+    scores[graph.producers["p"].labels] = np.arange(p) * 0.01  # all less than any of q
+    scores[graph.producers["q"].labels] = 1 + np.arange(q)
+    return graph, scores
+
+
+@pytest.mark.parametrize(
+    ("floors", "expected"), [({}, (1, 9)), ({"p": 8}, (8, 2)), ({"q": 10}, (1, 10))]
+)
+def test_where_a_floor_holds_others_go_until_the_share_is_reached(floors, expected):
+    graph, scores = two_layers()
+    plan_of = Planner(graph, scores, scope="global", comparable=True, limits=Limits(floors=floors))
+    assert left(plan_of, 0.5) == {"p": expected[0], "q": expected[1], "out": 2}
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=14, max_size=14),
+    st.integers(1, 7),
+    st.integers(1, 7),
+    st.floats(0.05, 0.95),
+)
+def test_one_threshold_with_floors_is_the_greedy_choice_by_hand(scores, low, high, ratio):
+    """Against a loop over all bundles, least first, that asks at each whether it may go."""
+    graph, _ = two_layers(7, 7)
+    values = np.zeros(graph.num_bundles)
+    for name, part in (("p", scores[:7]), ("q", scores[7:])):
+        values[graph.producers[name].labels] = part
+    limits = Limits(floors={"p": low, "q": high})
+    found = left(Planner(graph, values, scope="global", comparable=True, limits=limits), ratio)
+    widths_left, floors = {"p": 7, "q": 7}, {"p": low, "q": high}
+    number = 14 - math.floor(14 * (1 - Fraction(str(ratio))))
+    for _, name in sorted(zip(scores, "p" * 7 + "q" * 7, strict=True)):
+        if number and widths_left[name] > floors[name]:
+            widths_left[name] -= 1
+            number -= 1
+    assert found == widths_left | {"out": 2}
+
+
+def laid_and_added(*sizes):
+    """Convolutions laid behind each other, and one that is added to all of them."""
+    image = keras.Input((4, 4, 3))
+    parts = [
+        layers.Conv2D(size, 1, name=name)(image) for size, name in zip(sizes, "ab", strict=True)
+    ]
+    c = layers.Conv2D(sum(sizes), 1, name="c")(image)
+    x = layers.Add()([layers.Concatenate()(parts), c])
+    return keras.Model(image, layers.GlobalAveragePooling2D()(layers.Conv2D(2, 1, name="out")(x)))
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_multiple_holds_in_every_layer_of_a_group(seed, scope):
+    model = laid_and_added(16, 16)
+    pruned = prune(
+        model, ratio=0.5, criterion="random", seed=seed, scope=scope, limits=Limits(multiple=8)
+    )
+    assert [pruned.model.get_layer(name).filters for name in "abc"] == [8, 8, 16]
+    assert "multiple" not in str(pruned.report)
+
+
+def test_where_a_multiple_cannot_hold_the_report_says_so():
+    pruned = prune(laid_and_added(2, 14), ratio=0.5, limits=Limits(multiple=8))
+    assert [pruned.model.get_layer(name).filters for name in "abc"] == [2, 8, 10]
+    assert (
+        "  c: 10 is no multiple of 8: it goes with layers that keep another width"
+        in str(pruned.report).splitlines()
+    )
+
+
+@pytest.mark.parametrize("name", ["norm", "depth", "slopes"])
+def test_a_layer_kept_whole_keeps_the_channels_that_its_weights_are_for(name):
+    image = keras.Input((4, 4, 3))
+    x = layers.Conv2D(6, 1, name="a")(image)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.DepthwiseConv2D(3, name="depth")(x)
+    x = layers.PReLU(shared_axes=[1, 2], name="slopes")(x)
+    model = keras.Model(image, layers.Conv2D(2, 1, name="out")(layers.Conv2D(8, 1, name="b")(x)))
+    assert left(planner(model, limits=Limits(keep=[name])), 0.5) == {"a": 6, "b": 4, "out": 2}
+    assert left(planner(model, limits=Limits(only=[name])), 0.5) == {"a": 3, "b": 8, "out": 2}
+
+
+def output_alone(_):
+    inputs = keras.Input((4,))
+    return prune(keras.Model(inputs, layers.Dense(3)(inputs)), ratio=0.5)
+
+
+REASONS = {
+    "all channels reach an input, an output or a wall": output_alone,
+    "the limits keep all channels that could go": lambda model: prune(
+        model, ratio=0.5, limits=Limits(keep=["*"])
+    ),
+    "floors and the multiple leave no layer a channel to lose": lambda model: prune(
+        model, ratio=0.5, limits=Limits(multiple=64)
+    ),
+    "the model meets the budget as it is": lambda model: prune(
+        model, budget=Budget("parameters", 1e6)
+    ),
+    "widths rounded to a multiple of 4 are those of before": lambda model: prune(
+        model, ratio=0.1, limits=Limits(multiple=4, only=["a"])
+    ),
+    "as much is gone already, counted from the original widths": lambda model: prune(
+        model, ratio=0.1, original={"a": 80, "c": 60, "d": 100}
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_the_report_says_why_nothing_shrank(reason, small):
+    pruned = REASONS[reason](small())
+    assert pruned.log["removed"] == {}
+    assert str(pruned.report).splitlines()[-1] == f"  nothing shrank: {reason}"
+
+
+def test_a_report_of_what_shrank_gives_no_reason_why_not(small):
+    assert "nothing" not in str(prune(small(), ratio=0.5).report)
+
+
+def test_channels_that_a_depthwise_layer_makes_of_the_image_are_named():
+    image = keras.Input((6, 6, 3))
+    made = {
+        "dw": layers.DepthwiseConv2D(3, depth_multiplier=8, name="dw")(image),
+        "grouped": layers.Conv2D(6, 3, groups=3, name="grouped")(image),
+    }
+    for name, x in made.items():
+        model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+        text = str(prune(model, ratio=0.5).report)
+        assert (
+            f"wall at {name} (makes its channels of ones that stay): its own channels stay" in text
+        )
 
 
 @given(st.floats(0.01, 0.99), st.floats(0.01, 0.99), st.sampled_from(["local", "global"]))
@@ -202,6 +338,36 @@ def test_a_budget_in_milliseconds_is_measured_on_what_is_built(small, monkeypatc
     assert pruned.model.count_params() <= 900
     assert len(built) == 2 + budget_module.COARSE
     assert latency(small()) > 0
+
+
+def keys_of_its_own():
+    first, second = keras.Input((4,), name="aa"), keras.Input((3,), name="bb")
+    x = layers.Dense(9)(layers.Concatenate()([first, second]))
+    with warnings.catch_warnings():  # that a key is not its tensor's name
+        warnings.simplefilter("ignore", UserWarning)
+        return keras.Model({"z": first, "y": second}, layers.Dense(2)(x))
+
+
+def one_in_another():
+    first = keras.Sequential([layers.Conv2D(8, 3), layers.ReLU()])
+    return keras.Sequential([keras.Input((6, 6, 3)), first, layers.Flatten(), layers.Dense(2)])
+
+
+def lists_in_a_dict():
+    first, second = keras.Input((4,), name="u"), keras.Input((3,), name="k", dtype="int32")
+    x = layers.Concatenate()(
+        [layers.Dense(9)(first), layers.Flatten()(layers.Embedding(5, 2)(second))]
+    )
+    return keras.Model({"u": [first], "k": second}, layers.Dense(2)(x))
+
+
+@pytest.mark.parametrize("make", [keys_of_its_own, one_in_another, lists_in_a_dict])
+def test_latency_takes_whatever_inputs_a_model_has(make):
+    model = make()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        assert latency(model) > 0
+        assert prune(model, budget=Budget("latency_ms", 1e4)).log["removed"] == {}
 
 
 def test_a_budget_that_is_met_already_takes_nothing(small):
@@ -258,6 +424,13 @@ def test_a_ratio_outside_is_refused(small, ratio):
         (lambda m: prune(m, ratio=0.5, limits=Limits(keep="a")), "keep: received 'a'"),
         (lambda m: Budget("seconds", 3), "budget: received 'seconds'"),
         (lambda m: Budget("bytes", float("nan")), "positive number"),
+        (
+            lambda m: Budget("parameters", "9"),
+            "received '9' parameters, expected a positive number",
+        ),
+        (lambda m: Budget("parameters", None), "received None parameters"),
+        (lambda m: prune(m, budget={"parameters": 900}), "received {'parameters': 900}.*a Budget"),
+        (lambda m: prune(m, ratio=0.5, limits={"keep": ["a"]}), "received {'keep'.*a Limits"),
     ],
 )
 def test_contradictions_and_unknown_names_are_refused(small, make, words):

@@ -12,6 +12,7 @@ from components.pruning import graph as graph_module
 from components.pruning import rules_shape, surgery
 from components.pruning.graph import trace
 from components.pruning.proof import deviation, randomise, without_softmax
+from components.pruning.rules import ELEMENTWISE_NAMES
 from components.training.networks import build
 
 TOLERANCE = 1e-4
@@ -86,10 +87,27 @@ def test_a_layer_that_sees_the_image_too_keeps_its_channels(kind, image_first, h
     assert deviation(graph, halved(graph), batch(model)) < TOLERANCE
 
 
+@pytest.mark.parametrize(
+    "name", sorted(set(ELEMENTWISE_NAMES) - {"linear", "exponential", "mish", "threshold"})
+)
+def test_an_operation_that_is_an_activation_hides_no_channels(name, halved):
+    inputs = keras.Input((6,))
+    x = layers.Dense(8, activation=getattr(keras.ops, name))(inputs)
+    x = layers.Activation(getattr(keras.ops, name))(layers.Dense(8)(x))
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    randomise(model, seed=0)
+    graph = trace(model)
+    assert not graph.walls
+    assert deviation(graph, halved(graph), batch(model)) < TOLERANCE
+    same = surgery.remove(graph, np.ones(graph.num_bundles, bool))
+    np.testing.assert_array_equal(same(batch(model)), model(batch(model)))
+
+
 # Graphs at random: a few blocks, each with a kind, applied to a list of tensors of one size.
 KINDS = (
     "conv", "norm", "add", "multiply", "concatenate", "branch", "depthwise", "grouped", "separable",
     "squeeze", "nest", "share", "pool", "prelu", "transposed", "subtract", "operation",
+    "beside", "twice", "channelwise", "outputs", "permute", "reshape",
 )  # fmt: skip
 
 
@@ -103,21 +121,29 @@ def grow(kinds, widths, places):
         inner_input,
         layers.Add()([layers.Conv2D(4, 3, padding="same")(inner_input), inner_input]),
     )
+    inner_input = keras.Input((8, 8, 4))
+    wider = layers.Conv2D(6, 1, activation="relu")(inner_input)
+    outputs = keras.Model(
+        inner_input, [layers.Add()([layers.Conv2D(4, 1)(wider), inner_input]), wider]
+    )
+    models = {"share": shared, "nest": inner, "outputs": outputs}
     for kind, width, place in zip(kinds, widths, places, strict=True):
-        tensors.append(block(kind, width, tensors, place, shared, inner))
+        tensors.append(block(kind, width, tensors, place, models))
     merged = layers.Concatenate()(tensors[-3:])
     x = layers.Flatten()(layers.MaxPooling2D(4)(merged))
     x = layers.Dense(5, activation="tanh")(x)
     return keras.Model(image, [layers.Dense(3)(x), layers.GlobalAveragePooling2D()(tensors[-1])])
 
 
-def block(kind, width, tensors, place, shared, inner):
+def block(kind, width, tensors, place, models):
     x, y = tensors[place % len(tensors)], tensors[-1]
-    if kind in ("add", "multiply", "subtract", "operation"):
+    if kind in ("add", "multiply", "subtract", "operation", "beside"):
         if x.shape[-1] != y.shape[-1]:
             x = layers.Conv2D(y.shape[-1], 1)(x)
         if kind == "operation":
             return (x + y) * 0.5 + 1.0
+        if kind == "beside":  # along space
+            return layers.MaxPooling2D((2, 1))(layers.Concatenate(axis=1)([x, y]))
         return {"add": layers.Add, "multiply": layers.Multiply, "subtract": layers.Subtract}[
             kind
         ]()([x, y])
@@ -132,14 +158,25 @@ def block(kind, width, tensors, place, shared, inner):
     if kind == "grouped":
         x = layers.Conv2D(4, 1)(x)
         return layers.Conv2D(4, 3, padding="same", groups=2)(x)
-    if kind in ("nest", "share"):
-        return (inner if kind == "nest" else shared)(layers.Conv2D(4, 1)(x))
+    if kind == "twice":
+        wide = layers.Conv2D(2 * x.shape[-1], 1)(y)
+        return layers.Add()([layers.Concatenate()([x, x]), wide])
+    if kind in models:
+        made = models[kind](layers.Conv2D(4, 1)(x))
+        return layers.Concatenate()(made) if kind == "outputs" else made
+    if kind == "permute":
+        x = layers.ReLU()(layers.Permute((2, 3, 1))(x))  # (W, C, H)
+        return layers.Permute((3, 1, 2))(x)
+    if kind == "reshape":
+        x = layers.Conv1D(width, 1)(layers.Reshape((64, x.shape[-1]))(x))
+        return layers.Reshape((8, 8, width))(x)
     simple = {
         "conv": lambda: layers.Conv2D(width, 3, padding="same", activation="relu"),
         "branch": lambda: layers.Conv2D(width, 1, activation="gelu"),
         "norm": layers.BatchNormalization,
         "depthwise": lambda: layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2),
         "separable": lambda: layers.SeparableConv2D(width, 3, padding="same", depth_multiplier=2),
+        "channelwise": lambda: layers.Conv2D(x.shape[-1], 1, groups=x.shape[-1]),
         "pool": lambda: layers.AveragePooling2D(3, strides=1, padding="same"),
         "prelu": lambda: layers.PReLU(shared_axes=[1, 2]),
         "transposed": lambda: layers.Conv2DTranspose(width, 3, padding="same"),

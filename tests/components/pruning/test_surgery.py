@@ -1,5 +1,6 @@
 """The smaller model is a plain Keras model, and the log makes it again."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from components.pruning.cost import Costs, multiply_accumulates
 from components.pruning.graph import trace
 from components.pruning.log import replay, write_log
 from components.pruning.proof import deviation, randomise
+from components.pruning.pruner import prune
+from components.pruning.recipe import Budget
 from components.pruning.surgery import remove
 from components.training.networks import build
 
@@ -84,6 +87,27 @@ def test_a_log_of_another_model_is_refused(small, halved):
     parted = {**log, "removed": {"a": log["removed"]["a"]}}
     with pytest.raises(ParameterError, match="go together"):
         replay(graph.model, parted)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda log: [log], "received list"),
+        (lambda log: {key: log[key] for key in log if key != "widths"}, "None for widths"),
+        (lambda log: {key: log[key] for key in log if key != "removed"}, "None for removed"),
+        (lambda log: {**log, "removed": {"c": [99]}}, r"c without the channels \[99\].*0 to 5"),
+        (lambda log: {**log, "removed": {"c": [-1]}}, r"c without the channels \[-1\]"),
+        (lambda log: {**log, "removed": {"c": [0.5]}}, r"\[0.5\] for c"),
+        (lambda log: {**log, "removed": {"c": 1}}, "1 for c"),
+        (lambda log: {**log, "removed": {"conv9": [0]}}, "conv9 without the channels"),
+        (lambda log: {**log, "widths": {"a": 8}, "model": None}, "b absent, here 8"),
+        (lambda log: {**log, "widths": [8]}, r"\[8\] for widths"),
+    ],
+)
+def test_a_log_that_is_spoilt_is_refused(spoil, words, small, halved):
+    graph = trace(small())
+    with pytest.raises(ParameterError, match=words):
+        replay(graph.model, spoil(write_log(graph, halved(graph))))
 
 
 def test_weights_that_are_left_are_the_old_ones_by_hand(small):
@@ -269,6 +293,30 @@ def test_an_open_input_size_has_no_count():
         multiply_accumulates(model)
 
 
+def test_a_nested_model_of_open_size_is_counted_at_the_size_of_each_call():
+    image = keras.Input((None, None, 3))
+    open_size = keras.Model(image, layers.Conv2D(3, 1, name="c")(image), name="open")
+    image = keras.Input((None, None, 3))
+    outer = keras.Model(image, open_size(open_size(image)), name="outer")
+    image = keras.Input((8, 6, 3))
+    x = layers.MaxPooling2D(2)(outer(image))
+    x = layers.GlobalAveragePooling2D()(outer(inputs=x, training=False))
+    model = keras.Model(image, layers.Dense(2)(x))
+    assert multiply_accumulates(model) == 2 * 48 * 9 + 2 * 12 * 9 + 6
+
+
+def test_a_network_taken_over_for_other_classes_is_counted_and_fits_a_budget():
+    make = functools.partial(keras.applications.MobileNetV2, weights=None, include_top=False)
+    image = keras.Input((32, 32, 3))
+    x = layers.GlobalAveragePooling2D()(make(input_shape=(None, None, 3))(image, training=False))
+    model = keras.Model(image, layers.Dense(2)(x))
+    assert multiply_accumulates(model) == multiply_accumulates(make(input_shape=(32, 32, 3))) + 2560
+    pruned = prune(model, budget=Budget("multiply_accumulates", 2e6))
+    before, after = pruned.report.multiply_accumulates
+    assert before == multiply_accumulates(model)
+    assert 1.5e6 < multiply_accumulates(pruned.model) == after <= 2e6
+
+
 def test_lists_of_values_for_channels_are_cut_with_them():
     image = keras.Input((4, 4, 3))
     x = layers.Conv2D(4, 1, name="a")(image)
@@ -282,6 +330,78 @@ def test_lists_of_values_for_channels_are_cut_with_them():
     pruned = remove(graph, keep)
     assert list(pruned.get_layer("scale").scale) == [1.0, 3.0, 4.0]
     assert np.ravel(pruned.get_layer("norm").get_config()["mean"]).tolist() == [0.0, 2.0, 3.0]
+
+
+def constant(*shape):
+    return keras.initializers.Constant(np.arange(np.prod(shape), dtype="float32").reshape(shape))
+
+
+CONSTANTS = {  # a layer of 4 channels behind 3, and the weight that starts from an array
+    "kernel": (lambda: layers.Dense(4, kernel_initializer=constant(3, 4)), "kernel"),
+    "one row for all": (lambda: layers.Dense(4, kernel_initializer=constant(4)), "kernel"),
+    "one column for all": (lambda: layers.Dense(4, kernel_initializer=constant(3, 1)), "kernel"),
+    "bias as a list": (
+        lambda: layers.Dense(4, bias_initializer=keras.initializers.Constant([0.0, 1.0, 2.0, 3.0])),
+        "bias",
+    ),
+    "convolution": (lambda: layers.Conv1D(4, 1, kernel_initializer=constant(1, 3, 4)), "kernel"),
+    "depthwise": (
+        lambda: layers.SeparableConv1D(4, 1, depthwise_initializer=constant(1, 3, 1)),
+        "depthwise_kernel",
+    ),
+    "pointwise": (
+        lambda: layers.SeparableConv1D(4, 1, pointwise_initializer=constant(1, 3, 4)),
+        "pointwise_kernel",
+    ),
+    "slopes": (lambda: layers.PReLU(alpha_initializer=constant(5, 3)), "alpha"),
+    "scale": (lambda: layers.BatchNormalization(gamma_initializer=constant(3)), "gamma"),
+}
+
+
+@pytest.mark.parametrize("kind", CONSTANTS)
+def test_an_array_that_a_weight_starts_from_is_cut_with_it(kind, tmp_path):
+    make, name = CONSTANTS[kind]
+    inputs = keras.Input((5, 2))
+    x = layers.Dense(3, name="before")(inputs)
+    x = make()(x)
+    own = x._keras_history.operation
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+    graph = trace(model)
+    keep = np.ones(graph.num_bundles, bool)
+    keep[graph.producers["before"].labels[1]] = False
+    if own.name in graph.producers:
+        keep[graph.producers[own.name].labels[[0, 2]]] = False
+    pruned = remove(graph, keep)
+    started = pruned.get_layer(own.name).get_weights()  # nothing was trained: as it starts
+    pruned.save(tmp_path / "model.keras")
+    for again in (
+        keras.models.load_model(tmp_path / "model.keras"),
+        keras.models.clone_model(pruned),
+        fresh(pruned, 0),
+    ):
+        variable = getattr(again.get_layer(own.name), name)
+        index = [weight is variable for weight in again.get_layer(own.name).weights].index(True)
+        np.testing.assert_array_equal(variable, started[index])
+
+
+def test_a_table_of_words_given_as_a_constant_is_cut_with_its_channels(tmp_path):
+    table = np.arange(40.0, dtype="float32").reshape(5, 8)
+    inputs = keras.Input((7,), dtype="int32")
+    words = layers.Embedding(5, 8, embeddings_initializer=keras.initializers.Constant(table))
+    x = layers.GlobalAveragePooling1D()(words(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    graph = trace(model)
+    keep = np.ones(graph.num_bundles, bool)
+    keep[graph.producers[words.name].labels[[0, 3]]] = False
+    remove(graph, keep).save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    expected = table[:, [1, 2, 4, 5, 6, 7]]
+    for again in (loaded, fresh(loaded, 0)):
+        np.testing.assert_array_equal(again.get_layer(words.name).embeddings, expected)
+    twice = remove(trace(loaded), np.arange(graph.num_bundles - 2) != 1)
+    np.testing.assert_array_equal(
+        twice.get_layer(words.name).embeddings_initializer.value, expected[:, [0, 2, 3, 4, 5]]
+    )
 
 
 def test_words_learned_from_data_are_taken_along():
