@@ -1,6 +1,10 @@
 """Chunks on processes and on a Dask cluster: the same bytes, and nothing done twice for a death."""
 
+import json
+import math
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +110,13 @@ def test_dask_needs_an_address():
         RecordSettings(engine="dask")
 
 
+def same(one, other):
+    exact = [frame.drop(columns="ssim") for frame in (one, other)]
+    pd.testing.assert_frame_equal(*exact, check_exact=True)
+    # A process that compiles the kernels rounds it otherwise than one that finds them compiled.
+    np.testing.assert_allclose(one["ssim"], other["ssim"], rtol=1e-7)
+
+
 class Cluster:
     """A Dask scheduler and two workers of one thread, each a process."""
 
@@ -204,7 +215,44 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_chunk(tmp_path, marks):
     there, here = (sweep(tmp_path / cache, tmp_path / "image.png") for cache in ("cache", "here"))
     assert list(run_chunks([here], RECORD)) == [0]
     rows = [pd.read_parquet(chunk.folder / "rows.parquet") for chunk in (there, here)]
-    exact = [frame.drop(columns="ssim") for frame in rows]
-    pd.testing.assert_frame_equal(*exact, check_exact=True)
-    # A process that compiles the kernels rounds it otherwise than one that finds them compiled.
-    np.testing.assert_allclose(rows[0]["ssim"], rows[1]["ssim"], rtol=1e-7)
+    same(*rows)
+
+
+@pytest.fixture
+def deployed(make_workspace, free_port):
+    """A clone whose sweep ran on processes, and the servers that its deployments run on."""
+    workspace = make_workspace()
+    workspace.run("dvc", "repro", "-q", "sweep")
+    workspace.environment |= {"MLFLOW_PORT": free_port(), "PREFECT_PORT": (port := free_port())}
+    workspace.run("python", "-m", "flows.servers", "up")
+    workspace.environment["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    yield workspace
+    workspace.run("python", "-m", "flows.servers", "down")
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+@pytest.mark.timeout(1200)
+def test_a_deployment_runs_its_step_on_the_cluster(deployed, tmp_path, wait_until):
+    table = deployed.folder / "data/sweep/measurements.parquet"
+    here = pd.read_parquet(table)
+    shutil.rmtree(table.parent)
+    shutil.rmtree(deployed.folder / ".cache")
+    cluster = Cluster(tmp_path)
+    try:
+        address = json.loads(cluster.contact.read_text())["address"]
+        form = ["--param", 'engine="dask"', "--param", f'dask_address="{address}"']
+        said = deployed.run("prefect", "deployment", "run", "step/sweep", *form).stdout
+        run = re.search(r"UUID: (\S+)", said)[1]
+        final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        wait_until(lambda: deployed.ask(f"/flow_runs/{run}")["state_type"] in final, 600, pause=1)
+    finally:
+        cluster.stop()
+    ended = deployed.ask(f"/flow_runs/{run}")
+    assert ended["state_type"] == "COMPLETED", ended["state"]
+    chunks = deployed.ask("/task_runs/filter", {"task_runs": {"name": {"like_": "chunk-"}}})
+    number = math.ceil(here["image_id"].nunique() / 16)  # tiny parameters: 16 images a chunk
+    assert sorted(chunk["name"] for chunk in chunks) == [f"chunk-{i}" for i in range(number)]
+    assert {chunk["state_type"] for chunk in chunks} == {"COMPLETED"}
+    same(here, pd.read_parquet(table))
+    assert deployed.run("dvc", "status", "sweep").stdout.strip().endswith("up to date.")
