@@ -6,7 +6,8 @@ Both sides halve every layer but the last, at batch 1 and 224x224, on two thread
 PyTorch are not needed otherwise: they are installed once, into an environment of their own under
 ``.cache/benchmarks``. Times are medians; both models of a comparison take turns. The last line is
 JSON. Bars: plan_ratio at most 1, total_over_keras_build at most 1.5, speedup_keras at least 80 % of
-speedup_torch, parameters within 5 % of torch-pruning's.
+speedup_torch, parameters within 5 % of torch-pruning's. ``speedup_litert`` is that of the same two
+models exported to LiteRT, where the fixed cost of an operation is small.
 """
 
 import argparse
@@ -151,8 +152,28 @@ def keras_side(name: str) -> dict[str, Any]:
         function = tf.function(lambda inputs: one(inputs, training=False))
         return lambda: np.asarray(function(image))
 
+    def exported(one: Any) -> Callable[[], object]:
+        """Return the call of a model in LiteRT, as kiosks and telephones run it."""
+        signature = tf.TensorSpec(image.shape, image.dtype)
+        function = tf.function(lambda inputs: one(inputs, training=False))
+        concrete = function.get_concrete_function(signature)
+        content = tf.lite.TFLiteConverter.from_concrete_functions([concrete], one).convert()
+        interpreter = tf.lite.Interpreter(model_content=content, num_threads=THREADS)
+        interpreter.allocate_tensors()
+        place = interpreter.get_input_details()[0]["index"]
+        answer = interpreter.get_output_details()[0]["index"]
+        values = image.numpy()
+
+        def call() -> object:
+            interpreter.set_tensor(place, values)
+            interpreter.invoke()
+            return interpreter.get_tensor(answer)
+
+        return call
+
     models = {"whole": model, "pruned": small, "masked": masked}
     found = alternate({label: inference(one) for label, one in models.items()})
+    lite = alternate({label: exported(one) for label, one in models.items()})
     return {
         "plan_s": plan_s,
         "keras_build_s": statistics.median(build),
@@ -160,6 +181,12 @@ def keras_side(name: str) -> dict[str, Any]:
         "total_over_keras_build": statistics.median(total) / statistics.median(build),
         "speedup_keras": found["whole"] / found["pruned"],
         "speedup_masks": found["whole"] / found["masked"],
+        "speedup_litert": lite["whole"] / lite["pruned"],
+        "speedup_masks_litert": lite["whole"] / lite["masked"],
+        "ms": {
+            kind: [1000 * seconds["whole"], 1000 * seconds["pruned"]]
+            for kind, seconds in (("keras", found), ("litert", lite))
+        },
         "params": [model.count_params(), small.count_params()],
     }
 
@@ -202,6 +229,7 @@ COLUMNS = {
     "total_over_keras_build": "total / Keras build",
     "speedup_keras": "speed-up, Keras",
     "speedup_torch": "speed-up, torch",
+    "speedup_litert": "LiteRT",
     "speedup_masks": "masks",
     "params": "parameters",
     "params_torch": "parameters, torch",

@@ -1,5 +1,7 @@
 """What is broken on purpose runs on this configuration, and what came of it is printed."""
 
+import sys
+
 import pytest
 import yaml
 
@@ -25,7 +27,7 @@ def soak(tiny):
 def undisturbed(make_workspace, soak):
     """The report's tables of a run that nothing disturbs."""
     workspace = make_workspace(soak)
-    workspace.run("dvc", "repro")
+    workspace.run(sys.executable, "-m", "flows.repro")
     return workspace.tables()
 
 

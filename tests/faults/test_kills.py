@@ -22,7 +22,11 @@ else:
 
 KILLS = int(os.environ.get("KILLS", "3"))
 SECONDS = (1.0, 45.0)  # after a start
-ROUTES = (["dvc", "repro"], [sys.executable, "-m", "flows.pipeline"])
+ROUTES = (
+    ["dvc", "repro"],
+    [sys.executable, "-m", "flows.repro"],
+    [sys.executable, "-m", "flows.pipeline"],
+)
 MADE = ("data", "models", "reports", ".cache", "dvc.lock", "mlflow.db", "mlartifacts")
 
 
@@ -92,7 +96,7 @@ def test_killed_at_random_moments_it_ends_as_if_undisturbed(workspace, undisturb
     minutes = (time.monotonic() - begun) / 60
     outcome(
         f"process group killed {kills} times at random moments, "
-        "`dvc repro` and the Prefect flow by turns",
+        "`dvc repro`, `make run` and the Prefect flow by turns",
         f"{lives} runs ended with the undisturbed tables; nothing finished was done twice, no run "
         f"left RUNNING, no draft left ({minutes:.0f} minutes)",
     )
