@@ -18,6 +18,7 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 WIRING = {
     "flows.params",
     "flows.runtime",
+    "flows.patience",
     "flows.ledger",
     "flows.repository",
     "flows.versions",

@@ -1,6 +1,7 @@
 """Data versions that do not arrive: what is worth another try, and what is at fault for good."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def repository(tmp_path, monkeypatch):
     Repo.init(no_scm=True).close()
     stages = {"make": {"cmd": "echo 1 > out", "outs": ["out"]}}
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
-    ledger.reproduce()
+    subprocess.run(["dvc", "repro", "-q"], check=True)
     versions.set_remote(str(tmp_path / "remote"))
 
 
@@ -46,7 +47,7 @@ def test_what_the_remote_lacks_or_a_remote_that_does_not_take_it_is_worth_anothe
         versions.adopt(made)
     assert ledger.entries() == {}
     (tmp_path / "remote").write_text("a file where a folder should be")
-    ledger.reproduce()
+    subprocess.run(["dvc", "repro", "-q"], check=True)
     with pytest.raises(TransferError, match="could not be sent to the remote"):
         versions.push(["make"])
 
