@@ -23,6 +23,8 @@ from flows.study import study
 from flows.synthesize import synthesize
 from flows.tracking import Tracker
 
+pytestmark = pytest.mark.slow
+
 PARAMS = """\
 networks: [lenet5]
 synthetic: {num_lesions: 30, num_negatives: 4, height: 24, width: 32}
@@ -113,7 +115,6 @@ def test_one_shot_keeps_a_budget_and_the_weights_and_mlflow_holds_the_log_that_r
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6, err_msg=ours.path)
 
 
-@pytest.mark.slow
 def test_iterative_takes_the_same_share_of_what_is_left_each_time():
     steps = pruned(schedule="iterative", ratio=0.75, num_steps=2, spacing="geometric")
     assert [widths(step) for step in steps] == [WHOLE, [3, 8, 42, 60], [1, 4, 21, 30]]
@@ -123,14 +124,12 @@ def test_iterative_takes_the_same_share_of_what_is_left_each_time():
     assert steps[-1]["stopped"] == "the cuts are complete"
 
 
-@pytest.mark.slow
 def test_layerwise_cuts_one_layer_a_step():
     steps = pruned(schedule="layerwise", ratio=0.5, keep=["conv*"])
     assert [widths(step) for step in steps] == [WHOLE, [6, 16, 42, 120], [6, 16, 42, 60]]
     assert [step["parent"] for step in steps] == [None, "R0", steps[1]["notation"]]
 
 
-@pytest.mark.slow
 def test_a_study_shows_the_zeros_of_masks_beside_what_did_not_shrink():
     arms = {"arms": ["l1 inherit", "masks local"], "ratios": [0.5], "similarity": True}
     write_params(studies={"ways": arms | {"epochs": 1, "fine_tune_epochs": 1}})
