@@ -10,7 +10,8 @@
     ├── DownloadError      a download is incomplete, unsafe or fails its checksum
     ├── RecordError        the record (MLflow, DVC, a table of hashes) lacks or belies something
     │   └── IncomparableError  a registered version cannot be judged on the data that lie here
-    └── TransferError      a data version did not get to its remote, or not back from it
+    ├── TransferError      a data version did not get to its remote, or not back from it
+    └── WorkerError        a process of a pool ended without an answer
 
 Each message says what was received, what was expected and what to do.
 """
@@ -50,3 +51,7 @@ class IncomparableError(RecordError):
 
 class TransferError(SlimDermError):
     """A data version did not get to its remote, or not back from it; worth another try."""
+
+
+class WorkerError(SlimDermError):
+    """A process of a pool ended without an answer: killed, or refused memory."""

@@ -7,6 +7,7 @@ worker, does no harm, and what one engine has done the other finds.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import threadpoolctl
 from prefect import flow, task
 
 from components.checkpoints import is_whole, place
+from components.errors import WorkerError
 from components.workers import process_pool
 from flows.params import RecordSettings
 from flows.patience import PATIENT
@@ -81,6 +83,12 @@ def on_processes(chunks: Sequence[Chunk], workers: int) -> Iterator[int]:
             for done in as_completed(waiting):
                 done.result()
                 yield waiting[done]
+        except BrokenProcessPool as error:
+            raise WorkerError(
+                f"one of {workers} worker processes ended without an answer; "
+                "was it killed, or short of memory? Run again, with a smaller record.workers if "
+                "memory is short: finished chunks are kept"
+            ) from error
         finally:
             # Else a chunk that fails is reported only when all those behind it are done.
             for future in waiting:

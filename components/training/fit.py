@@ -13,6 +13,7 @@ import pandas as pd
 from components.errors import ParameterError
 from components.training.batches import BalancedBatches, Examples
 from components.training.evaluate import classification_metrics, is_image_only, predict
+from components.training.normalization import fused_batch_normalization
 from components.training.settings import TrainingSettings
 
 Logs = dict[str, float]
@@ -89,7 +90,8 @@ def fit(
     model.reset_metrics()
     started = time.perf_counter()
     # Keras would shuffle batches with Python's global generator; the epochs are shuffled already.
-    model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=[watch])
+    with fused_batch_normalization(model):
+        model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=[watch])
     if watch.best_weights is None:
         raise ParameterError(
             f"learning_rate: received {settings.learning_rate}, with which the loss was no longer "

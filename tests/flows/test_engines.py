@@ -20,7 +20,7 @@ import pytest
 from components.compression import codecs
 from components.compression.svd import decompose
 from components.dataset.images import decode_image
-from components.errors import ImageError, ParameterError
+from components.errors import ImageError, ParameterError, WorkerError
 from components.quality.settings import QualitySettings
 from components.quality.sweep import Bench, measure_chunk
 from flows.engines import Chunk, run_chunks
@@ -96,6 +96,19 @@ def test_a_chunk_that_fails_does_not_wait_for_those_behind_it(tmp_path, marks):
         list(run_chunks([broken, *slow], RecordSettings(workers=1)))
     assert len(list(marks.glob("*.done.*"))) < 40
     assert not broken.folder.exists()
+
+
+def die(folder):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_is_said_and_what_was_done_is_kept(tmp_path, marks):
+    finished = make(tmp_path / "cache", marks, "abc")
+    deadly = Chunk(tmp_path / "cache", "f" * 32, die)
+    with pytest.raises(WorkerError, match=r"one of 1 worker processes .* finished chunks are kept"):
+        list(run_chunks([*finished, deadly], RecordSettings(workers=1)))
+    assert results(finished) == ["a", "b", "c"]
+    assert not deadly.folder.exists()
 
 
 def test_who_stops_listening_stops_the_work(tmp_path, marks):
