@@ -6,7 +6,6 @@ the folder it returns holds the model, its history and every measurement but tho
 which `Workshop.tested` adds when asked.
 """
 
-import gc
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -176,26 +175,26 @@ class Workshop:
         keras = load_keras()
         from components.pruning.cost import multiply_accumulates
         from components.training import evaluate
-        from components.training.costs import without_optimizer
+        from components.training.costs import bytes_with_optimizer, without_optimizer
 
-        without_optimizer(model).save(draft / "model.keras")
-        with_adam, bare = evaluate.file_sizes(model)
+        path = draft / "model.keras"
+        without_optimizer(model).save(path)
         record = {
             "network": self.network,
             "variant": self.source.name,
             "widths": widths_of(model),
             "num_parameters": model.count_params(),
             "multiply_accumulates": multiply_accumulates(model),
-            "bytes_with_optimizer": with_adam,
-            "bytes": bare,
+            "bytes_with_optimizer": bytes_with_optimizer(model),
+            "bytes": path.stat().st_size,
             **trained,
             "precision": model.layers[-2].dtype_policy.name,
             "latency_p50_ms": evaluate.latency(model, repeats=self.params.evaluate.latency_repeats),
             "metrics": self._judge(model),
         }
         write_json(draft / "record.json", record)
+        # It collects garbage, too: networks hold themselves in circles, a study trains a hundred.
         keras.backend.clear_session()
-        gc.collect()  # networks hold themselves in circles, and a study trains a hundred
 
     def _judge(self, model: Any) -> dict[str, float]:
         from components.training import evaluate

@@ -108,7 +108,9 @@ def entries() -> dict[str, Any]:
     import yaml
 
     try:
-        return dict((yaml.safe_load(LOCK.read_text()) or {}).get("stages", {}))
+        # The loader in C: dvc.lock grows to hundreds of lines and is read at every step.
+        loaded = yaml.load(LOCK.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return dict((loaded or {}).get("stages", {}))
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, ValueError, AttributeError) as error:

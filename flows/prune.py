@@ -72,6 +72,7 @@ class Pruning:
             accept,
             factors=settings.factors,
             max_failures=settings.max_failures,
+            max_prunings=settings.max_prunings,
             refused_start=settings.refused_start,
         )
 

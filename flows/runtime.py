@@ -1,5 +1,6 @@
 """What every step does first and last: a quiet machine, progress bars, a step's two entrances."""
 
+import gc
 import hashlib
 import json
 import logging
@@ -54,11 +55,15 @@ def quiet_stderr() -> Iterator[None]:
 def load_keras() -> Any:
     """Import Keras without the log lines its backend writes before logging is set up."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    first = "keras" not in sys.modules
     with quiet_stderr():
         import keras
 
         keras.ops.zeros(1)
         import tensorflow  # noqa: F401  # Keras seeds it, too, whatever its backend
+    if first:  # half a second of each search for garbage went through these modules
+        gc.collect()
+        gc.freeze()
     # Each network of a schedule is traced anew, as it must be; TensorFlow would warn of it.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras

@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from components.errors import RecordError
 from flows.params import RecordSettings
 from flows.runtime import quiet_stderr, replacing
@@ -199,8 +201,10 @@ class Run:
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters."""
-        for name, value in values.items():
-            self.tracker.client.log_param(self.run_id, name, value)
+        from mlflow.entities import Param
+
+        entries = [Param(name, str(value)) for name, value in values.items()]
+        self.tracker.client.log_batch(self.run_id, params=entries)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log metrics at a step."""
@@ -223,8 +227,8 @@ class Run:
     def model(self, model: Any, example: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Log a Keras model with its signature, taken from one example batch."""
         mlflow = self.tracker.mlflow
-        outputs = model.predict(example, verbose=0)
-        signature = mlflow.models.infer_signature(dict(example), outputs)
+        outputs = model(dict(example), training=False)  # `predict` would trace a graph for it
+        signature = mlflow.models.infer_signature(dict(example), np.asarray(outputs))
         pins = [f"{name}=={version(name)}" for name in ("keras", "tensorflow")]
         with mlflow.start_run(run_id=self.run_id), quiet_stderr(), no_custom_objects():
             mlflow.tensorflow.log_model(

@@ -61,6 +61,7 @@ def algorithm2(
     *,
     factors: Sequence[float] = FACTORS,
     max_failures: int = 2,
+    max_prunings: int | None = None,
     refused_start: str = "stop",
 ) -> Iterator[Step]:
     """Prune for as long as the metrics hold (paper, Algorithm 2, read with sections 3 and 5.2).
@@ -78,6 +79,8 @@ def algorithm2(
         Percentages, in the order in which they are tried.
     max_failures : int
         Refusals in a row after which the schedule ends.
+    max_prunings : int, optional
+        Pruned networks, accepted or not, after which it ends at the latest.
     refused_start : str
         ``stop`` ends at a refused unpruned network, as the printed algorithm breaks off there;
         ``prune`` prunes it all the same and counts a first failure.
@@ -111,6 +114,8 @@ def algorithm2(
         if not stopped and base is not None and _same(evaluation, base.evaluation):
             stopped = "nothing can shrink any more"  # for floors or a multiple
         stopped = stopped or _why_exhausted(origin.sizes, remaining)
+        if not stopped and index == max_prunings:
+            stopped = f"{max_prunings} prunings, the most that were asked for"
         step = Step(
             index=index,
             notation=name,

@@ -25,15 +25,15 @@ SPACINGS = ("constant", "geometric", "cubic")
 class PruneSettings(Settings):
     """Section ``prune`` of ``params.yaml``; the defaults are the paper's, the acceptance aside.
 
-    ``factors`` are percentages. ``path`` serves the schedule ``path`` and is in R-notation.
-    ``ratio`` serves ``one_shot``, ``iterative`` and ``layerwise``, ``num_steps`` and ``spacing``
-    serve ``iterative``;
-    ``budget`` (one kind and its limit) takes the ratio's place in ``one_shot``. ``criterion``,
-    ``scope`` and ``aggregate`` say which channels go; ``keep``, ``floors`` and ``multiple`` which
-    may not, beside those that the paper leaves alone. With ``init: inherit`` what is left keeps its
-    weights and is trained for ``fine_tune_epochs`` at ``fine_tune_learning_rate``, which are
-    training's own where not given; with ``scratch`` it starts anew. Criteria that look at data see
-    ``data_batches`` batches of the training part.
+    ``factors`` are percentages; Algorithm 2 ends after ``max_failures`` refusals in a row, or after
+    ``max_prunings`` networks where that is given. ``path`` serves the schedule ``path`` and is in
+    R-notation. ``ratio`` serves ``one_shot``, ``iterative`` and ``layerwise``, ``num_steps`` and
+    ``spacing`` serve ``iterative``; ``budget`` (one kind and its limit) takes the ratio's place in
+    ``one_shot``. ``criterion``, ``scope`` and ``aggregate`` say which channels go; ``keep``,
+    ``floors`` and ``multiple`` which may not, beside those that the paper leaves alone. With
+    ``init: inherit`` what is left keeps its weights and is trained for ``fine_tune_epochs`` at
+    ``fine_tune_learning_rate``, which are training's own where not given; with ``scratch`` it
+    starts anew. Criteria that look at data see ``data_batches`` batches of the training part.
     ``validation_bar_lenet5`` replaces ``validation_bar`` for that network. ``refused_start`` says
     what Algorithm 2 does when the unpruned network is refused: ``stop``, or ``prune`` all the same,
     which counts as the first failure.
@@ -42,6 +42,7 @@ class PruneSettings(Settings):
     schedule: str = setting("algorithm2", choices=SCHEDULES)
     factors: tuple[float, ...] = setting(FACTORS, above=1, below=100)
     max_failures: int = setting(2, low=1)
+    max_prunings: int | None = setting(None, low=1)
     refused_start: str = setting("stop", choices=("stop", "prune"))
     acceptance: str = setting("validation", choices=tuple(ACCEPTANCE))
     training_bar: float = setting(0.90, low=0, high=1)

@@ -3,7 +3,6 @@
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -11,13 +10,6 @@ import numpy as np
 from components.errors import ParameterError
 
 WARM_UP = 3  # calls that trace the graph and fill the caches
-
-
-class FileSizes(NamedTuple):
-    """Bytes of the saved ``.keras`` file."""
-
-    with_optimizer: int
-    without_optimizer: int
 
 
 def latency(model: keras.Model, *, repeats: int = 50) -> float:
@@ -44,20 +36,15 @@ def without_optimizer(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, model.output, name=model.name)
 
 
-def file_sizes(model: keras.Model) -> FileSizes:
-    """Measure the ``.keras`` file with Adam's state, as in training, and without it.
+def bytes_with_optimizer(model: keras.Model) -> int:
+    """Measure the ``.keras`` file with Adam's state, as in training.
 
     The model itself is left as it is; a model that was never trained is measured as if it had been.
     """
-    bare = without_optimizer(model)
     trained = without_optimizer(model)
     trained.compile(keras.optimizers.Adam(), "categorical_crossentropy")
     trained.optimizer.build(trained.trainable_variables)
-    return FileSizes(_saved_bytes(trained), _saved_bytes(bare))
-
-
-def _saved_bytes(model: keras.Model) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        model.save(path)
+        trained.save(path)
         return path.stat().st_size

@@ -6,7 +6,7 @@ import numpy.typing as npt
 
 from components.errors import ParameterError, SchemaError
 from components.training.batches import Examples, OrderedBatches
-from components.training.costs import FileSizes, file_sizes, latency
+from components.training.costs import latency
 from components.training.metrics import (
     Floats,
     Probabilities,
@@ -17,11 +17,9 @@ from components.training.metrics import (
 )
 
 __all__ = [
-    "FileSizes",
     "bootstrap_intervals",
     "classification_metrics",
     "confusion_matrix",
-    "file_sizes",
     "is_image_only",
     "latency",
     "predict",

@@ -75,6 +75,14 @@ def test_it_stops_when_the_factors_are_used_up() -> None:
     assert steps[-1].num_failures == 4
 
 
+def test_it_stops_after_as_many_prunings_as_were_asked_for() -> None:
+    steps = list(algorithm2(Trainer(a=64), at_least(40), max_prunings=3))
+    assert [step.notation for step in steps] == ["R0", "R1: 50%", "R1: 33%", "R2: 33%"]
+    assert steps[-1].stopped == "3 prunings, the most that were asked for"
+    whole = list(algorithm2(Trainer(a=64), at_least(40), max_prunings=4))
+    assert whole[-1].stopped == "2 refusals in a row"
+
+
 def test_it_stops_when_nothing_can_shrink() -> None:
     steps = list(algorithm2(Trainer(a=4, b=2), at_least(0)))
     assert [step.evaluation.sizes["a"] for step in steps] == [4, 2, 1]

@@ -6,6 +6,7 @@ import tensorflow as tf
 from components.errors import ParameterError
 from components.training import evaluate
 from components.training.batches import Examples
+from components.training.costs import bytes_with_optimizer, without_optimizer
 from components.training.fit import fit
 from components.training.networks import build
 from components.training.precision import (
@@ -106,15 +107,15 @@ def test_predictions_follow_the_examples_order(trained):
 
 def test_file_sizes_are_those_of_saved_files(trained, tmp_path):
     model, *_ = trained
-    sizes = evaluate.file_sizes(model)
+    with_optimizer = bytes_with_optimizer(model)
     model.save(tmp_path / "trained.keras")
-    size = (tmp_path / "trained.keras").stat().st_size
-    assert sizes.with_optimizer == pytest.approx(size, rel=0.05)
+    without_optimizer(model).save(tmp_path / "bare.keras")
+    bare = (tmp_path / "bare.keras").stat().st_size
+    assert with_optimizer == pytest.approx((tmp_path / "trained.keras").stat().st_size, rel=0.05)
     weights = 4 * model.count_params()
-    assert weights < sizes.without_optimizer < weights + 150_000
+    assert weights < bare < weights + 150_000
     moments = 8 * sum(int(np.prod(w.shape)) for w in model.trainable_variables)
-    grown = sizes.with_optimizer - sizes.without_optimizer
-    assert moments < grown < moments + 150_000
+    assert moments < with_optimizer - bare < moments + 150_000
 
 
 def test_latency_is_a_positive_time(trained):
