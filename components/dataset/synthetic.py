@@ -173,10 +173,12 @@ def _lesion(
     radius = height * random.uniform(0.2, 0.36)
     down, right = (rows - middle[0]) / random.uniform(0.8, 1.2), columns - middle[1]
     angle = np.arctan2(down, right)
-    rough = np.zeros_like(angle)
+    turn = np.linspace(-np.pi, np.pi, 4 * (height + width))  # finer than the pixels of a border
+    wave = np.zeros_like(turn)
     for order in range(2, 12):
         weight, phase = random.normal(0, look.border / order**0.8), random.uniform(0, 2 * np.pi)
-        rough += np.float32(weight) * np.cos(order * angle + np.float32(phase))
+        wave += weight * np.cos(order * turn + phase)
+    rough = np.interp(angle, turn, wave).astype(np.float32)
     edge = (np.hypot(down, right) / (radius * (1 + rough)) - 1) * np.float32(radius)
     blur = np.float32(height / 45)
     mask = (1 / (1 + np.exp(np.clip(edge / blur, -30, 30))))[..., np.newaxis]  # (H, W, 1)
