@@ -173,8 +173,8 @@ class Workshop:
     def _keep(self, draft: Path, model: Any, trained: Mapping[str, Any]) -> None:
         """Save a model with all that is measured without the test part."""
         keras = load_keras()
+        from components.pruning.budget import latency
         from components.pruning.cost import multiply_accumulates
-        from components.training import evaluate
         from components.training.costs import bytes_with_optimizer, without_optimizer
 
         path = draft / "model.keras"
@@ -189,7 +189,7 @@ class Workshop:
             "bytes": path.stat().st_size,
             **trained,
             "precision": model.layers[-2].dtype_policy.name,
-            "latency_p50_ms": evaluate.latency(model, repeats=self.params.evaluate.latency_repeats),
+            "latency_p50_ms": latency(model, repeats=self.params.evaluate.latency_repeats),
             "metrics": self._judge(model),
         }
         write_json(draft / "record.json", record)

@@ -98,14 +98,16 @@ def saved_bytes(model: keras.Model) -> int:
         return path.stat().st_size
 
 
-def latency(model: keras.Model) -> float:
+def latency(model: keras.Model, *, repeats: int = REPEATS) -> float:
     """Median milliseconds for one input on this machine.
 
     Raises
     ------
     ParameterError
-        When the model's input size is open.
+        When ``repeats`` is below 1, or the model's input size is open.
     """
+    if repeats < 1:
+        raise ParameterError(f"repeats: received {repeats}, expected at least 1")
     tensors = ends(model)[0]
     for tensor in tensors:
         if None in tensor.shape[1:]:
@@ -115,7 +117,7 @@ def latency(model: keras.Model) -> float:
             )
     given = packed(model, [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in tensors])
     times = []
-    for _ in range(WARM_UP + REPEATS):
+    for _ in range(WARM_UP + repeats):
         started = time.perf_counter()
         model.predict_on_batch(given)
         times.append(time.perf_counter() - started)

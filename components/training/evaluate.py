@@ -6,7 +6,6 @@ import numpy.typing as npt
 
 from components.errors import ParameterError, SchemaError
 from components.training.batches import Examples, OrderedBatches
-from components.training.costs import latency
 from components.training.metrics import (
     Floats,
     Probabilities,
@@ -21,7 +20,6 @@ __all__ = [
     "classification_metrics",
     "confusion_matrix",
     "is_image_only",
-    "latency",
     "predict",
 ]
 

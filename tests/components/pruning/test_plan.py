@@ -337,7 +337,9 @@ def test_a_budget_in_milliseconds_is_measured_on_what_is_built(small, monkeypatc
     pruned = prune(small(), budget=Budget("latency_ms", 0.9))
     assert pruned.model.count_params() <= 900
     assert len(built) == 2 + budget_module.COARSE
-    assert latency(small()) > 0
+    assert 0 < latency(small(), repeats=3) < 10_000
+    with pytest.raises(ParameterError, match="repeats: received 0"):
+        latency(small(), repeats=0)
 
 
 def keys_of_its_own():

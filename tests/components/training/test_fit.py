@@ -118,12 +118,6 @@ def test_file_sizes_are_those_of_saved_files(trained, tmp_path):
     assert moments < with_optimizer - bare < moments + 150_000
 
 
-def test_latency_is_a_positive_time(trained):
-    assert 0 < evaluate.latency(trained[0], repeats=3) < 10_000
-    with pytest.raises(ParameterError):
-        evaluate.latency(trained[0], repeats=0)
-
-
 def test_a_saved_network_answers_the_same(trained, tmp_path):
     model, *_ = trained
     model.save(tmp_path / "model.keras")
