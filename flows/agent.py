@@ -161,8 +161,8 @@ def agent(stage: str, commit: str, params: dict[str, Any], version: dict[str, An
         write_text("params.yaml", yaml.safe_dump(params, sort_keys=False))
         pull(version)
         if ledger.is_stale(stage):
-            run_stage(stage)
-            ledger.commit(stage)
+            with ledger.made(stage):
+                run_stage(stage)
         push([stage])
         text = as_markdown(stage, ledger.entry_of(stage))
         text += Registry(Tracker(read_params().record)).pages(str(flow_run.id), tag=FLOW_RUN)

@@ -8,7 +8,8 @@ from prefect import flow
 
 from components.quality.choice import choose_arm, choose_k
 from flows.params import Params, read_params
-from flows.runtime import console, run_step, write_json
+from flows.runtime import console, write_json
+from flows.steps import run_step
 
 
 def _choose(params: Params) -> dict[str, Any]:

@@ -27,9 +27,9 @@ from flows.runtime import (
     progress_bar,
     read_json,
     replacing,
-    run_step,
     write_json,
 )
+from flows.steps import run_step
 
 RAW, COMPRESSED = Path("data/raw"), Path("data/compressed")
 CODE = ("components/compression", "components/quality", "components/dataset")

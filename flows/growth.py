@@ -11,7 +11,8 @@ from components.training.architectures import get
 from components.training.counts import count_parameters
 from components.training.sizes import size_table
 from flows.params import read_params
-from flows.runtime import console, read_json, replacing, run_step
+from flows.runtime import console, read_json, replacing
+from flows.steps import run_step
 
 
 def halve(widths: tuple[int, ...]) -> tuple[int, ...]:

@@ -6,7 +6,8 @@ from prefect import flow
 
 from components.dataset.catalog import ingest, write_dataset
 from flows.params import read_params
-from flows.runtime import console, progress_bar, run_step, write_text
+from flows.runtime import console, progress_bar, write_text
+from flows.steps import run_step
 
 
 @flow(name="ingest", flow_run_name="ingest")

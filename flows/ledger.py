@@ -1,7 +1,7 @@
 """What is stale, what came out, and under which hash.
 
 DVC and Prefect both run graphs, and neither shells into the other. A Prefect run asks `is_stale`,
-calls the step, and records what came out with `commit`; afterwards ``dvc status`` finds nothing to
+calls the step, and records what came out within `made`; afterwards ``dvc status`` finds nothing to
 do, just as after ``dvc repro``.
 """
 
@@ -46,15 +46,11 @@ def is_stale(stage: str) -> bool:
         return bool(repo.status(targets=[stage]))
 
 
-def commit(stage: str) -> None:
-    """Record a stage that just ran: its dependencies, parameters and outputs, in ``dvc.lock``."""
-    with opened() as repo:
-        repo.commit(stage, force=True)
-
-
 @contextmanager
 def made(stage: str) -> Iterator[None]:
-    """Hold a stage's inputs and outputs as ``dvc repro`` does while the block makes it; record it.
+    """Hold a stage's inputs and outputs as ``dvc repro`` does while the block makes it.
+
+    Then record its dependencies, parameters and outputs in ``dvc.lock``.
 
     Raises
     ------
@@ -70,7 +66,8 @@ def made(stage: str) -> Iterator[None]:
     holder = " ".join(sys.argv)  # as DVC calls this process, so that it may record what it holds
     with told_who_holds_it(), rwlock(place, files, holder, read, write, hardlink=False):
         yield
-        commit(stage)
+        with opened() as repo:
+            repo.commit(stage, force=True)
 
 
 def reproduce(run: Callable[[str], None]) -> list[str]:

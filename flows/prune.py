@@ -18,7 +18,8 @@ from flows.examples import LesionSource
 from flows.fitting import Workshop
 from flows.params import Params, read_params
 from flows.runs import record_folder, record_network
-from flows.runtime import console, read_json, replacing, run_step, write_json
+from flows.runtime import console, read_json, replacing, write_json
+from flows.steps import run_step
 from flows.tracking import Tracker
 
 

@@ -7,7 +7,8 @@ from prefect import flow
 from flows.params import read_params
 from flows.registry import Registry
 from flows.runs import record_folder, record_network
-from flows.runtime import console, read_json, run_step, write_json
+from flows.runtime import console, read_json, write_json
+from flows.steps import run_step
 from flows.tracking import Tracker
 
 

@@ -15,7 +15,8 @@ from components.reporting import plots, studies, tables
 from components.reporting.page import Section, render, render_markdown
 from flows.params import Params, read_params
 from flows.runs import record_report
-from flows.runtime import console, read_json, replacing, run_step, write_json, write_text
+from flows.runtime import console, read_json, replacing, write_json, write_text
+from flows.steps import run_step
 
 REPORTS = Path("reports")
 SIZE_QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "haralick_distance": "Haralick distance"}

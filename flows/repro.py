@@ -4,17 +4,15 @@ Python, Prefect, TensorFlow and MLflow are imported once, not once a stage.
 """
 
 from flows import ledger
-from flows.inputs import check_inputs
 from flows.runtime import command_line, console
-from flows.steps import flow_of
+from flows.steps import flow_of, make
 
 
 def run(stage: str) -> None:
-    """Run a stage as DVC does: the plain function behind the flow, with no Prefect server."""
+    """Run a stage as DVC does, after a headline."""
     console.print(f"\n[bold]{stage}[/]", highlight=False)
-    check_inputs(stage)
     step, arguments = flow_of(stage)
-    step.fn(*arguments)
+    make(step, *arguments)
 
 
 if __name__ == "__main__":

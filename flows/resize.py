@@ -14,15 +14,8 @@ from components.quality.settings import QualitySettings
 from components.training.resolutions import resolution_table
 from flows.engines import Chunk, run_chunks
 from flows.params import Params, read_params
-from flows.runtime import (
-    code_hash,
-    console,
-    content_key,
-    progress_bar,
-    replacing,
-    run_step,
-    write_json,
-)
+from flows.runtime import code_hash, console, content_key, progress_bar, replacing, write_json
+from flows.steps import run_step
 
 RAW, RESIZE = Path("data/raw"), Path("data/resize")
 CODE = ("components/quality", "components/dataset")

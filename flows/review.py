@@ -12,11 +12,8 @@ from flows.params import Params, read_params
 from flows.patience import patiently
 from flows.registry import GATES, Registry
 from flows.reviewer import Reviewer
-from flows.runtime import (
-    console,
-    run_step,
-    write_json,
-)
+from flows.runtime import console, write_json
+from flows.steps import run_step
 from flows.tracking import Tracker
 
 

@@ -1,4 +1,4 @@
-"""What every step does first and last: a quiet machine, progress bars, a step's two entrances."""
+"""What every step needs: a quiet machine, progress bars, clear ends, files that appear whole."""
 
 import gc
 import hashlib
@@ -32,7 +32,6 @@ __all__ = [
     "quiet_stderr",
     "read_json",
     "replacing",
-    "run_step",
     "write_json",
     "write_text",
 ]
@@ -118,15 +117,6 @@ def _is_of_a_full_disk(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def run_step(step: Any, *arguments: str) -> None:
-    """Run a step as DVC does: the plain function behind the flow, with no Prefect server."""
-    from flows.inputs import check_inputs
-
-    with command_line():
-        check_inputs("@".join((step.name, *arguments)))
-        step.fn(*arguments)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -7,7 +7,8 @@ from prefect import flow
 from components.dataset.catalog import read_catalog
 from components.dataset.splits import check_no_leak, split
 from flows.params import read_params
-from flows.runtime import console, run_step, write_text
+from flows.runtime import console, write_text
+from flows.steps import run_step
 
 
 @flow(name="split", flow_run_name="split")

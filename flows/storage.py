@@ -29,8 +29,8 @@ from flows.runtime import (
     file_hash,
     progress_bar,
     replacing,
-    run_step,
 )
+from flows.steps import run_step
 
 RAW, STORAGE = Path("data/raw"), Path("data/storage")
 RATE_LABELS = {metric: METRICS[metric].label for metric in RATE_METRICS}

@@ -27,7 +27,8 @@ from flows.fitting import Fitted, Workshop
 from flows.likeness import compare, same_place
 from flows.params import Params, read_params
 from flows.reencoded import ReencodedSource
-from flows.runtime import console, load_keras, replacing, run_step, write_json
+from flows.runtime import console, load_keras, replacing, write_json
+from flows.steps import run_step
 from flows.study_tables import Run, by_variant, histories, predictions, summarise, table, ways
 
 

@@ -17,15 +17,8 @@ from components.quality.sampling import Certainty, certainty
 from components.quality.sweep import Bench, measure_chunk, summarise
 from flows.engines import Chunk, run_chunks
 from flows.params import Params, read_params
-from flows.runtime import (
-    code_hash,
-    console,
-    content_key,
-    progress_bar,
-    replacing,
-    run_step,
-    write_json,
-)
+from flows.runtime import code_hash, console, content_key, progress_bar, replacing, write_json
+from flows.steps import run_step
 
 RAW = Path("data/raw")
 CODE = ("components/compression", "components/quality", "components/dataset")

@@ -4,7 +4,8 @@ from prefect import flow
 
 from components.dataset.synthetic import write_synthetic
 from flows.params import read_params
-from flows.runtime import console, progress_bar, replacing, run_step
+from flows.runtime import console, progress_bar, replacing
+from flows.steps import run_step
 
 FOLDER = "data/source"
 

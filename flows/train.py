@@ -9,7 +9,8 @@ from flows.examples import FOLDERS, LesionSource
 from flows.fitting import Workshop
 from flows.params import read_params
 from flows.runs import record_folder, record_network
-from flows.runtime import console, replacing, run_step, write_json
+from flows.runtime import console, replacing, write_json
+from flows.steps import run_step
 from flows.tracking import Tracker
 
 
