@@ -16,6 +16,7 @@ import numpy as np
 from keras import layers
 
 from components.errors import ParameterError
+from components.training.networks import NORMALISATION_MOMENTUM
 
 Triple = tuple[float, float, float]
 
@@ -123,6 +124,9 @@ def _build(
     )
     if weights is not None:
         _load(backbone, trunk, shape, Path(weights))
+    for layer in trunk.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = NORMALISATION_MOMENTUM  # the library's builders take none
     output = layers.Dense(num_classes, "softmax", dtype="float32", name="probabilities")
     return keras.Model({"image": image}, output(trunk.output), name=name)
 

@@ -7,6 +7,7 @@ import pytest
 from components.errors import ParameterError
 from components.pruning.pruner import prune
 from components.training.backbones import build_backbone
+from components.training.networks import NORMALISATION_MOMENTUM
 
 PREPROCESS = {
     "vgg16": keras.applications.vgg16.preprocess_input,
@@ -50,6 +51,15 @@ def test_a_pruned_backbone_has_a_quarter_of_the_parameters():
     pruned = prune(model, ratio=0.5, criterion="uninformed")
     assert pruned.model.count_params() / model.count_params() == pytest.approx(0.25, abs=0.01)
     assert pruned.model.output_shape == (None, 7)
+
+
+def test_short_trainings_are_judged_with_statistics_of_their_own(tmp_path):
+    model = build_backbone("densenet169", num_classes=3, input_shape=(32, 32))
+    prune(model, ratio=0.5).model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    momenta = [layer.momentum for layer in loaded.layers if hasattr(layer, "momentum")]
+    assert len(momenta) == 169
+    assert set(momenta) == {NORMALISATION_MOMENTUM}
 
 
 def test_what_cannot_be_built_is_refused(tmp_path):
