@@ -15,8 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from components.errors import RecordError
 from flows.params import RecordSettings
 from flows.runtime import quiet_stderr, replacing
@@ -226,9 +224,12 @@ class Run:
 
     def model(self, model: Any, example: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Log a Keras model with its signature, taken from one example batch."""
+        import keras
+
         mlflow = self.tracker.mlflow
-        outputs = model(dict(example), training=False)  # `predict` would trace a graph for it
-        signature = mlflow.models.infer_signature(dict(example), np.asarray(outputs))
+        # Called, for `predict` would trace a graph for it.
+        outputs = keras.ops.convert_to_numpy(model(dict(example), training=False))
+        signature = mlflow.models.infer_signature(dict(example), outputs)
         pins = [f"{name}=={version(name)}" for name in ("keras", "tensorflow")]
         with mlflow.start_run(run_id=self.run_id), quiet_stderr(), no_custom_objects():
             mlflow.tensorflow.log_model(
