@@ -19,6 +19,24 @@ from flows.runtime import console, read_json, replacing, write_json, write_text
 from flows.steps import run_step
 
 REPORTS = Path("reports")
+TESTED = [
+    f"test_{metric}{end}"
+    for metric in ("balanced_accuracy", "melanoma_sensitivity")
+    for end in ("", "_low", "_high")
+]
+# Of the tables, what the page shows.
+COMPARISON_COLUMNS = ["network", "variant", "train_accuracy", "validation_accuracy", *TESTED]
+PRUNING_COLUMNS = [
+    "network",
+    "notation",
+    "num_parameters",
+    "share_of_parameters",
+    "latency_p50_ms",
+    "validation_accuracy",
+    "test_balanced_accuracy",
+    "accepted",
+    "reason",
+]
 SIZE_QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "haralick_distance": "Haralick distance"}
 
 
@@ -130,8 +148,11 @@ def _sections(frames: dict[str, pd.DataFrame], choice: dict[str, Any]) -> list[S
         ),
         Section(
             "Networks on original and on compressed images",
-            ("Shares. The columns low and high bound the interval over resampled lesions.",),
-            frames["comparison"],
+            (
+                "Shares. The columns low and high bound the interval over resampled lesions. "
+                "tables/comparison.csv has every metric.",
+            ),
+            frames["comparison"].filter(COMPARISON_COLUMNS),
             {
                 "plots/learning_curves.png": "accuracy against epoch",
                 "plots/confusion.png": "confusion matrices on the test part",
@@ -139,8 +160,11 @@ def _sections(frames: dict[str, pd.DataFrame], choice: dict[str, Any]) -> list[S
         ),
         Section(
             "Pruning",
-            ("Each step as tried, accepted or not, and why.",),
-            frames["pruning"],
+            (
+                "Each step as tried, accepted or not, and why. tables/pruning.csv has every width, "
+                "size and metric.",
+            ),
+            frames["pruning"].filter(PRUNING_COLUMNS),
             {"plots/pruning_path.png": "validation accuracy against parameters"},
         ),
         Section(

@@ -11,11 +11,16 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem
        color: #1d2430; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; font-size: 12.5px; margin: .8rem 0; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #e3e7ec; text-align: right; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #e3e7ec; text-align: right;
+         vertical-align: top; }
 th { background: #f4f6f8; position: sticky; top: 0; }
-td:first-child, th:first-child { text-align: left; }
+td:first-child, th:first-child, td.sentence { text-align: left; }
+td.sentence { min-width: 36em; }
 .wide { overflow-x: auto; } img { max-width: 100%; } .note { color: #5f6b73; }
 """
+
+
+SENTENCE = 40  # characters from which a cell is read, not compared: it gets room
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,14 @@ def format_cell(value: object) -> str:
     return str(value)
 
 
+def _cell(value: object) -> str:
+    kind = ' class="sentence"' if isinstance(value, str) and len(value) >= SENTENCE else ""
+    return f"<td{kind}>{html.escape(format_cell(value))}</td>"
+
+
 def _table(frame: pd.DataFrame) -> str:
     head = "".join(f"<th>{html.escape(str(name).replace('_', ' '))}</th>" for name in frame)
-    rows = (
-        "".join(f"<td>{html.escape(format_cell(value))}</td>" for value in row)
-        for row in frame.astype(object).itertuples(index=False)
-    )
+    rows = ("".join(map(_cell, row)) for row in frame.astype(object).itertuples(index=False))
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 

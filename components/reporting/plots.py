@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 COLOURS = ("#1b6ca8", "#d1495b", "#2e933c", "#8d5a97", "#e08e1b", "#5f6b73")
 GREY = "#5f6b73"
@@ -221,6 +221,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
         tidy_axes(ax, title=title, x="epoch")
         for colour, part in zip(COLOURS, ("train", "validation"), strict=False):
             ax.plot(history["epoch"], history[f"{part}_accuracy"], color=colour, label=part)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for ax in panels[len(histories) :]:
         ax.set_axis_off()
