@@ -193,7 +193,7 @@ class Workshop:
             "metrics": self._judge(model),
         }
         write_json(draft / "record.json", record)
-        # It collects garbage, too: networks hold themselves in circles, a study trains a hundred.
+        # Collects garbage, too: networks before this one, which hold themselves in circles.
         keras.backend.clear_session()
 
     def _judge(self, model: Any) -> dict[str, float]:

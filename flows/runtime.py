@@ -60,7 +60,7 @@ def load_keras() -> Any:
 
         keras.ops.zeros(1)
         import tensorflow  # noqa: F401  # Keras seeds it, too, whatever its backend
-    if first:  # half a second of each search for garbage went through these modules
+    if first:  # else every search for garbage goes through all of these modules
         gc.collect()
         gc.freeze()
     # Each network of a schedule is traced anew, as it must be; TensorFlow would warn of it.

@@ -2,7 +2,7 @@
 
 Keras 3 writes the layer out of a dozen operations in float32, each of which reads all activations
 again: on a processor they cost DenseNet169 more than its convolutions (``benchmarks/training.py``
-has both). The other backends' compilers join such operations by themselves.
+has both). JAX and PyTorch keep Keras's way.
 """
 
 from collections.abc import Iterator
