@@ -173,8 +173,8 @@ class Workshop:
     def _keep(self, draft: Path, model: Any, trained: Mapping[str, Any]) -> None:
         """Save a model with all that is measured without the test part."""
         keras = load_keras()
-        from components.pruning.budget import latency
         from components.pruning.cost import multiply_accumulates
+        from components.pruning.latency import latency
         from components.training.costs import bytes_with_optimizer, without_optimizer
 
         path = draft / "model.keras"

@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import shutil
+import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -208,7 +209,8 @@ class Run:
         """Log metrics at a step."""
         from mlflow.entities import Metric
 
-        entries = [Metric(name, float(value), 0, step) for name, value in values.items()]
+        now = int(time.time() * 1000)
+        entries = [Metric(name, float(value), now, step) for name, value in values.items()]
         self.tracker.client.log_batch(self.run_id, metrics=entries)
 
     def artifacts(self, path: Path, folder: str | None = None) -> None:

@@ -1,7 +1,6 @@
 """A target instead of a ratio: prune until the model costs no more than so much."""
 
 import tempfile
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -13,13 +12,12 @@ import numpy as np
 from components.errors import ParameterError
 from components.pruning.cost import Costs
 from components.pruning.graph import Keep
+from components.pruning.latency import latency
 from components.pruning.plan import LARGEST, Planner
 from components.pruning.recipe import Budget
 from components.pruning.surgery import remove
-from components.pruning.walk import ends, packed
 
 FINE, COARSE = 20, 6  # halvings of the interval: of arithmetic, and of what must be built
-WARM_UP, REPEATS = 3, 15
 
 
 def meet(planner: Planner, budget: Budget) -> Keep:
@@ -96,29 +94,3 @@ def saved_bytes(model: keras.Model) -> int:
         path = Path(folder) / "model.keras"
         model.save(path)
         return path.stat().st_size
-
-
-def latency(model: keras.Model, *, repeats: int = REPEATS) -> float:
-    """Median milliseconds for one input on this machine.
-
-    Raises
-    ------
-    ParameterError
-        When ``repeats`` is below 1, or the model's input size is open.
-    """
-    if repeats < 1:
-        raise ParameterError(f"repeats: received {repeats}, expected at least 1")
-    tensors = ends(model)[0]
-    for tensor in tensors:
-        if None in tensor.shape[1:]:
-            raise ParameterError(
-                f"model: received one whose input {tensor.name} has the open size "
-                f"{tensor.shape[1:]}, expected a fixed one; latency depends on it"
-            )
-    given = packed(model, [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in tensors])
-    times = []
-    for _ in range(WARM_UP + repeats):
-        started = time.perf_counter()
-        model.predict_on_batch(given)
-        times.append(time.perf_counter() - started)
-    return float(np.median(times[WARM_UP:]) * 1000)

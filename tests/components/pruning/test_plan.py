@@ -13,10 +13,11 @@ from keras import layers
 
 from components.errors import ParameterError
 from components.pruning import budget as budget_module
-from components.pruning.budget import latency, saved_bytes
+from components.pruning.budget import saved_bytes
 from components.pruning.carve import carve, parameters_left, sizes
 from components.pruning.cost import Costs, multiply_accumulates
 from components.pruning.graph import trace
+from components.pruning.latency import latency
 from components.pruning.plan import Planner, shrinkable, widths
 from components.pruning.pruner import prune
 from components.pruning.recipe import Budget, Cut, Limits, Recipe, matching
