@@ -1,6 +1,5 @@
 """Which pruned networks learn the same features: the second seed's question, for one study."""
 
-import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,12 +41,12 @@ def compare(
         ``arm``, ``ratio``, ``one``, ``other``, ``first``, ``second`` (layers), ``cka``.
     """
     load_keras()
-    from components.pruning.similarity import layer_similarity
+    from components.pruning.similarity import layer_similarities
 
     models = {name: found.load() for name, found in fitted.items()}
     rows, panels = [], {}
-    for (one, first), (other, second) in itertools.combinations(models.items(), 2):
-        found = layer_similarity(first, second, _batches(first, examples))
+    pairs = layer_similarities(models, _batches(models["unpruned"], examples))
+    for (one, other), found in pairs.items():
         values = pd.DataFrame(found.values, list(found.first), list(found.second))
         panels[f"{_spoken(one)}, {_spoken(other)}"] = values
         rows.append(found.frame().assign(arm=arm, ratio=ratio, one=one, other=other))

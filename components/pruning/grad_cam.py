@@ -12,6 +12,7 @@ from components.pruning.walk import graph_of, is_functional, last_operations, la
 
 Images = npt.NDArray[np.float32]
 TAP = "slimderm_tap"
+WORTH_COMPILING = 16  # samples: for fewer, tracing a deep network takes longer than it saves
 
 
 def grad_cam(
@@ -58,7 +59,7 @@ def grad_cam(
     labels = _labels(to_numpy(model(given, training=False)), class_index)
     maps = keras.Model(tapped.input, tapped.get_layer(TAP).output)
     scorer, gradient = _Scorer(tapped), _Gradient()
-    scorer.compile(gradient, auto_scale_loss=False)
+    scorer.compile(gradient, auto_scale_loss=False, run_eagerly=len(labels) < WORTH_COMPILING)
     found = []
     for index, wanted in enumerate(labels):
         sample = take(given, index)

@@ -6,8 +6,9 @@ al. 2012 (JMLR 13, eq. 5), used in minibatches as by Nguyen, Raghu and Kornblith
 depend on the batch size.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -105,23 +106,68 @@ def layer_similarity(
         For a model without a graph, one without kernels where no layers are named, an unknown
         layer, too small a batch, or no batch.
     """
-    tap, names = _tapped(first, first_layers)
-    other_tap, other_names = _tapped(second, second_layers)
-    cross = np.zeros((len(names), len(other_names)))
-    own, other_own = np.zeros(len(names)), np.zeros(len(other_names))
+    models = {"first": first, "second": second}
+    chosen = {"first": first_layers, "second": second_layers}
+    return layer_similarities(models, batches, layers=chosen)["first", "second"]
+
+
+def layer_similarities(
+    models: Mapping[str, keras.Model],
+    batches: Iterable[Any],
+    *,
+    layers: Mapping[str, Sequence[str] | None] | None = None,
+) -> dict[tuple[str, str], Similarity]:
+    """Compare several networks pairwise, layer by layer; each sees every batch once.
+
+    Parameters
+    ----------
+    models : mapping
+        Two or more, by name; as in `layer_similarity`.
+    batches : iterable
+        Inputs of all, at least 4 samples each.
+    layers : mapping, optional
+        Model's name to its layers by name; those with kernels where it has none.
+
+    Returns
+    -------
+    dict
+        Pair of names, in the order of ``models``, to `Similarity`.
+
+    Raises
+    ------
+    ParameterError
+        As `layer_similarity`, and for fewer than two models.
+    """
+    if len(models) < 2:
+        raise ParameterError(f"models: received {len(models)}, expected two or more")
+    taps = {name: _tapped(model, (layers or {}).get(name)) for name, model in models.items()}
+    own = {name: np.zeros(len(chosen)) for name, (_, chosen) in taps.items()}
+    cross = {
+        pair: np.zeros([len(taps[name][1]) for name in pair]) for pair in combinations(taps, 2)
+    }
     number = 0
     for inputs in batches:
-        grams, other_grams = _grams(tap, inputs), _grams(other_tap, inputs)  # (L, n, n)
-        cross += hsic(grams, other_grams)
-        own += np.diag(hsic(grams, grams))
-        other_own += np.diag(hsic(other_grams, other_grams))
+        grams = {name: _grams(tap, inputs) for name, (tap, _) in taps.items()}  # (L, n, n) each
+        for name, found in grams.items():
+            own[name] += np.diag(hsic(found, found))
+        for one, other in cross:
+            cross[one, other] += hsic(grams[one], grams[other])
         number += 1
     if not number:
         raise ParameterError("batches: received none, expected at least one")
+    scales = {name: np.sqrt(np.maximum(values, 0)) for name, values in own.items()}
+    return {
+        (one, other): Similarity(
+            tuple(taps[one][1]), tuple(taps[other][1]), _ratio(values, scales[one], scales[other])
+        )
+        for (one, other), values in cross.items()
+    }
+
+
+def _ratio(cross: Floats, scale: Floats, other: Floats) -> Floats:
+    product = np.outer(scale, other)
     with np.errstate(invalid="ignore", divide="ignore"):
-        scale = np.sqrt(np.maximum(own, 0)[:, None] * np.maximum(other_own, 0)[None])
-        values = np.where(scale > 0, cross / scale, np.nan)
-    return Similarity(tuple(names), tuple(other_names), values)
+        return np.where(product > 0, cross / product, np.nan)
 
 
 def _tapped(model: keras.Model, names: Sequence[str] | None) -> tuple[keras.Model, list[str]]:

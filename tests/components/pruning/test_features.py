@@ -8,7 +8,7 @@ from keras import layers
 
 from components.errors import ParameterError
 from components.pruning.features import activation_maps, filter_images
-from components.pruning.grad_cam import grad_cam
+from components.pruning.grad_cam import WORTH_COMPILING, grad_cam
 
 
 @pytest.fixture
@@ -94,6 +94,14 @@ def test_the_predicted_class_is_taken_where_none_is_given(model, batch):
         one = {name: value[index : index + 1] for name, value in batch.items()}
         expected = grad_cam(model, one, class_index=int(label))[0]
         np.testing.assert_allclose(found[index], expected, atol=1e-5)
+
+
+def test_many_samples_give_what_few_give(model, batch):
+    """Many are compiled, few are not."""
+    times = -(-WORTH_COMPILING // 3)
+    many = {name: np.tile(value, (times, *[1] * (value.ndim - 1))) for name, value in batch.items()}
+    expected = np.tile(grad_cam(model, batch), (times, 1, 1))
+    np.testing.assert_allclose(grad_cam(model, many), expected, atol=1e-6)
 
 
 def test_nothing_of_the_model_changes(model, batch):

@@ -6,7 +6,13 @@ import pytest
 from keras import layers
 
 from components.errors import ParameterError
-from components.pruning.similarity import Similarity, best_match, hsic, layer_similarity
+from components.pruning.similarity import (
+    Similarity,
+    best_match,
+    hsic,
+    layer_similarities,
+    layer_similarity,
+)
 
 
 def slow_hsic(x, y):
@@ -51,6 +57,22 @@ def test_every_pair_of_layers_agrees_with_sums_written_out():
                 sums += [slow_hsic(x, y), slow_hsic(x, x), slow_hsic(y, y)]
             expected = sums[0] / np.sqrt(sums[1] * sums[2])
             assert found.values[row, column] == pytest.approx(expected, rel=1e-4)
+
+
+def test_of_several_networks_every_pair_is_compared():
+    models = {name: network((3 + n, 5, 3), n) for n, name in enumerate(("x", "y", "z"))}
+    batches = [images(7, 0), images(5, 1)]
+    found = layer_similarities(models, iter(batches), layers={"y": ["b"]})
+    assert list(found) == [("x", "y"), ("x", "z"), ("y", "z")]
+    for (one, other), similarity in found.items():
+        expected = layer_similarity(models[one], models[other], batches)
+        rows, columns = (
+            ["abc".index(name) for name in side] for side in (similarity.first, similarity.second)
+        )
+        np.testing.assert_allclose(similarity.values, expected.values[np.ix_(rows, columns)])
+    assert found["y", "z"].first == ("b",)
+    with pytest.raises(ParameterError, match="models: received 1"):
+        layer_similarities({"x": models["x"]}, batches)
 
 
 def test_a_network_is_like_itself():
