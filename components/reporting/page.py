@@ -14,7 +14,7 @@ table { border-collapse: collapse; font-size: 12.5px; margin: .8rem 0; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #e3e7ec; text-align: right;
          vertical-align: top; }
 th { background: #f4f6f8; position: sticky; top: 0; }
-td:first-child, th:first-child, td.sentence { text-align: left; }
+td:first-child, th:first-child, .sentence { text-align: left; }
 td.sentence { min-width: 36em; }
 .wide { overflow-x: auto; } img { max-width: 100%; } .note { color: #5f6b73; }
 """
@@ -59,15 +59,24 @@ def format_cell(value: object) -> str:
     return str(value)
 
 
-def _cell(value: object) -> str:
-    kind = ' class="sentence"' if isinstance(value, str) and len(value) >= SENTENCE else ""
-    return f"<td{kind}>{html.escape(format_cell(value))}</td>"
+def _is_sentence(value: object) -> bool:
+    return isinstance(value, str) and len(value) >= SENTENCE
+
+
+def _tag(name: str, text: str, *, sentence: bool) -> str:
+    kind = ' class="sentence"' if sentence else ""
+    return f"<{name}{kind}>{html.escape(text)}</{name}>"
 
 
 def _table(frame: pd.DataFrame) -> str:
-    head = "".join(f"<th>{html.escape(str(name).replace('_', ' '))}</th>" for name in frame)
-    rows = ("".join(map(_cell, row)) for row in frame.astype(object).itertuples(index=False))
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    head = "".join(
+        _tag("th", str(name).replace("_", " "), sentence=any(map(_is_sentence, column)))
+        for name, column in frame.items()
+    )
+    body = "".join(
+        f"<tr>{''.join(_tag('td', format_cell(v), sentence=_is_sentence(v)) for v in row)}</tr>"
+        for row in frame.astype(object).itertuples(index=False)
+    )
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
