@@ -12,6 +12,7 @@ from components.errors import ParameterError
 from components.pruning.graph import Graph, trace
 from components.pruning.tracer import FIXED, Labels
 from components.pruning.walk import copied
+from components.replicas import spare_sum
 
 Floats = npt.NDArray[np.float64]
 
@@ -70,6 +71,7 @@ def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Lab
     producers = trace(copy).producers
     axes = {id(producer.variable): producer.axis for producer in producers.values()}
     optimizer = _Products(axes)
+    spare_sum(optimizer)
     copy.compile(optimizer, loss)
     number = 0
     for inputs, targets in _pairs(batches):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from components.errors import ParameterError
 from components.pruning.taps import arrange, has_kernel, layer_outputs, output_of, take, to_numpy
 from components.pruning.walk import graph_of, is_functional, last_operations, layers_by_path
+from components.replicas import spare_sum
 
 Images = npt.NDArray[np.float32]
 TAP = "slimderm_tap"
@@ -59,6 +60,7 @@ def grad_cam(
     labels = _labels(to_numpy(model(given, training=False)), class_index)
     maps = keras.Model(tapped.input, tapped.get_layer(TAP).output)
     scorer, gradient = _Scorer(tapped), _Gradient()
+    spare_sum(gradient)
     scorer.compile(gradient, auto_scale_loss=False, run_eagerly=len(labels) < WORTH_COMPILING)
     found = []
     for index, wanted in enumerate(labels):

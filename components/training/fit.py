@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from components.errors import ParameterError
+from components.replicas import spare_sum
 from components.training.batches import BalancedBatches, Examples
 from components.training.evaluate import classification_metrics, is_image_only, predict
 from components.training.normalization import fused_batch_normalization
@@ -107,13 +108,7 @@ def fit(
 
 def _optimizer(model: keras.Model, learning_rate: float) -> keras.optimizers.Optimizer:
     adam = keras.optimizers.Adam(learning_rate)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        # Keras sums gradients over replicas even where there is one, by an operation that is kept
-        # for good by TensorFlow, with all of the training step's graph (keras-team/tf-keras#286).
-        if not tf.distribute.has_strategy():
-            adam._all_reduce_sum_gradients = list
+    spare_sum(adam)
     # Keras scales the loss by itself only where the global policy, which stays untouched, says so.
     if any(layer.dtype_policy.name == "mixed_float16" for layer in model.layers):
         return keras.optimizers.LossScaleOptimizer(adam)

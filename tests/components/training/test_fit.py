@@ -1,6 +1,3 @@
-import dataclasses
-import gc
-
 import keras
 import numpy as np
 import pytest
@@ -72,21 +69,6 @@ def test_the_same_seed_trains_the_same_network(trained):
     fit(again, TRAIN, VALIDATION, SETTINGS)
     one, two = (evaluate.predict(model, VALIDATION) for model in (trained[0], again))
     assert one == pytest.approx(two, abs=1e-5)
-
-
-def training_steps():
-    """Names of the graphs of training steps that are in memory."""
-    keras.backend.clear_session()  # collects garbage, too
-    graphs = [found for found in gc.get_objects() if type(found).__name__ == "FuncGraph"]
-    return [graph.name for graph in graphs if graph.name == "one_step_on_data"]
-
-
-def test_no_training_step_stays_in_memory():
-    before, model = training_steps(), lenet()
-    fit(model, TRAIN, VALIDATION, dataclasses.replace(SETTINGS, epochs=1))
-    assert len(training_steps()) == len(before) + 1
-    del model
-    assert len(training_steps()) == len(before)
 
 
 def test_the_training_step_is_traced_once(monkeypatch):
