@@ -1,11 +1,11 @@
-"""Small models that the tests of the pruner share."""
+"""Small models that the tests of the pruner share.
 
-import keras
+Keras is imported by the fixture: pytest does not capture what TensorFlow prints while this file is
+read.
+"""
+
 import numpy as np
 import pytest
-from keras import layers
-
-from components.pruning.proof import randomise
 
 
 @pytest.fixture
@@ -27,6 +27,10 @@ def halved():
 @pytest.fixture
 def small():
     """Two convolutions, one of them coupled with a skip, and two dense layers."""
+    import keras
+    from keras import layers
+
+    from components.pruning.proof import randomise
 
     def make(seed=0):
         image = keras.Input((8, 8, 3), name="image")
