@@ -39,9 +39,18 @@ def platform(make_workspace, tiny, postgres, store, free_port):
             agent.start("bash", "-c", command, stdout=said) as worker,
         ):
             yield coordinator, agent
-            os.killpg(worker.pid, signal.SIGTERM)
+            end(worker)
     finally:
         coordinator.run("python", "-m", "flows.servers", "down")
+
+
+def end(worker):
+    """Stop an agent as `make down` stops workers: Prefect's may hang in its own shutdown."""
+    os.killpg(worker.pid, signal.SIGTERM)
+    try:
+        worker.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(worker.pid, signal.SIGKILL)
 
 
 def said_by(agent):
