@@ -8,8 +8,7 @@ def spare_sum(optimizer: keras.optimizers.Optimizer) -> None:
 
     Keras on TensorFlow sums them over replicas even where there is one, by an operation that
     TensorFlow keeps for good, and with it the whole graph of the training step
-    (keras-team/tf-keras#286): 0.3 GB for each training of DenseNet169. On other backends nothing is
-    done.
+    (keras-team/tf-keras#286). On other backends nothing is done.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from components.replicas import spare_sum
 
 Images = npt.NDArray[np.float32]
 TAP = "slimderm_tap"
-WORTH_COMPILING = 16  # samples: for fewer, tracing a deep network takes longer than it saves
+WORTH_COMPILING = 16  # samples; fewer go without a trace, which for a deep network takes long
 
 
 def grad_cam(
