@@ -55,12 +55,13 @@ record: {{tracking_uri: "sqlite:///mlflow.db", workers: 2}}
 FIRST_TASK = """\
 import time
 from prefect import flow, task
+from flows.embedded import embedded_server
 from flows.pipeline import pipeline
 @task
 def first(): print("first task", time.time())
 @flow
 def cold(): first()
-cold()
+with embedded_server(): cold()
 """
 NOOP = """\
 import sys

@@ -22,6 +22,15 @@ from flows.params import RecordSettings
 from flows.patience import PATIENT
 from flows.runtime import cached
 
+# What chunks of every step import, steps themselves aside.
+IMPORTS = (
+    "components.compression.write",
+    "components.quality.arms",
+    "components.quality.resize",
+    "components.quality.sweep",
+    "flows.engines",
+)
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -77,7 +86,7 @@ def run_chunks(chunks: Sequence[Chunk], record: RecordSettings) -> Iterator[int]
 
 def on_processes(chunks: Sequence[Chunk], workers: int) -> Iterator[int]:
     """Run chunks on `workers` processes; yield the index of each as it is done."""
-    with process_pool(workers) as pool:
+    with process_pool(workers, IMPORTS) as pool:
         waiting = {pool.submit(chunk.run): index for index, chunk in enumerate(chunks)}
         try:
             for done in as_completed(waiting):

@@ -11,6 +11,7 @@ SMALLER = {
     "storage": {"max_images": 2, "qualities": {"jpeg": [60, 95]}, "bootstrap_samples": 50},
     "resize": {"max_images": 2},
     "train": {"precision": "float32"},  # the same weights on any processor
+    "prune": {"path": ["R1: 50%"]},
 }
 
 

@@ -1,0 +1,63 @@
+"""Without a server named, a flow finds one inside its own process."""
+
+import sqlite3
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+FLOW = """\
+import threading
+import psutil
+from prefect import flow
+from flows.embedded import embedded_server
+from flows.runtime import command_line
+
+@flow
+def counted():
+    print("children:", len(psutil.Process().children()))
+    print("threads:", [t.name for t in threading.enumerate() if t.name == "prefect-server"])
+
+with command_line(), embedded_server():
+    counted()
+"""
+
+
+@pytest.fixture
+def run(make_workspace):
+    workspace = make_workspace()
+    return lambda **more: workspace.run(sys.executable, "-c", FLOW, check=False, **more)
+
+
+def test_it_is_a_thread_and_keeps_the_run(run, tmp_path):
+    done = run(PREFECT_HOME=str(tmp_path))
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "children: 0\nthreads: ['prefect-server']" in done.stdout
+    assert "View at" not in said  # nothing would be there
+    assert "rror" not in said
+    with sqlite3.connect(tmp_path / "prefect.db") as database:
+        kept = database.execute(
+            "select flow.name, flow_run.state_type from flow_run join flow on flow.id = flow_id"
+        )
+        assert kept.fetchall() == [("counted", "COMPLETED")]
+        assert database.execute("select count(*) from log").fetchone()[0] >= 2
+
+
+def test_one_that_cannot_start_says_why(run, tmp_path):
+    (tmp_path / "file").touch()
+    database = f"sqlite+aiosqlite:///{tmp_path}/file/prefect.db"
+    done = run(PREFECT_HOME=str(tmp_path), PREFECT_SERVER_DATABASE_CONNECTION_URL=database)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1
+    assert "unable to open database file" in said
+    assert "PREFECT_API_URL can name one that runs" in said
+    assert "Traceback" not in said
+
+
+def test_where_a_server_is_named_none_is_started(run):
+    done = run(PREFECT_API_URL="http://127.0.0.1:9/api", PREFECT_CLIENT_MAX_RETRIES="0")
+    assert done.returncode == 1
+    assert "prefect-server" not in done.stdout
+    assert "ConnectError" in done.stderr
