@@ -6,6 +6,8 @@ BIN := .venv/bin
 export PYTHONWARNINGS ?= ignore
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+# Prefect gives the server that it starts for a process 20 s; a slow machine takes longer.
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS ?= 120
 unexport PYTHONDONTWRITEBYTECODE # else every step would compile TensorFlow anew
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
