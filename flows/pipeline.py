@@ -15,6 +15,7 @@ from prefect.runtime import flow_run
 
 from components.errors import ParameterError
 from flows import ledger, repository
+from flows.embedded import embedded_server
 from flows.fleet import Fleet
 from flows.inputs import check_inputs
 from flows.params import read_params, recorded_by
@@ -154,7 +155,7 @@ def step(
 
 def main() -> int:
     """Run the flow; print what ran."""
-    with command_line():
+    with command_line(), embedded_server():
         ran = pipeline()
     sys.stdout.write(f"pipeline: {', '.join(ran) or 'nothing was stale'}\n")
     return 0

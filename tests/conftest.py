@@ -74,7 +74,8 @@ class Workspace:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "PREFECT_HOME": str(home / "prefect"),
-            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # as the Makefile has it
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # as the Makefile has them
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "GIT_AUTHOR_NAME": "t",
             "GIT_AUTHOR_EMAIL": "t@example.org",
             "GIT_COMMITTER_NAME": "t",
