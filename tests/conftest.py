@@ -346,6 +346,16 @@ def wait_until():
     return until
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that may take longest come first, so that none of them is left to one process."""
+
+    def limit(item: pytest.Item) -> int:
+        mark = item.get_closest_marker("timeout")
+        return mark.args[0] if mark else 0
+
+    items.sort(key=limit, reverse=True)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Under CI a skipped test is a failure: whatever a test needs, CI installs."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

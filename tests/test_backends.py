@@ -109,7 +109,7 @@ def test_the_pipeline_trains_prunes_and_registers_on_jax(python, make_workspace,
         "PYTHONPATH": sysconfig.get_path("purelib"),
         "KERAS_BACKEND": "jax",
     }
-    done = workspace.run("dvc", "repro")
+    done = workspace.run("python", "-m", "flows.repro")
     assert "Warning" not in done.stdout + done.stderr
     image = str(sorted((workspace.folder / "data/raw/images").iterdir())[0])
     predict = ("python", "-m", "flows.predict", image)
