@@ -99,7 +99,7 @@ class Cutting:
             "recipe": asdict(self.recipe),
             "original": dict(self.original) if cut.total is not None else None,
             "data_batches": self.data_batches if self.recipe.needs_data else None,
-            "code": code_hash("components/pruning"),
+            "code": code_hash("components/pruning", "components/seeding.py"),
         }
         fitted = self.workshop.refit(
             recipe, lambda draft: self._carve(draft, cut, origin), title, train=self.train

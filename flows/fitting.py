@@ -29,6 +29,9 @@ from flows.runtime import (
     write_json,
 )
 
+CODE = (
+    "components/dataset", "components/training", "components/replicas.py", "components/seeding.py",
+)  # fmt: skip
 Make = Callable[[Path], Any]  # an empty folder for notes on how it was made, to an untrained model
 
 
@@ -92,7 +95,7 @@ class Workshop:
             weights=file_hash(weights) if weights else None,
             train=asdict(params.train),
             evaluate=asdict(params.evaluate),
-            code=code_hash("components/training", "components/dataset"),
+            code=code_hash(*CODE),
         )
 
     def fit(self, title: str) -> Fitted:

@@ -144,8 +144,9 @@ def file_hash(path: Path | str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def code_hash(*packages: str) -> str:
-    """One hash over the Python files of some packages, so that cached work follows the code."""
+def code_hash(*places: str) -> str:
+    """One hash over Python files and those of packages, so that cached work follows the code."""
     root = Path(__file__).resolve().parent.parent
-    sources = sorted(path for package in packages for path in (root / package).rglob("*.py"))
+    found = [root / place for place in places]
+    sources = sorted(p for place in found for p in (place, *place.rglob("*.py")) if p.is_file())
     return content_key(**{str(path.relative_to(root)): file_hash(path) for path in sources})

@@ -108,6 +108,11 @@ class Workspace:
             start_new_session=True,
         )
 
+    @staticmethod
+    def is_clean(output):
+        """Whether output holds neither a traceback nor a library's warning."""
+        return not [word for word in ("Traceback", "Warning", "WARNING", "absl") if word in output]
+
     def link_environment(self):
         """Let `make` find the environment that is installed beside the repository."""
         if (ROOT / ".venv").exists():
@@ -158,7 +163,11 @@ class Workspace:
 
     def repro(self, *targets):
         """Run ``dvc repro``; return the stages that ran."""
-        done = self.run("dvc", "repro", *targets)
+        return self.ran(self.run("dvc", "repro", *targets))
+
+    @staticmethod
+    def ran(done):
+        """The stages that ``dvc repro`` ran."""
         marks = [line for line in done.stdout.splitlines() if line.startswith("Running stage")]
         return [line.split("'")[1] for line in marks]
 

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # MobileNetV2 is trained four times
 def test_a_stranger_prunes_a_model_of_their_own(tmp_path, monkeypatch, capsys):
     text = (ROOT / "docs" / "prune-your-own.md").read_text()

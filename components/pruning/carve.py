@@ -20,6 +20,7 @@ from components.pruning.pruner import prune
 from components.pruning.recipe import Cut, Limits, Recipe
 from components.pruning.surgery import read
 from components.pruning.walk import copied, layers_by_path, remade, settle
+from components.seeding import seeded
 
 LOG = "surgery.json"
 
@@ -55,8 +56,21 @@ def carve(
     keras.Model
         Not compiled. Its masks, if it has any, hold while it is trained.
     """
-    if recipe.masks:
-        return _mask(model, cut, recipe, folder)
+    with seeded(recipe.seed):  # the dropouts of a smaller network draw anew
+        if recipe.masks:
+            return _mask(model, cut, recipe, folder)
+        return _cut(model, cut, recipe, folder, original=original, data=data)
+
+
+def _cut(
+    model: keras.Model,
+    cut: Cut,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    original: Mapping[str, int] | None,
+    data: Iterable[tuple[Any, Any]] | None,
+) -> keras.Model:
     limits = recipe.limits
     if cut.layers is not None:
         limits = replace(limits, only=cut.layers)
@@ -79,8 +93,8 @@ def carve(
 
 def fresh(model: keras.Model, seed: int) -> keras.Model:
     """Return the same network with new random weights, and the statistics of the data it had."""
-    keras.utils.set_random_seed(seed)
-    new: keras.Model = remade(model)
+    with seeded(seed):
+        new: keras.Model = remade(model)
     layers = layers_by_path(new)
     for path, layer in layers_by_path(model).items():
         if isinstance(layer, keras.layers.Normalization):

@@ -16,6 +16,7 @@ import numpy as np
 from keras import layers
 
 from components.errors import ParameterError
+from components.seeding import seeded
 from components.training.networks import NORMALISATION_MOMENTUM
 
 Triple = tuple[float, float, float]
@@ -98,11 +99,11 @@ def build_backbone(
         raise ParameterError(
             f"input_shape: received {input_shape}, expected at least {backbone.smallest} each way"
         )
-    keras.utils.set_random_seed(seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)  # the library's builders take no policy
     try:
-        return _build(name, backbone, num_classes, (*input_shape[:2], 3), weights)
+        with seeded(seed):
+            return _build(name, backbone, num_classes, (*input_shape[:2], 3), weights)
     finally:
         keras.config.set_dtype_policy(before)
 

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from components.seeding import seeded
 from components.training.architectures import (
     METADATA_DROPOUT_AFTER,
     METADATA_UNITS,
@@ -76,18 +77,18 @@ def build(
     widths = resolve_widths(network, convolutions, dense)
     feature_map(network, *input_shape[:2])
     rate = network.dropout if dropout is None else dropout
-    keras.utils.set_random_seed(seed)
-    image = keras.Input((*input_shape[:2], 3), name="image")
-    inputs = {"image": image}
-    features = _image_branch(network, image, widths, rate, precision)
-    if not image_only:
-        inputs["metadata"] = keras.Input((num_metadata,), name="metadata")
-        described = _metadata_branch(inputs["metadata"], rate, precision)
-        features = layers.Concatenate(dtype=precision)([features, described])
-    x = layers.Dense(network.head, activation="relu", dtype=precision, name="head")(features)
-    # float32 whatever the precision: a softmax in bfloat16 has three digits.
-    output = layers.Dense(num_classes, "softmax", dtype="float32", name="probabilities")(x)
-    return keras.Model(inputs, output, name=name)
+    with seeded(seed):
+        image = keras.Input((*input_shape[:2], 3), name="image")
+        inputs = {"image": image}
+        features = _image_branch(network, image, widths, rate, precision)
+        if not image_only:
+            inputs["metadata"] = keras.Input((num_metadata,), name="metadata")
+            described = _metadata_branch(inputs["metadata"], rate, precision)
+            features = layers.Concatenate(dtype=precision)([features, described])
+        x = layers.Dense(network.head, activation="relu", dtype=precision, name="head")(features)
+        # float32 whatever the precision: a softmax in bfloat16 has three digits.
+        output = layers.Dense(num_classes, "softmax", dtype="float32", name="probabilities")(x)
+        return keras.Model(inputs, output, name=name)
 
 
 def _normalise(x: Any, precision: str) -> Any:

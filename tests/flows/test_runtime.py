@@ -99,6 +99,9 @@ def test_content_key_ignores_order_and_sees_every_value():
 def test_code_hash_tells_packages_apart():
     assert code_hash("components/dataset") == code_hash("components/dataset")
     assert code_hash("components/dataset") != code_hash("components/quality")
+    assert code_hash("components/dataset", "components/seeding.py") != code_hash(
+        "components/dataset"
+    )
 
 
 def test_write_json_is_stable(tmp_path):

@@ -16,7 +16,7 @@ PREPROCESS = {
 MAKE = {"vgg16": keras.applications.VGG16, "densenet169": keras.applications.DenseNet169}
 
 
-@pytest.mark.parametrize("name", MAKE)
+@pytest.mark.parametrize("name", ["vgg16", pytest.param("densenet169", marks=pytest.mark.slow)])
 def test_weights_from_a_file_see_images_as_keras_would_show_them(name, tmp_path):
     keras.utils.set_random_seed(1)
     published = MAKE[name](include_top=False, weights=None, input_shape=(32, 32, 3), pooling="avg")
