@@ -8,6 +8,11 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 # Prefect gives the server that it starts for a process 20 s; a slow machine takes longer.
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS ?= 120
+# Stores other than Amazon's refuse the checksum headers that newer clients send unasked.
+export AWS_REQUEST_CHECKSUM_CALCULATION ?= WHEN_REQUIRED
+export AWS_RESPONSE_CHECKSUM_VALIDATION ?= WHEN_REQUIRED
+# What a GPU machine was set up with stays, whatever command sets up anew.
+CUDA ?= $(shell cat .cuda 2>/dev/null)
 unexport PYTHONDONTWRITEBYTECODE # else every step would compile TensorFlow anew
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -31,6 +36,7 @@ endif
 $(BIN)/.cuda-%: infra/cuda-%.lock $(BIN)/.installed
 	@echo "setup: adding what $* needs on an NVIDIA GPU (once, 3 to 5 GB)"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $< -r requirements.lock
+	@echo $* > .cuda
 	@touch $@
 
 setup: $(BIN)/.installed $(if $(CUDA),$(BIN)/.cuda-$(CUDA)) ## install the locked environment; on a GPU machine CUDA=tensorflow, jax or torch
@@ -62,11 +68,11 @@ check: setup ## lint, format, types, import direction
 	@mypy
 	@lint-imports
 
-up: setup ## start MLflow, Prefect, and a worker of each pool on loopback
-	@python -m flows.servers up
+up: setup ## start MLflow, Prefect, and workers on loopback; POOLS=cpu leaves GPU jobs to agents
+	@python -m flows.servers up $(POOLS)
 
-agent: setup ## become a GPU worker of the servers that PREFECT_API_URL and MLFLOW_TRACKING_URI name
-	@python -m flows.servers agent
+agent: setup ## become a worker of the servers that PREFECT_API_URL and MLFLOW_TRACKING_URI name; GPU=n
+	@$(if $(GPU),CUDA_VISIBLE_DEVICES=$(GPU)) python -m flows.servers agent
 
 down: setup ## stop them
 	@python -m flows.servers down
@@ -135,5 +141,6 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 		| uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --constraint requirements.lock - -o infra/cuda-$$backend.lock; done
 
-clean: ## delete what the pipeline made, the record included
-	@rm -rf data models reports .cache dvc.lock mlflow.db mlartifacts
+clean: ## delete what the pipeline made, the record included; a dataset in data/ham10000 stays
+	@find data -mindepth 1 -maxdepth 1 ! -name ham10000 -exec rm -rf {} + 2>/dev/null || true
+	@rm -rf models reports .cache dvc.lock mlflow.db mlartifacts

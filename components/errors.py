@@ -1,4 +1,4 @@
-"""Every error SlimDerm raises on purpose.
+"""The errors that SlimDerm raises on purpose.
 
 ::
 
@@ -13,7 +13,7 @@
     ├── TransferError      a data version did not get to its remote, or not back from it
     └── WorkerError        a process of a pool ended without an answer
 
-Each message says what was received, what was expected and what to do.
+A message says what was received, what was expected and, where it is not plain, what to do.
 """
 
 

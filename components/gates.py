@@ -91,7 +91,10 @@ def judge(
     """
     shapes = {name: values.shape for name, values in probabilities.items()}
     if len(set(shapes.values())) != 1 or shapes["challenger"][0] != len(labels):
-        raise SchemaError(f"received probabilities {shapes} for {len(labels)} labels")
+        raise SchemaError(
+            f"probabilities: received {shapes} for {len(labels)} labels, expected one row a label "
+            "and as many columns in both"
+        )
     comparison = Comparison(
         labels,
         lesions,

@@ -76,7 +76,7 @@ def _check_out(clone: Path, commit: str) -> Path:
     if file_hash(folder / LOCK) != file_hash(clone / LOCK):
         raise RecordError(
             f"{LOCK} of commit {commit} is not the one installed here; run `git pull` and "
-            f"`make setup` in {clone}"
+            f"`make setup` in {clone}, then start its agent again"
         )
     with contextlib.chdir(clone):
         remote = versions.remote()

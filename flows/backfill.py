@@ -10,8 +10,9 @@ from flows.register import register
 from flows.report import REPORTS
 from flows.repository import writing
 from flows.review import review
-from flows.runs import record_report
+from flows.runs import record_files
 from flows.runtime import command_line, console
+from flows.study import STUDIES
 
 
 def backfill() -> None:
@@ -39,7 +40,10 @@ def backfill() -> None:
         )
     with writing():
         register.fn()
-        record_report(params, REPORTS)
+        record_files(params, "reports", "report", REPORTS)
+        for name in params.studies:
+            if (STUDIES / name).exists():
+                record_files(params, "studies", name, STUDIES / name)
         review.fn()
 
 

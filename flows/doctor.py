@@ -1,12 +1,12 @@
 """Check what the platform stands on, and say what to do, for `make doctor`."""
 
+import http.client
 import importlib.metadata
 import os
 import shutil
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from components.errors import SlimDermError
-from flows.runtime import console
-from flows.tracking import without_password
+from flows.runtime import command_line, console, without_password
+from flows.service import STATE
 
 LOCK = Path("requirements.lock")
 FREE_GB = 5
@@ -58,7 +58,7 @@ def pins(lock: Path = LOCK) -> Finding:
             wrong.append(f"{wanted.name} {have}")
     if wrong:
         more = f"{', '.join(wrong[:4])}{' …' if len(wrong) > 4 else ''}"
-        return Finding("packages", False, f"not as {lock}: {more}; delete .venv and `make setup`")
+        return Finding("packages", False, f"not as {lock}: {more}; delete .venv, then `make setup`")
     return Finding("packages", True, f"as {lock}")
 
 
@@ -77,23 +77,25 @@ def servers() -> Iterator[Finding]:
     for name, variable in named.items():
         address = without_password(os.environ.get(variable, ""))
         if not address.startswith("http"):
-            yield Finding(name, None, f"{variable} names no server; `make up` starts one")
+            runs = (STATE / f"{name.lower()}.json").exists()
+            what = "set it as `make up` said, which runs" if runs else "`make up` starts one"
+            yield Finding(name, None, f"{variable} names no server; {what}")
             continue
         try:
             skew = _skew(f"{address.rstrip('/')}/health")
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, http.client.HTTPException) as error:
             yield Finding(name, False, f"{address} does not answer ({error}); `make up` there")
             continue
         yield Finding(name, True, address)
-        if abs(skew) > SKEW_SECONDS:
+        if skew is not None and abs(skew) > SKEW_SECONDS:
             yield Finding("clock", False, f"{skew:+.0f} s from {name}'s; set the time (NTP)")
 
 
-def _skew(address: str) -> float:
-    """Seconds that this machine's clock is ahead of a server's."""
+def _skew(address: str) -> float | None:
+    """Seconds that this machine's clock is ahead of a server's, where that tells its time."""
     with urllib.request.urlopen(address, timeout=5) as reply:
-        there = parsedate_to_datetime(reply.headers["Date"]).timestamp()
-    return time.time() - there
+        said = reply.headers["Date"]
+    return time.time() - parsedate_to_datetime(said).timestamp() if said else None
 
 
 def clock(folder: Path = Path()) -> Finding:
@@ -128,6 +130,8 @@ def versions() -> Finding:
         damaged, number = set_damaged_aside()
     except SlimDermError as error:
         return Finding("versions", False, str(error))
+    except BlockingIOError:
+        return Finding("versions", None, "not looked at while a run is under way in this clone")
     if damaged:
         names = f"{', '.join(damaged[:2])}{' …' if len(damaged) > 2 else ''}"
         said = f"{len(damaged)} of {number} in DVC's cache were damaged ({names}), now in "
@@ -146,7 +150,8 @@ def gpu() -> Finding:
     )
     number = done.stdout.strip().splitlines()[-1:] or ["0"]
     if done.returncode or number == ["0"]:
-        said = "there is one, and Keras's backend does not see it; install its CUDA packages"
+        said = "there is one, and Keras's backend does not see it; `make setup CUDA=tensorflow`"
+        said += " (or jax, or torch) installs what it needs"
         return Finding("GPU", False, said)
     return Finding("GPU", True, f"{number[0]} seen by Keras")
 
@@ -167,4 +172,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    with command_line():
+        raise SystemExit(main())

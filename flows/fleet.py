@@ -89,8 +89,10 @@ class Fleet:
         """
         while True:
             done = [stage for stage, run in self.running.items() if self._is_done(stage, run)]
+            for stage in done:
+                del self.running[stage]
             if done:
-                return [stage for stage in done if self.running.pop(stage)]
+                return done
             time.sleep(seconds)
 
     def _is_done(self, stage: str, sent: Any) -> bool:

@@ -1,8 +1,9 @@
-"""A stage's inputs, byte for byte as ``dvc.lock`` records them, or the stage does not run.
+"""A stage's inputs: as ``dvc.lock`` records them when it starts, the same when it ends.
 
 DVC trusts time and size of a file, so it does not see what a failing disk changes. Here every
-recorded input is hashed but images, which whoever reads them checks against their table. Done
-without DVC, whose import takes longer than this.
+recorded input is hashed but images, which whoever reads them checks against their table. And DVC
+looks at code and parameters when a stage has ended: what was edited meanwhile would go on record as
+what it was made by. Done without DVC, whose import takes longer than this.
 """
 
 import configparser
@@ -10,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,44 @@ import yaml
 from components.errors import RecordError
 from flows import ledger
 from flows.params import read_params
+from flows.runtime import code_hash
+
+
+@contextmanager
+def steady_inputs(stage: str) -> Iterator[None]:
+    """Check a stage's inputs, run the block that makes its outputs, and look at the inputs again.
+
+    Raises
+    ------
+    RecordError
+        If an input holds other bytes than were recorded, or code or parameters of the stage were
+        changed while the block ran.
+    """
+    check_inputs(stage)
+    before = _code_and_params(stage)
+    yield
+    after = _code_and_params(stage)
+    changed = [name for name in before if after.get(name) != before[name]]
+    if changed:
+        raise RecordError(
+            f"{stage}: received other {', '.join(changed)} at its end than at its start, expected "
+            "the same, or what it made would go on record as made by them; run again (what is "
+            "finished is found in the cache if you undo the change)"
+        )
+
+
+def _code_and_params(stage: str) -> dict[str, Any]:
+    """Return what a stage of ``dvc.yaml`` names of code, hashed, and of params.yaml."""
+    named = _named_by(stage, "params")
+    params = yaml.safe_load(Path("params.yaml").read_text()) or {}
+    found = {}
+    for name in named:
+        value: Any = params
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        found[f"{name} in params.yaml"] = value
+    code = [dep for dep in _named_by(stage, "deps") if dep.split("/")[0] in ("components", "flows")]
+    return found | {dep: code_hash(dep) for dep in code}
 
 
 def check_inputs(stage: str) -> None:
@@ -34,7 +74,7 @@ def check_inputs(stage: str) -> None:
     recorded = [out for entry in ledger.entries().values() for out in entry.get("outs", [])]
     if not recorded:
         return
-    read = _read_by(stage)
+    read = _named_by(stage, "deps")
     for out in recorded:
         if any(dep == out["path"] or _are_nested(dep, out["path"]) for dep in read):
             for file, expected in _files(out):
@@ -42,8 +82,8 @@ def check_inputs(stage: str) -> None:
                     _check(Path(file), expected, out["path"])
 
 
-def _read_by(stage: str) -> list[str]:
-    """Return the ``deps`` of a stage of ``dvc.yaml``, its ``${...}`` filled in."""
+def _named_by(stage: str, kind: str) -> list[str]:
+    """Return the ``deps`` or ``params`` of a stage of ``dvc.yaml``, its ``${...}`` filled in."""
     name, _, item = stage.partition("@")
     params, named = read_params(), {"item": item, "key": item}
 
@@ -51,8 +91,8 @@ def _read_by(stage: str) -> list[str]:
         return named.get(found[1]) or str(reduce(getattr, found[1].split("."), params))
 
     described = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][name]
-    deps = described.get("do", described)["deps"]
-    return [re.sub(r"\$\{([^}]+)\}", value, dep) for dep in deps]
+    named_there = described.get("do", described).get(kind, [])
+    return [re.sub(r"\$\{([^}]+)\}", value, entry) for entry in named_there]
 
 
 def _are_nested(one: str, other: str) -> bool:

@@ -50,7 +50,8 @@ def is_stale(stage: str) -> bool:
 def made(stage: str) -> Iterator[None]:
     """Hold a stage's inputs and outputs as ``dvc repro`` does while the block makes it.
 
-    Then record its dependencies, parameters and outputs in ``dvc.lock``.
+    Then record its dependencies, parameters and outputs in ``dvc.lock`` as ``dvc commit`` does, but
+    by a rename: DVC writes that file in place, where a process can be killed in the midst of it.
 
     Raises
     ------
@@ -58,16 +59,20 @@ def made(stage: str) -> Iterator[None]:
         If another process holds one of them; the message says which.
     """
     from dvc.rwlock import rwlock
+    from dvc.stage.serialize import to_single_stage_lockfile
 
     with opened() as repo:
         known = repo.stage.load_one(name=stage)
-        read, write = ([item.fs_path for item in items] for items in (known.deps, known.outs))
+        read, written = ([item.fs_path for item in items] for items in (known.deps, known.outs))
         place, files = repo.tmp_dir, repo.fs
     holder = " ".join(sys.argv)  # as DVC calls this process, so that it may record what it holds
-    with told_who_holds_it(), rwlock(place, files, holder, read, write, hardlink=False):
+    with told_who_holds_it(), rwlock(place, files, holder, read, written, hardlink=False):
         yield
-        with opened() as repo:
-            repo.commit(stage, force=True)
+        with opened() as repo, repo.lock:
+            known = repo.stage.load_one(name=stage)
+            known.save()
+            known.commit(relink=True)
+            write(entries() | {stage: to_single_stage_lockfile(known)})
 
 
 def reproduce(run: Callable[[str], None]) -> list[str]:
@@ -116,9 +121,14 @@ def entries() -> dict[str, Any]:
 
 def write(entries: Mapping[str, Any]) -> None:
     """Make ``dvc.lock`` record these entries and no others."""
+    import json
+
     import yaml
 
-    write_text(LOCK, yaml.safe_dump({"schema": "2.0", "stages": dict(entries)}, sort_keys=False))
+    plain = json.loads(json.dumps(dict(entries)))  # DVC's have dictionaries of its own
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text = yaml.dump({"schema": "2.0", "stages": plain}, Dumper=dumper, sort_keys=False)
+    write_text(LOCK, text)
 
 
 def entry_of(stage: str) -> dict[str, Any]:

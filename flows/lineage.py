@@ -9,7 +9,7 @@ from components.errors import RecordError
 from flows.params import read_params
 from flows.registry import Registry
 from flows.runtime import command_line, console
-from flows.tracking import Tracker
+from flows.tracking import FLOW_RUN, ROOT, Tracker
 
 LEADS = {
     "git commit": "mlflow.source.git.commit",
@@ -17,7 +17,8 @@ LEADS = {
     "raw data": "dvc.raw",
     "compressed data": "dvc.compressed",
     "split": "dvc.splits.csv",
-    "Prefect flow run": "prefect.flow_run",
+    "Prefect flow run": FLOW_RUN,
+    "sent by the flow run": ROOT,
 }
 
 
@@ -45,11 +46,13 @@ def made_of(tracker: Tracker, mark: str) -> list[Any]:
     mark : str
         A hash or an id, or its first characters, four or more.
     """
-    return [
-        version
-        for version in Registry(tracker).versions()
-        if any(value.startswith(mark) for value in lineage(tracker, version).values())
-    ]
+    found = []
+    for version in Registry(tracker).versions():
+        tags = tracker.client.get_run(version.run_id).data.tags
+        marks = [version.run_id, *(tags.get(tag, "") for tag in LEADS.values())]
+        if any(known.startswith(mark) for known in marks):
+            found.append(version)
+    return found
 
 
 def main(model: str, of: str) -> None:

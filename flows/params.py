@@ -1,4 +1,4 @@
-"""The sole reader of ``params.yaml``.
+"""The sole reader of ``params.yaml`` and ``mlflow/registry.yaml``.
 
 `read_params` turns the file into one frozen `Params`; each section becomes the dataclass that owns
 it. A key the file leaves out takes the paper's value; a key nobody knows, a value of the wrong type
@@ -7,7 +7,7 @@ or out of its range is a `ParameterError` that names the key, its range and its 
 
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -31,9 +31,15 @@ from components.quality.settings import (
 from components.settings import Settings, describe_range, setting
 from components.training.settings import TrainingSettings
 
+if typing.TYPE_CHECKING:
+    from components.gates import GateSettings
+
 _RECORD: ContextVar[Mapping[str, Any]] = ContextVar("record", default=types.MappingProxyType({}))
 
 NETWORKS = ("lenet5", "alexnet", "custom1", "custom2")
+REGISTRY = Path(__file__).resolve().parent.parent / "mlflow" / "registry.yaml"
+MODEL = "slimderm"
+ROLES = ("challenger", "champion")
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,15 @@ class RecordSettings(Settings):
             raise ParameterError(
                 "dask_address: received none, expected the scheduler's, such as tcp://host:8786"
             )
+
+
+@dataclass(frozen=True)
+class RegistrySettings:
+    """All of ``mlflow/registry.yaml``: the registered model, its aliases by role, its gates."""
+
+    model: str
+    aliases: dict[str, str]
+    gates: "GateSettings"
 
 
 @dataclass(frozen=True)
@@ -186,6 +201,54 @@ class _Place:
         return f"{self.path}:{line}: {name}"
 
 
+def _document(path: Path | str, sections: Collection[str]) -> tuple[dict[str, Any], _Place]:
+    """Read a YAML file that holds some of the sections and nothing else."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text) or {}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ParameterError(f"{path}: cannot be read as YAML ({error})") from error
+    if not isinstance(document, dict):
+        raise ParameterError(f"{path}: received {type(document).__name__}, expected sections")
+    place = _Place(path, text)
+    for name in document:
+        if name not in sections:
+            raise ParameterError(
+                f"{place(name)}: unknown section; expected one of {', '.join(sections)}"
+            )
+    return document, place
+
+
+def read_registry(path: Path | str = REGISTRY) -> RegistrySettings:
+    """Read and validate ``mlflow/registry.yaml``.
+
+    Raises
+    ------
+    ParameterError
+        As `read_params`; also if an alias has no name.
+    """
+    from components.gates import GateSettings
+
+    sections = ("model", "aliases", "gates")
+    document, place = _document(path, sections)
+    gates = _section(GateSettings, document.get("gates"), "gates", place)
+    model, aliases = document.get("model", MODEL), document.get("aliases", {})
+    if not isinstance(model, str) or not isinstance(aliases, dict):
+        raise ParameterError(
+            f"{place('model')}: received {model!r} with the aliases {aliases!r}, expected a name "
+            "and a mapping of roles to names"
+        )
+    known = {role: role for role in ROLES} | aliases
+    for role, name in known.items():
+        if role not in ROLES or not isinstance(name, str):
+            raise ParameterError(
+                f"{place('aliases')}: received {role}: {name!r}, expected names of "
+                f"{', '.join(ROLES)}"
+            )
+    return RegistrySettings(model, known, gates)
+
+
 def read_params(path: Path | str = "params.yaml") -> Params:
     """Read and validate ``params.yaml``.
 
@@ -205,21 +268,8 @@ def read_params(path: Path | str = "params.yaml") -> Params:
         If the file is missing or no YAML mapping, a key is unknown, a value has the wrong type or
         lies out of its range. The message gives file, line, key, what was received and expected.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = yaml.safe_load(text) or {}
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ParameterError(f"{path}: cannot be read as YAML ({error})") from error
-    if not isinstance(document, dict):
-        raise ParameterError(f"{path}: received {type(document).__name__}, expected sections")
-    place = _Place(path, text)
     sections = {entry.name: entry for entry in fields(Params)}
-    for name in document:
-        if name not in sections:
-            raise ParameterError(
-                f"{place(name)}: unknown section; expected one of {', '.join(sections)}"
-            )
+    document, place = _document(path, sections)
     arguments = {
         name: _section(entry.default_factory, document.get(name), name, place)  # type: ignore[arg-type]
         for name, entry in sections.items()

@@ -1,5 +1,6 @@
 """Waiting for Prefect's server where it does not answer, and trying tasks again where it helps."""
 
+import errno
 import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -46,10 +47,13 @@ def is_worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
     """Tell whether a task failed for its connection or disk, not for its work or its time-out.
 
     A connection that timed out is a `TransferError`; what is left is Prefect's own time-out, which
-    would only run out again.
+    would only run out again. Nor does a file come back, or a disk become empty, in a minute.
     """
     error = state.result(raise_on_failure=False)
-    return isinstance(error, TransferError | OSError) and not isinstance(error, TimeoutError)
+    lasting = TimeoutError | FileNotFoundError | PermissionError
+    if isinstance(error, lasting) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return False
+    return isinstance(error, TransferError | OSError)
 
 
 PATIENT: dict[str, Any] = {

@@ -1,6 +1,8 @@
 """The whole pipeline as one Prefect flow: every stale stage of ``dvc.yaml``, in order, recorded."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -13,11 +15,11 @@ from prefect.artifacts import (
 )
 from prefect.runtime import flow_run
 
-from components.errors import ParameterError
+from components.errors import ParameterError, SlimDermError
 from flows import ledger, repository
 from flows.embedded import embedded_server
 from flows.fleet import Fleet
-from flows.inputs import check_inputs
+from flows.inputs import steady_inputs
 from flows.params import read_params, recorded_by
 from flows.patience import patiently
 from flows.registry import Registry
@@ -37,28 +39,24 @@ StepName = Literal[
 
 def run_stage(stage: str) -> None:
     """Run a stage here, and record what came out."""
-    check_inputs(stage)
     step, arguments = flow_of(stage)
-    with ledger.made(stage):
+    with ledger.made(stage), steady_inputs(stage):
         step(*arguments)
 
 
-def run_stages(wanted: list[str], *, agents: bool) -> list[str]:
+def run_stages(wanted: list[str], ran: list[str], *, agents: bool) -> None:
     """Run those of some stages that are stale, each when what it needs is there.
 
     Parameters
     ----------
     wanted : list of str
         In an order in which each follows what it needs.
+    ran : list of str
+        Gets those that ran, in the order in which they ended, also where one fails.
     agents : bool
         Whether stages that train go to agents, side by side, while the others run here.
-
-    Returns
-    -------
-    list of str
-        Those that ran, in the order in which they ended.
     """
-    needs, waiting, ran = ledger.needs(), list(wanted), []
+    needs, waiting = ledger.needs(), list(wanted)
     fleet = Fleet() if agents else None
     description = "stages up to date"
     progress = patiently(create_progress_artifact, 0.0, "progress", description)
@@ -79,13 +77,40 @@ def run_stages(wanted: list[str], *, agents: bool) -> list[str]:
         left = len(waiting) + (len(fleet.running) if fleet else 0)
         share = 100 * (1 - left / len(wanted))
         patiently(update_progress_artifact, progress, share)
-    return ran
 
 
 def review_anyway(ran: list[str]) -> None:
     """Review if it did not run: a promotion changes no file, so no stage goes stale by it."""
     if "review" not in ran:
         run_stage("review")
+
+
+@contextmanager
+def told(key: str) -> Iterator[list[str]]:
+    """Yield a list for the stages that run; show it, and where to look, on the flow run's page.
+
+    Also where a stage fails: then one looks there.
+    """
+    from flows.runs import find_report
+    from flows.summary import pruning_markdown
+
+    ran: list[str] = []
+
+    def tell() -> None:
+        what = ", ".join(ran) or "nothing was stale"
+        tracker = Tracker(read_params().record)
+        report = find_report(tracker, Path("reports"))
+        pages = Registry(tracker).pages(str(flow_run.id), report=report)
+        text = f"{len(ran)} stages ran: {what}\n\n{pruning_markdown()}\n\n{pages}"
+        about = "What ran, every pruning step, and where to look"
+        patiently(create_markdown_artifact, text, key, about)
+
+    try:
+        yield ran
+    except SlimDermError:
+        tell()
+        raise
+    tell()
 
 
 def _name() -> str:
@@ -105,18 +130,10 @@ def pipeline(
         engine: Where chunks of images run; empty for what params.yaml says.
         dask_address: For dask, the scheduler, such as tcp://head:8786.
     """
-    with recorded_by(engine=engine, dask_address=dask_address), repository.writing():
-        ran = run_stages(ledger.stages(), agents=agents)
+    chosen = recorded_by(engine=engine, dask_address=dask_address)
+    with chosen, repository.writing(), told("pipeline") as ran:
+        run_stages(ledger.stages(), ran, agents=agents)
         review_anyway(ran)
-    from flows.runs import find_report
-    from flows.summary import pruning_markdown
-
-    text = f"{len(ran)} stages ran: {', '.join(ran) or 'nothing was stale'}\n\n{pruning_markdown()}"
-    tracker = Tracker(read_params().record)
-    report = find_report(tracker, Path("reports"))
-    text += f"\n\n{Registry(tracker).pages(str(flow_run.id), report=report)}"
-    about = "What ran, every pruning step, and where to look"
-    patiently(create_markdown_artifact, text, "pipeline", about)
     return ran
 
 
@@ -147,10 +164,11 @@ def step(
                 f"item: received {item!r}, expected one of {', '.join(known) or 'none'}; networks "
                 "and studies of params.yaml say which there are"
             )
-        ran = run_stages(wanted, agents=agents)
-        if name == "review":
-            review_anyway(ran)
-        return ran
+        with told("step") as ran:
+            run_stages(wanted, ran, agents=agents)
+            if name == "review":
+                review_anyway(ran)
+    return ran
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from components.compression.write import compress_image
 from components.dataset.images import decode_image, read_image, resize
 from components.errors import ParameterError
 from flows.params import read_params
-from flows.registry import Registry
+from flows.registry import GATES, Registry
 from flows.runtime import command_line, console, load_keras
 from flows.tracking import Tracker
 
@@ -110,7 +110,8 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     inputs = model_inputs(pixels, pd.DataFrame(person), description)
     temperature = float(version.tags.get("temperature", 1))
     (probabilities,) = tempered(model.predict(inputs, verbose=0), temperature)
-    name = f"{version.name} version {version.version} ({alias}, {description['network']})"
+    shut = "" if version.tags.get(GATES) == "passed" else ", gates shut"
+    name = f"{version.name} version {version.version} ({alias}{shut}, {description['network']})"
     return name, dict(zip(description["classes"], map(float, probabilities), strict=True))
 
 

@@ -17,7 +17,7 @@ from flows.cutting import Cutting, fine_tuning, fixed_layers
 from flows.examples import LesionSource
 from flows.fitting import Workshop
 from flows.params import Params, read_params
-from flows.runs import record_folder, record_network
+from flows.runs import record_folder, record_network, sign
 from flows.runtime import console, read_json, replacing, write_json
 from flows.steps import run_step
 from flows.tracking import Tracker
@@ -93,6 +93,7 @@ class Pruning:
         target = folder / record["folder"]
         shutil.copytree(fitted.folder, target)
         write_json(target / "record.json", record)
+        sign(target)
         return dict(record)
 
 

@@ -8,21 +8,19 @@ import getpass
 import json
 import os
 import urllib.parse
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.errors import RecordError
-from flows.runtime import quiet_stderr
-from flows.tracking import KEY, MODEL, ROOT, Tracker, without_password
+from flows.params import read_registry
+from flows.runtime import quiet_stderr, without_password
+from flows.tracking import KEY, MODEL, ROOT, Tracker
 
-REGISTRY = Path(__file__).resolve().parent.parent / "mlflow" / "registry.yaml"
 GATES = "gates"  # tag of a version: passed or failed
 PROMOTION = "promotion "  # begins a tag of the registered model: who, when, why
-UNSEEN = "MLflow's page or API"
+UNSEEN = "MLflow's page or API; at is when a review noticed"
 
 
 class Registry:
@@ -30,9 +28,8 @@ class Registry:
 
     def __init__(self, tracker: Tracker) -> None:
         self.tracker, self.client = tracker, tracker.client
-        settings = yaml.safe_load(REGISTRY.read_text())
-        self.name: str = settings["model"]
-        self.aliases: dict[str, str] = settings["aliases"]
+        self.settings = read_registry()
+        self.name, self.aliases = self.settings.model, self.settings.aliases
 
     def versions(self) -> list[Any]:
         """Return every version of the registered model."""
@@ -175,13 +172,16 @@ class Registry:
             links["the report"] = f"{experiment}/{report}/artifacts/index.html"
         return " · ".join(f"[{text}]({link})" for text, link in links.items())
 
-    def promotions(self) -> list[dict[str, str]]:
-        """Return every promotion on record, the first first: version, by, at, why."""
+    def promotions(self) -> list[dict[str, Any]]:
+        """Return every promotion on record, the first first: number, version, by, at, why.
+
+        They are numbered, for clocks are set back, and differ from machine to machine.
+        """
         if not self.client.search_registered_models(f"name = '{self.name}'"):
             return []
         tags = self.client.get_registered_model(self.name).tags
         kept = [json.loads(text) for tag, text in tags.items() if tag.startswith(PROMOTION)]
-        return sorted(kept, key=lambda entry: entry["at"])
+        return sorted(kept, key=lambda entry: (entry.get("number", 0), entry["at"]))
 
     def promote(self, version: Any, why: str) -> None:
         """Make a version the champion, and keep who, when and why.
@@ -189,7 +189,7 @@ class Registry:
         They are kept first: until the alias has moved nothing serves the champion before, and the
         same command, given again, ends as it would have.
         """
-        self._keep(version, getpass.getuser(), why)
+        self._keep(version, os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser(), why)
         self.set_alias("champion", str(version.version))
 
     def is_recorded(self, version: Any) -> bool:
@@ -207,10 +207,15 @@ class Registry:
             self._keep(champion, UNSEEN, "not said")
 
     def _keep(self, version: Any, by: str, why: str) -> None:
-        now = datetime.now(UTC)
-        at = now.isoformat(timespec="milliseconds")
-        entry = {"version": str(version.version), "by": by, "at": at, "why": why}
-        tag = f"{PROMOTION}{now:%Y-%m-%d %H.%M.%S.%f}"
+        known = self.promotions()
+        entry = {
+            "number": known[-1].get("number", 0) + 1 if known else 1,
+            "version": str(version.version),
+            "by": by,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "why": why,
+        }
+        tag = f"{PROMOTION}{entry['number']:04d} {uuid.uuid4().hex[:8]}"  # two at once are kept
         self.client.set_registered_model_tag(self.name, tag, json.dumps(entry, ensure_ascii=False))
 
     def before(self, version: Any) -> Any | None:

@@ -14,7 +14,7 @@ from components.quality.settings import METRICS
 from components.reporting import plots, studies, tables
 from components.reporting.page import Section, render, render_markdown
 from flows.params import Params, read_params
-from flows.runs import record_report
+from flows.runs import record_files
 from flows.runtime import console, read_json, replacing, write_json, write_text
 from flows.steps import run_step
 
@@ -215,7 +215,7 @@ def report() -> None:
     write_text(REPORTS / "report.md", render_markdown("SlimDerm run", sections))
     registry = read_json("data/registry.json")
     write_json(REPORTS / "metrics.json", metrics | {"registry": registry})
-    record_report(params, REPORTS)
+    record_files(params, "reports", "report", REPORTS)
     console.print(f"report: {REPORTS}/index.html", highlight=False)
 
 

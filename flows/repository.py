@@ -89,10 +89,15 @@ def _forget_the_dead(repo: Any) -> None:
 
 
 @contextmanager
-def writing() -> Iterator[None]:
+def writing(*, wait: bool = True) -> Iterator[None]:
     """Hold this clone for a run; a second run waits here for the first.
 
     The hold ends with the process, however it ends.
+
+    Raises
+    ------
+    BlockingIOError
+        If another run holds it and `wait` is false.
     """
     folder = Path(".dvc/tmp")
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +105,8 @@ def writing() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if not wait:
+                raise
             console.print("another run is under way in this clone; waiting for it to end")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

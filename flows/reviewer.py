@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from components.calibration import (
     expected_calibration_error,
@@ -17,13 +16,13 @@ from components.calibration import (
     tempered,
 )
 from components.errors import IncomparableError
-from components.gates import Check, GateSettings, judge, sentence
+from components.gates import Check, judge, sentence
 from components.reporting.card import model_card, reliability_plot
 from flows import versions
 from flows.examples import LesionSource
 from flows.params import Params
 from flows.predict import model_inputs, prepare
-from flows.registry import GATES, REGISTRY, Registry
+from flows.registry import GATES, Registry
 from flows.runtime import content_key, load_keras, read_json
 from flows.tracking import KEY
 
@@ -33,11 +32,6 @@ RAW = Path("data/raw")
 def _baseline(network: str) -> Path:
     """Return where the unpruned network lies."""
     return Path("models") / network / "baseline" / "original"
-
-
-def gate_settings() -> GateSettings:
-    """Read the section ``gates`` of ``mlflow/registry.yaml``."""
-    return GateSettings(**yaml.safe_load(REGISTRY.read_text())["gates"])
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,7 @@ class Reviewer:
 
     def __init__(self, params: Params, registry: Registry) -> None:
         self.params, self.registry, self.tracker = params, registry, registry.tracker
-        self.settings = gate_settings()
+        self.settings = registry.settings.gates
         self.source = LesionSource(params, "original")
 
     def review(self, version: Any, reference: Any | None) -> list[Check]:
@@ -102,7 +96,18 @@ class Reviewer:
         return checks
 
     def key(self, version: Any, reference: Any | None) -> str:
-        """Hash what a review depends on."""
+        """Hash what a review depends on.
+
+        Raises
+        ------
+        IncomparableError
+            If the pipeline did not register the version.
+        """
+        if not {KEY, "network"} <= version.tags.keys():
+            raise IncomparableError(
+                f"version {version.version} of {version.name!r} cannot be judged: received one "
+                "without the tags of the pipeline's step register, expected one that it registered"
+            )
         split = self._split(reference) if reference else None
         unpruned = _baseline(version.tags["network"]) / "record.json"
         return content_key(
@@ -120,6 +125,8 @@ class Reviewer:
 
     def _split(self, version: Any) -> str | None:
         """Hash of the split that a version was trained on."""
+        if not version.run_id:  # nobody said how it was made
+            return None
         tags: dict[str, str] = self.tracker.client.get_run(version.run_id).data.tags
         return tags.get("dvc.splits.csv")
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from prefect.runtime import flow_run
 
 from components.reporting import plots
 from flows import ledger
-from flows.params import Params
+from flows.params import Params, read_params
 from flows.patience import patiently
-from flows.runtime import content_key, file_hash, load_keras, read_json
+from flows.runtime import content_key, file_hash, load_keras, read_json, write_json
 from flows.tracking import FLOW_RUN, ROOT, SENDER, Run, Tracker
 
 DATA = ("data/raw", "data/compressed", "data/splits.csv")
 WRITTEN = ("dvc.lock", "params.yaml")  # by runs themselves
+MADE = "made.json"  # beside a model: what led to it
+CHOICE = Path("data/choice.json")
 WORKER = "PREFECT__FLOW_RUN_ID"  # Prefect's own, in what a worker starts
 
 
@@ -39,6 +42,11 @@ def lineage() -> dict[str, str]:
         tags["mlflow.source.git.commit"] = commit
         tags["git.dirty"] = str(bool(changed)).lower()
     return tags
+
+
+def sign(folder: Path) -> None:
+    """Keep what led to a model beside it, so that a record made later says the same."""
+    write_json(folder / MADE, lineage())
 
 
 def _flow_run() -> str | None:
@@ -82,7 +90,7 @@ def record_folder(
     name : str
         The run's name: ``original``, ``compressed``, or a step's R-notation.
     folder : Path
-        Holds ``record.json``, ``history.csv``, ``model.keras``.
+        Holds ``record.json``, ``history.csv``, ``model.keras``, and `MADE` if `sign` wrote it.
     description : mapping
         What a model needs beside its weights; logged as the model's metadata.
     """
@@ -100,13 +108,15 @@ def record_folder(
             _record_figures(run, name, record)
             run.artifacts(folder / "record.json")
         return
-    tags = {"network": record["network"], "variant": record["variant"], **lineage()}
+    made = folder / MADE
+    lead = read_json(made) if made.exists() else lineage()
+    tags = {"network": record["network"], "variant": record["variant"], **lead}
     if verdict:
         tags |= {"notation": name, **verdict}
     keras = load_keras()
     model = keras.models.load_model(folder / "model.keras", compile=False)
     with tracker.child(parent_id, record["key"], name, tags) as run:
-        run.params(_params(record))
+        run.params(_params(record) | _settings(record))
         _record_figures(run, name, record)
         history = pd.read_csv(folder / "history.csv")
         run.figure(plots.learning_curves({name: history}), "learning_curve.png")
@@ -136,6 +146,19 @@ def _judge_again(run: Run, folder: Path, verdict: Mapping[str, str]) -> None:
         run.tracker.client.set_tag(run.run_id, name, value)
 
 
+def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the training was asked for: parameters, and how its images were stored."""
+    params = read_params()
+    found = {f"train.{name}": value for name, value in asdict(params.train).items()}
+    found["split.seed"] = params.split.seed
+    if "verdict" in record:
+        found |= {f"prune.{name}": value for name, value in asdict(params.prune).items()}
+    if record["variant"] == "compressed" and CHOICE.exists():
+        choice = read_json(CHOICE)
+        found |= {f"images.{name}": choice[name] for name in ("k", "codec", "quality")}
+    return found
+
+
 def _params(record: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("network", "variant", "precision", "best_epoch", "notation", "percents")
     found = {name: record[name] for name in kept if name in record}
@@ -162,21 +185,33 @@ def _example(model: Any) -> dict[str, np.ndarray]:
     }
 
 
-def _report_key(folder: Path) -> str:
+def _files_key(folder: Path) -> str:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return content_key(report={str(path): file_hash(path) for path in files})
 
 
-def record_report(params: Params, folder: Path) -> None:
-    """Log the report's tables and pictures as a run of their own, once for the same content."""
-    tracker, key = Tracker(params.record), _report_key(folder)
+def record_files(params: Params, group: str, name: str, folder: Path) -> None:
+    """Log a folder of tables and pictures as a run of its own, once for the same content.
+
+    Parameters
+    ----------
+    params : Params
+        Say where to.
+    group : str
+        Name of the parent run: ``reports`` or ``studies``.
+    name : str
+        The run's name.
+    folder : Path
+        Logged whole.
+    """
+    tracker, key = Tracker(params.record), _files_key(folder)
     if tracker.find(key) is None:
-        parent = tracker.parent(content_key(report="parent"), "reports", lineage())
-        with tracker.child(parent, key, "report", lineage()) as run:
+        parent = tracker.parent(content_key(parent=group), group, lineage())
+        with tracker.child(parent, key, name, lineage()) as run:
             run.artifacts(folder)
 
 
 def find_report(tracker: Tracker, folder: Path) -> str | None:
     """Return the id of the run that holds the report that lies in a folder, or None."""
-    run = tracker.find(_report_key(folder))
+    run = tracker.find(_files_key(folder))
     return str(run.info.run_id) if run else None

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ __all__ = [
     "quiet_stderr",
     "read_json",
     "replacing",
+    "without_password",
     "write_json",
     "write_text",
 ]
@@ -87,21 +89,31 @@ def progress_bar(title: str, total: int | None) -> Iterator[Callable[..., None]]
         yield update
 
 
+def without_password(text: str) -> str:
+    """Return an address, or a text with addresses in it, without the user and password before @."""
+    return re.sub(r"(?<=//)[^/\s]*@", "", text)
+
+
 @contextmanager
 def command_line() -> Iterator[None]:
     """End the process with status 1 and a message, not a traceback, on an error of our own.
 
-    A full disk is as much nobody's fault; what is finished is in the cache.
+    A full disk is as much nobody's fault, and so is a server that does not answer; what is finished
+    is in the cache.
     """
     try:
         yield
     except (SlimDermError, FileNotFoundError) as error:
         _say(type(error).__name__, str(error))
     except Exception as error:
-        if not _is_of_a_full_disk(error):
-            raise
-        said = "No space left on device; free some (`make doctor` says how) and run again, what is "
-        _say("DiskFullError", f"{said}finished is kept ({' '.join(str(error).split())[:200]})")
+        said = without_password(" ".join(str(error).split()))[:200]
+        if any(map(_is_a_full_disk, _causes(error))):
+            told = "No space left on device; free some (`make doctor` says how) and run again, what"
+            _say("DiskFullError", f"{told} is finished is kept ({said})")
+        if any(map(_is_a_lost_connection, _causes(error))):
+            told = "PREFECT_API_URL, MLFLOW_TRACKING_URI and AWS_ENDPOINT_URL name the servers, and"
+            _say(type(error).__name__, f"{said}; {told} `make doctor` checks them")
+        raise
 
 
 def _say(name: str, message: str) -> NoReturn:
@@ -109,14 +121,21 @@ def _say(name: str, message: str) -> NoReturn:
     raise SystemExit(1) from None
 
 
-def _is_of_a_full_disk(error: BaseException | None) -> bool:
-    """Whether an error, or one that led to it, is that; libraries wrap it in their own."""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that led to it: libraries wrap them in their own."""
     while error is not None:
-        said = str(error).lower()
-        if "no space left on device" in said or "disk is full" in said or "errno = 28" in said:
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
+
+
+def _is_a_full_disk(error: BaseException) -> bool:
+    said = str(error).lower()
+    return "no space left on device" in said or "disk is full" in said or "errno = 28" in said
+
+
+def _is_a_lost_connection(error: BaseException) -> bool:
+    clients = ("httpcore", "httpx", "requests", "urllib3")
+    return isinstance(error, ConnectionError) or type(error).__module__.split(".")[0] in clients
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -124,7 +143,11 @@ def write_text(path: Path | str, text: str) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text)
+    try:
+        draft.write_text(text)
+    except OSError:  # the disk is full
+        draft.unlink(missing_ok=True)
+        raise
     draft.replace(path)
 
 

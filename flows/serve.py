@@ -9,7 +9,7 @@ import sys
 
 from flows.params import read_params
 from flows.registry import Registry
-from flows.runtime import command_line, console
+from flows.runtime import command_line, console, load_keras
 from flows.service import HOST
 from flows.tracking import Tracker
 
@@ -22,10 +22,13 @@ def main() -> None:
     Raises
     ------
     RecordError
-        If there is no champion, or its gates are shut.
+        If there is no champion, its gates are shut, or its artifact is damaged.
     """
     tracker = Tracker(read_params().record)
-    version = Registry(tracker).served()
+    registry = Registry(tracker)
+    version = registry.served()
+    load_keras()
+    registry.load(version)  # which says what is wrong with one that MLflow's server would choke on
     console.print(
         f"serve: {version.name} version {version.version} at http://{HOST}:{PORT}/invocations",
         highlight=False,

@@ -8,13 +8,16 @@ a password stays in the environment and is never part of a command.
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from components.errors import SlimDermError
 from flows.deployments import HEARTBEAT_SECONDS, POOLS, deploy
+from flows.doctor import gpu
 from flows.params import read_params
 from flows.runtime import command_line, console
 from flows.service import HOST, STATE, Service, answers
+from flows.store import CHECKSUMS
 from flows.tracking import make_database
 
 MLFLOW = f"http://{HOST}:{os.environ.get('MLFLOW_PORT', '5000')}"
@@ -32,6 +35,7 @@ def environment() -> dict[str, str]:
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its jobs serve language models
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        **CHECKSUMS,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
     }
     return {**os.environ, **own, "PYTHONUNBUFFERED": "1"}
@@ -63,20 +67,29 @@ def worker(pool: str, name: str) -> list[str]:
     return [*command, "--pool", pool, "--name", name, *POOLS[pool]]
 
 
-def workers() -> list[Service]:
+def workers(pools: Iterable[str] = POOLS) -> list[Service]:
     """Return the worker of each pool."""
-    return [Service(f"worker-{pool}", worker(pool, f"{pool}-here")) for pool in POOLS]
+    return [Service(f"worker-{pool}", worker(pool, f"{pool}-here")) for pool in pools]
 
 
-def up() -> None:
+def up(*pools: str) -> None:
     """Start what does not run yet: servers, then deployments, then workers.
+
+    Parameters
+    ----------
+    *pools : str
+        Those that get a worker here; by default all.
 
     Raises
     ------
     SlimDermError
         If something ends or does not answer in time; the message names its log. If they are to
-        listen on an address that leads nowhere from elsewhere.
+        listen on an address that leads nowhere from elsewhere. If there is no such pool.
     """
+    if unknown := set(pools) - set(POOLS):
+        raise SlimDermError(
+            f"POOLS: received {', '.join(sorted(unknown))}, expected some of {', '.join(POOLS)}"
+        )
     if HOST in ("0.0.0.0", "::"):
         raise SlimDermError(
             f"SERVERS_HOST: received {HOST}, expected one address of this machine, the one that "
@@ -92,7 +105,7 @@ def up() -> None:
     prefect.wait()
     deploy(environment())
     mlflow.wait()
-    for service in workers():
+    for service in workers(pools or POOLS):
         service.start(environment())
     status()
     console.print(
@@ -128,7 +141,8 @@ def agent(pool: str = "gpu") -> None:
     Raises
     ------
     SlimDermError
-        If the environment does not say where the servers are.
+        If the environment does not say where the servers are, or a pool of GPUs is to get a machine
+        whose GPU the backend does not see: every training would run on the CPU without a word.
     """
     missing = [
         name for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI") if name not in os.environ
@@ -138,9 +152,13 @@ def agent(pool: str = "gpu") -> None:
             f"received no {' and no '.join(missing)}, expected the coordinator's addresses in the "
             "environment; `make up` prints them there"
         )
+    if pool == "gpu" and (found := gpu()).well is False:
+        raise SlimDermError(f"GPU: {found.said}")
     os.environ["SLIMDERM_CLONE"] = str(Path.cwd())
     os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = str(HEARTBEAT_SECONDS)
     name = f"{pool}-{os.uname().nodename}"
+    if chosen := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        name += f"-{chosen}"
     os.execv(sys.executable, worker(pool, name))
 
 

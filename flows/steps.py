@@ -3,7 +3,7 @@
 import pkgutil
 from typing import Any
 
-from flows.inputs import check_inputs
+from flows.inputs import steady_inputs
 from flows.runtime import command_line
 
 # Imported when they run: together they take longer than Prefect, and one run seldom needs all.
@@ -38,10 +38,10 @@ def make(step: Any, *arguments: str) -> None:
     Raises
     ------
     RecordError
-        If an input holds other bytes than ``dvc.lock`` records.
+        If an input holds other bytes than ``dvc.lock`` records, or was changed meanwhile.
     """
-    check_inputs("@".join((step.name, *arguments)))
-    step.fn(*arguments)
+    with steady_inputs("@".join((step.name, *arguments))):
+        step.fn(*arguments)
 
 
 def run_step(step: Any, *arguments: str) -> None:

@@ -62,7 +62,10 @@ def check_bucket(url: str) -> None:
             "(http:// or https:// and a host) and the credentials in the environment"
         ) from error
     if returned != b"slimderm":
-        raise RecordError(f"store {url} gave back other bytes than were written")
+        raise RecordError(
+            f"store {url}: received other bytes than were written, expected the same; it is "
+            "broken, or another program writes there: choose another (`make remote URL=...`)"
+        )
 
 
 def _make_sure(client: Any, bucket: str) -> None:

@@ -27,9 +27,12 @@ from flows.fitting import Fitted, Workshop
 from flows.likeness import compare, same_place
 from flows.params import Params, read_params
 from flows.reencoded import ReencodedSource
+from flows.runs import record_files
 from flows.runtime import console, load_keras, replacing, write_json
 from flows.steps import run_step
 from flows.study_tables import Run, by_variant, histories, predictions, summarise, table, ways
+
+STUDIES = Path("data/studies")
 
 
 class Study:
@@ -197,6 +200,7 @@ def write_likeness(folder: Path, runs: Sequence[Run], own: Study) -> None:
 def study(name: str) -> None:
     """Write ``data/studies/<name>``: ``runs.csv``, ``summary.csv``, ``differences.csv``, pictures.
 
+    All of it is logged to MLflow, too.
     ``predictions.npz`` holds every network's probabilities on the test part.
     """
     params = read_params()
@@ -213,9 +217,11 @@ def study(name: str) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    with replacing(f"data/studies/{name}") as draft:
+    folder = STUDIES / name
+    with replacing(folder) as draft:
         write(draft, runs, own, name)
-    console.print(f"study {name}: {len(runs)} networks, tables and pictures in data/studies/{name}")
+    record_files(params, "studies", name, folder)
+    console.print(f"study {name}: {len(runs)} networks, tables and pictures in {folder}")
 
 
 if __name__ == "__main__":

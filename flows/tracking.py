@@ -6,7 +6,6 @@ is recorded twice, after a crash or by the other route, stands in MLflow once.
 
 import contextlib
 import os
-import re
 import shutil
 import time
 import urllib.parse
@@ -18,18 +17,13 @@ from typing import Any
 
 from components.errors import RecordError
 from flows.params import RecordSettings
-from flows.runtime import quiet_stderr, replacing
+from flows.runtime import quiet_stderr, replacing, without_password
 
 KEY = "slimderm.key"
 FLOW_RUN = "prefect.flow_run"  # tag: the id of the flow run that did the work, an agent's included
 ROOT = "prefect.root_flow_run"  # tag: the one that somebody started, and that sent it to an agent
 SENDER = "SLIMDERM_ROOT_FLOW_RUN"  # tells that id to the process that an agent starts
 MODEL = "model"
-
-
-def without_password(text: str) -> str:
-    """Return an address, or a text with addresses in it, without the user and password before @."""
-    return re.sub(r"(?<=//)[^/\s]*@", "", text)
 
 
 def make_database(address: str, artifacts: str) -> None:
@@ -139,13 +133,25 @@ class Tracker:
     def parent(self, key: str, name: str, tags: Mapping[str, str]) -> str:
         """Return the id of the parent run of `key`, made and finished at once if it is not there.
 
-        A parent holds no work of its own, only its children; so it is never left RUNNING.
+        A parent holds no work of its own, only its children: one that a killed process left RUNNING
+        lacks nothing but its end.
         """
         run = self.find(key)
         if run is None:
-            run = self.client.create_run(self.experiment_id, run_name=name, tags={**tags, KEY: key})
+            left = self._running(key)
+            run = (
+                left[0]
+                if left
+                else self.client.create_run(
+                    self.experiment_id, run_name=name, tags={**tags, KEY: key}
+                )
+            )
             self.client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
+
+    def _running(self, key: str) -> list[Any]:
+        query = f"tags.`{KEY}` = '{key}' and attributes.status = 'RUNNING'"
+        return list(self.client.search_runs([self.experiment_id], query))
 
     @contextmanager
     def child(
@@ -155,9 +161,7 @@ class Tracker:
 
         A run of the same key that a killed process left RUNNING is closed as KILLED first.
         """
-        for stale in self.client.search_runs(
-            [self.experiment_id], f"tags.`{KEY}` = '{key}' and attributes.status = 'RUNNING'"
-        ):
+        for stale in self._running(key):
             self.client.set_terminated(stale.info.run_id, "KILLED")
         run = self.client.create_run(
             self.experiment_id,
@@ -170,11 +174,6 @@ class Tracker:
             status = "FINISHED"
         finally:
             self.client.set_terminated(run.info.run_id, status)
-
-    def children(self, parent_id: str) -> list[Any]:
-        """Return the finished runs under a parent."""
-        query = f"tags.`mlflow.parentRunId` = '{parent_id}' and attributes.status = 'FINISHED'"
-        return list(self.client.search_runs([self.experiment_id], query))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from prefect import flow
 from flows.examples import FOLDERS, LesionSource
 from flows.fitting import Workshop
 from flows.params import read_params
-from flows.runs import record_folder, record_network
+from flows.runs import record_folder, record_network, sign
 from flows.runtime import console, replacing, write_json
 from flows.steps import run_step
 from flows.tracking import Tracker
@@ -30,6 +30,7 @@ def train(network: str) -> None:
             write_json(draft / variant / "record.json", fitted.full_record)
             description = workshop.description()
             write_json(draft / variant / "description.json", description)
+            sign(draft / variant)
             record_folder(tracker, parent, variant, draft / variant, description)
             console.print(
                 f"train: {network} on {variant} images, test balanced accuracy "

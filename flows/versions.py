@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components.errors import RecordError, TransferError
 from flows import ledger
-from flows.repository import opened
+from flows.repository import opened, writing
 
 
 def push(stages: Iterable[str]) -> None:
@@ -63,7 +63,12 @@ def _transfer(verb: str) -> Iterator[None]:
 def remote() -> str:
     """Return the address of the remote: a folder, or an address such as ``s3://bucket/prefix``."""
     with opened() as repo:
-        return str(repo.config["remote"][repo.config["core"]["remote"]]["url"])
+        try:
+            return str(repo.config["remote"][repo.config["core"]["remote"]]["url"])
+        except KeyError:
+            raise RecordError(
+                "DVC's settings name no remote; `make remote URL=folder` or `URL=s3://...` sets it"
+            ) from None
 
 
 def share_cache(folder: Path | str) -> None:
@@ -104,7 +109,17 @@ def set_damaged_aside(aside: Path = Path(".dvc/damaged")) -> tuple[list[str], in
         Hashes of what was damaged.
     number : int
         Objects looked at.
+
+    Raises
+    ------
+    BlockingIOError
+        If a run is under way in this clone.
     """
+    with writing(wait=False):
+        return _set_damaged_aside(aside)
+
+
+def _set_damaged_aside(aside: Path) -> tuple[list[str], int]:
     with opened() as repo:
         cache = repo.cache.local
         objects = {name: Path(cache.oid_to_path(name)) for name in cache.all()}

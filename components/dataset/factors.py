@@ -12,6 +12,7 @@ images must be able to read it. All numbers are little-endian::
               components, first the factors along the shorter side, then along the longer
 """
 
+import math
 import struct
 import zlib
 
@@ -40,7 +41,7 @@ def read_header(data: bytes) -> tuple[int, int, int, float]:
     if len(data) < HEAD.size or not data.startswith(MAGIC):
         raise ImageError("not a file of factors: expected SLIMSVD1 at its start")
     _, height, width, rank, step, _ = HEAD.unpack_from(data)
-    if not (1 <= rank <= min(height, width) and step > 0):
+    if not (1 <= rank <= min(height, width) and 0 < step < math.inf):
         raise ImageError(
             f"unreadable: received {height}x{width} pixels, rank {rank} and step {step}, expected "
             "a rank in 1..the shorter side and a positive step"
@@ -58,14 +59,26 @@ def unpack(data: bytes) -> Pixels:
     Raises
     ------
     ImageError
-        If the bytes are no such file, or fail its checksum.
+        If the bytes are no such file, fail its checksum, or hold something else than it says.
     """
-    height, width, rank, step = read_header(data)
+    header = read_header(data)
     if zlib.crc32(data[HEAD.size :]) != HEAD.unpack_from(data)[-1]:
         raise ImageError("truncated or damaged: the file of factors fails its checksum")
+    try:
+        image = _rebuild(data, *header)
+    except (ValueError, struct.error, RuntimeError) as error:  # RuntimeError: pcodec's own
+        raise ImageError(f"unreadable: the file of factors holds no factors ({error})") from error
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def _rebuild(
+    data: bytes, height: int, width: int, rank: int, step: float
+) -> npt.NDArray[np.float64]:
     sides = min(height, width), max(height, width)
     end = HEAD.size + 12 * rank
     values = np.frombuffer(data[HEAD.size : end], "<f4")
+    if not np.isfinite(values).all():
+        raise ValueError("singular values that are no numbers")
     channels = []
     for own in values.reshape(3, rank).astype(np.float64):
         factors = []
@@ -80,8 +93,7 @@ def unpack(data: bytes) -> Pixels:
         channels.append((factors[0].T * scale) @ factors[1])  # (R, L)
     stacked = np.stack(channels)
     tall = height > width
-    image = stacked.transpose(2, 1, 0) if tall else stacked.transpose(1, 2, 0)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    return stacked.transpose(2, 1, 0) if tall else stacked.transpose(1, 2, 0)
 
 
 def _stream(data: bytes, start: int, shape: tuple[int, int]) -> tuple[npt.NDArray[np.float64], int]:

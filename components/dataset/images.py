@@ -100,7 +100,7 @@ def read_image(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) -> P
     Parameters
     ----------
     path : path
-        A JPEG or PNG file.
+        A JPEG, PNG, WebP, AVIF or JPEG XL file, or one of factors.
     max_megapixels : float
         Largest permitted number of pixels, in millions.
 

@@ -40,13 +40,21 @@ def made(tmp_path, monkeypatch):
     recorded = []
     for step in ("register", "review"):
         monkeypatch.setattr(getattr(backfill, step), "fn", lambda step=step: recorded.append(step))
-    monkeypatch.setattr(backfill, "record_report", lambda *_: recorded.append("report"))
+    monkeypatch.setattr(backfill, "record_files", lambda *given: recorded.append(given[2]))
     return recorded
 
 
 def test_what_is_up_to_date_is_recorded(made):
     backfill.backfill()
     assert made == ["register", "report", "review"]
+
+
+def test_a_study_is_recorded_where_its_outputs_are(made):
+    studies = "studies: {a: {network: lenet5}, b: {network: lenet5}}"
+    Path("params.yaml").write_text(f"networks: [lenet5]\nsplit: {{seed: 0}}\n{studies}\n")
+    Path("data/studies/b").mkdir(parents=True)
+    backfill.backfill()
+    assert made == ["register", "report", "b", "review"]
 
 
 def test_a_clone_that_lacks_the_source_is_filled_all_the_same(made):

@@ -7,7 +7,7 @@ from collections import namedtuple
 
 import pytest
 
-from flows import doctor
+from flows import doctor, repository
 
 
 def test_what_is_installed_here_is_as_the_lock_names_it():
@@ -42,6 +42,21 @@ def test_a_clock_that_was_set_back_is_ill(tmp_path, monkeypatch):
     now = time.time()
     monkeypatch.setattr(doctor.time, "time", lambda: now - 3600)
     assert doctor.clock(tmp_path).well is False
+
+
+def test_a_server_that_is_named_wrongly_is_ill_not_a_traceback(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:port")
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    found = {each.name: each for each in doctor.servers()}
+    assert found["MLflow"].well is False
+    assert "does not answer" in found["MLflow"].said
+
+
+def test_versions_are_left_alone_while_a_run_is_under_way(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with repository.writing():
+        found = doctor.versions()
+    assert (found.well, found.said[:13]) == (None, "not looked at")
 
 
 @pytest.fixture

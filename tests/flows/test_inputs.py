@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from components.errors import RecordError
-from flows import ledger, versions
-from flows.inputs import check_inputs
+from flows import inputs, ledger, versions
+from flows.inputs import check_inputs, steady_inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
 
@@ -100,3 +100,27 @@ def test_what_is_not_recorded_or_not_there_is_left_to_dvc():
     rot("data/raw/catalog.csv")
     Path("dvc.lock").unlink()
     check_inputs("train@lenet5")
+
+
+def test_parameters_or_code_edited_meanwhile_are_not_recorded(tmp_path):
+    Path("params.yaml").write_text("train: {epochs: 2, seed: 1}\nsplit: {seed: 0}")
+    described = {"cmd": "echo", "params": ["train", "split.seed"], "deps": ["flows/split.py"]}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"split": described}}))
+    with steady_inputs("split"):
+        Path("params.yaml").write_text("train: {seed: 1, epochs: 2}\nsplit: {seed: 0, test: 5}")
+    found = pytest.raises(RecordError, match=r"other train in params.yaml at its end")
+    with found, steady_inputs("split"):
+        Path("params.yaml").write_text("train: {seed: 1, epochs: 3}\nsplit: {seed: 0}")
+    found = pytest.raises(RecordError, match=r"other split.seed in params.yaml at its end")
+    with found, steady_inputs("split"):
+        Path("params.yaml").write_text("train: {seed: 1, epochs: 3}\nsplit: {seed: 5}")
+
+
+def test_an_edited_source_is_not_recorded(monkeypatch):
+    described = {"cmd": "echo", "deps": ["flows/split.py", "components/dataset"]}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"split": described}}))
+    seen = iter(["a", "b", "a", "c"])
+    monkeypatch.setattr(inputs, "code_hash", lambda place: next(seen))
+    found = pytest.raises(RecordError, match=r"other components/dataset at its end")
+    with found, steady_inputs("split"):
+        pass

@@ -55,6 +55,24 @@ def test_what_is_stale_runs_once():
     assert ledger.reproduce(run) == ["make"]
 
 
+def test_the_entry_is_the_one_that_dvc_writes():
+    Path("params.yaml").write_text("train: {epochs: 2, rates: [0.1, 0.2]}\nseed: 3")
+    Path("source").mkdir()
+    Path("source/é.txt").write_text("1")
+    Path("own.py").write_text("1")
+    Path("dvc.yaml").write_text(
+        "stages: {make: {cmd: mkdir out && echo 1 > out/a, params: [train, seed], "
+        "deps: [source, own.py], outs: [out]}}"
+    )
+    subprocess.run(["dvc", "repro", "-q"], check=True)
+    expected = ledger.entries()
+    Path("dvc.lock").unlink()
+    with ledger.made("make"):
+        pass
+    assert ledger.entries() == expected
+    assert subprocess.run(["dvc", "status", "-q"], check=False).returncode == 0
+
+
 def test_what_dvc_made_is_not_made_again():
     subprocess.run(["dvc", "repro", "-q"], check=True)
     assert ledger.reproduce(run) == []

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from components.errors import ParameterError
-from flows.params import Params, read_params, recorded_by
+from flows.params import Params, read_params, read_registry, recorded_by
 from flows.recipe import apply
 
 ROOT = Path(__file__).parents[2]
@@ -121,3 +121,28 @@ def test_parameters_are_read_without_the_libraries_that_use_them():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []
+
+
+def test_the_registrys_file_is_read_with_its_defaults(tmp_path):
+    found = read_registry(ROOT / "mlflow/registry.yaml")
+    assert (found.model, found.aliases["champion"]) == ("slimderm", "champion")
+    found = read_registry(write(tmp_path, "aliases: {champion: best}\ngates: {max_bytes: 5}"))
+    assert (found.model, found.gates.max_bytes, found.gates.confidence) == ("slimderm", 5, 0.95)
+    assert found.aliases == {"champion": "best", "challenger": "challenger"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gates: {max_byte: 5}", r":1: gates.max_byte: unknown key; expected one of balanced"),
+        ("model: a\ngates: {confidence: 2}", r":2: gates.confidence: received 2"),
+        ("gate: {}", r":1: gate: unknown section"),
+        ("aliases: {winner: a}", r":1: aliases: received winner: 'a', expected names of chall"),
+        ("aliases: {champion: 1}", r"received champion: 1"),
+        ("model: [a]", r":1: model: received \['a'\]"),
+        ("gates: {", r"cannot be read as YAML"),
+    ],
+)
+def test_a_fault_in_the_registrys_file_is_named_by_line(tmp_path, text, said):
+    with pytest.raises(ParameterError, match=said):
+        read_registry(write(tmp_path, text))

@@ -1,5 +1,7 @@
 """Waiting for Prefect's server and trying again: only where that helps, and not for ever."""
 
+import errno
+
 import httpx
 import pytest
 from prefect.exceptions import PrefectHTTPStatusError
@@ -66,6 +68,9 @@ def test_a_server_that_stays_away_ends_the_wait(monkeypatch):
         (TransferError("the store is away"), True),
         (ConnectionResetError(), True),
         (OSError("input/output error"), True),
+        (OSError(errno.ENOSPC, "no space left on device"), False),
+        (FileNotFoundError("no such file"), False),
+        (PermissionError("not yours"), False),
         (TaskRunTimeoutError("6 h"), False),
         (RecordError("no such remote"), False),
         (ImageError("not an image"), False),

@@ -3,6 +3,7 @@
 import re
 import shutil
 from contextlib import nullcontext
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from components.errors import IncomparableError, RecordError
 from flows import pipeline, promote, review
+from flows import registry as registering
 from flows import reviewer as reviewing
 from flows.params import RecordSettings
 from flows.registry import GATES, UNSEEN, Registry
@@ -206,12 +208,58 @@ def test_a_champion_that_cannot_be_judged_today_keeps_its_verdict_if_it_had_one(
         record.served()
 
 
+def test_a_champion_of_unknown_making_is_refused_and_named(record, monkeypatch):
+    params = SimpleNamespace(record=record.tracker.settings)
+    monkeypatch.setattr(reviewing, "LesionSource", lambda *_: None)
+    for number in (add(record), without_run(record)):
+        record.set_alias("champion", number)
+        found = review.review_registry(params)["champion"]
+        assert found["gates"] == "failed"
+        assert "without the tags of the pipeline's step register" in found["reason"]
+        with pytest.raises(RecordError, match="not to be served"):
+            record.served()
+
+
+def without_run(record):
+    """Register a version by its files alone, as somebody may in MLflow's page."""
+    version = record.tracker.client.create_model_version(record.name, "none")
+    return str(version.version)
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_promotions_keep_their_order_when_a_clock_is_set(record, monkeypatch, hours):
+    one, two = add(record), add(record)
+    made_champion(record, one)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    monkeypatch.setattr(registering, "datetime", Clock)
+    made_champion(record, two)
+    assert history(record) == [one, two]
+    assert record.is_recorded(record.version(two))
+    assert before(record, two) == one
+    monkeypatch.undo()
+    record.promote(record.version(one), "back")
+    assert history(record) == [one, two, one]
+
+
+def test_who_is_whom_the_server_knows(record, monkeypatch):
+    one = add(record)
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
+    made_champion(record, one)
+    assert record.promotions()[0]["by"] == "ada"
+
+
 def test_the_step_review_reviews_although_nothing_is_stale(monkeypatch):
     ran = []
     monkeypatch.setattr(pipeline, "recorded_by", lambda **_: nullcontext())
     monkeypatch.setattr(pipeline.repository, "writing", nullcontext)
     monkeypatch.setattr(pipeline.ledger, "stages", lambda: ["register", "review"])
-    monkeypatch.setattr(pipeline, "run_stages", lambda wanted, agents: [])
+    monkeypatch.setattr(pipeline, "run_stages", lambda wanted, ran, agents: None)
+    monkeypatch.setattr(pipeline, "told", lambda key: nullcontext([]))
     monkeypatch.setattr(pipeline, "run_stage", ran.append)
     pipeline.step.fn("register")
     assert ran == []

@@ -2,13 +2,15 @@
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import pandas as pd
 import pytest
 
+from flows.lineage import made_of
 from flows.params import RecordSettings
-from flows.runs import lineage, record_folder
+from flows.runs import lineage, record_files, record_folder
 from flows.runtime import write_json
 from flows.tracking import Tracker
 
@@ -81,8 +83,8 @@ def training(folder):
         record |= {"metrics": {"validation_accuracy": 0.82, **tested}}
         write_json(folder / "step/record.json", record | verdict)
         record_folder(tracker, parent, name, folder / "step", {})
-        runs = [run for run in tracker.children(parent) if run.data.tags["slimderm.key"] == "k"]
-        (run,) = runs
+        query = f"tags.`mlflow.parentRunId` = '{parent}' and tags.`slimderm.key` = 'k'"
+        (run,) = tracker.client.search_runs([tracker.experiment_id], query)
         kept = tracker.client.download_artifacts(run.info.run_id, "record.json")
         return run.data.tags | run.data.metrics, Path(kept).read_text()
 
@@ -108,3 +110,43 @@ def test_a_training_judged_on_the_test_part_later_gets_those_figures(training):
 def test_the_baseline_from_which_pruning_starts_stays_the_baselines_run(training):
     before = training("compressed", {})
     assert training("R0", {"verdict": VERDICT}) == before
+
+
+def test_a_training_carries_what_it_was_asked_for_and_what_led_to_it(training, folder):
+    (folder / "params.yaml").write_text("train: {epochs: 3, seed: 7}\nprune: {factors: [25]}\n")
+    write_json(folder / "data/choice.json", {"k": 40, "codec": "jpeg", "quality": 95, "rule": "x"})
+    write_json(folder / "step/made.json", {"mlflow.source.git.commit": "then", "dvc.raw": "old"})
+    tags, _ = training("R1", {"verdict": VERDICT})
+    assert (tags["mlflow.source.git.commit"], tags["dvc.raw"]) == ("then", "old")
+    tracker = Tracker(RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
+    params = tracker.find("k").data.params
+    assert (params["train.epochs"], params["train.seed"]) == ("3", "7")
+    assert params["prune.factors"] == "(25.0,)"
+    assert (params["images.k"], params["images.codec"]) == ("40", "jpeg")
+    assert "images.rule" not in params
+
+
+def test_a_folder_is_recorded_once_for_the_same_content(folder):
+    params = SimpleNamespace(record=RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
+    write_json(folder / "studies/a/runs.json", [1])
+    for _ in range(2):
+        record_files(params, "studies", "a", folder / "studies/a")
+    tracker = Tracker(params.record)
+    runs = tracker.client.search_runs([tracker.experiment_id])
+    assert sorted(run.info.run_name for run in runs) == ["a", "studies"]
+    (own,) = (run for run in runs if run.info.run_name == "a")
+    assert [file.path for file in tracker.client.list_artifacts(own.info.run_id)] == ["runs.json"]
+
+
+def test_lineage_leads_back_by_hash_and_id_and_by_nothing_else(folder):
+    tracker = Tracker(RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
+    tags = {"network": "lenet5", "dvc.raw": "abcd1234.dir", "prefect.root_flow_run": "77-88"}
+    with tracker.child(tracker.parent("p", "lenet5", {}), "k", "R1", tags) as run:
+        run.params({"epochs": 7788, "network": "lenet5"})
+    tracker.client.create_registered_model("slimderm")
+    found = run.run_id
+    tracker.client.create_model_version("slimderm", "none", found)
+    for mark in ("abcd", "77-8", found[:6]):
+        assert [version.run_id for version in made_of(tracker, mark)] == [found]
+    for mark in ("lenet5", "7788", "slimderm", "params"):
+        assert made_of(tracker, mark) == []

@@ -3,11 +3,14 @@ import os
 import subprocess
 import sys
 
+import httpx
 import pytest
+import requests
 
 from flows.runtime import (
     cached,
     code_hash,
+    command_line,
     content_key,
     file_hash,
     quiet_stderr,
@@ -129,3 +132,30 @@ def test_damaged_work_is_done_again(tmp_path):
     assert (cached(tmp_path, "abcd", produce) / "x").read_text() == "right"
     (folder / "more").touch()
     assert [path.name for path in cached(tmp_path, "abcd", produce).iterdir()] == ["x"]
+
+
+def connection_refused():
+    try:
+        httpx.get("http://user:secret@127.0.0.1:9")
+    except httpx.ConnectError as error:
+        raise RuntimeError(f"said http://user:secret@127.0.0.1:9: {error}") from error
+
+
+def mlflow_refused():
+    raise requests.exceptions.ConnectionError("HTTPConnectionPool: http://user:secret@host:1")
+
+
+@pytest.mark.parametrize("ask", [connection_refused, mlflow_refused])
+def test_a_server_that_does_not_answer_is_no_traceback(ask, capsys):
+    with pytest.raises(SystemExit) as caught, command_line():
+        ask()
+    said = capsys.readouterr().out
+    assert caught.value.code == 1
+    assert "MLFLOW_TRACKING_URI" in said
+    assert "`make doctor`" in said
+    assert "secret" not in said
+
+
+def test_a_fault_of_the_code_is_a_traceback():
+    with pytest.raises(ZeroDivisionError), command_line():
+        raise ZeroDivisionError

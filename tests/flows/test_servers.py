@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from components.errors import SlimDermError
-from flows import servers
+from flows import doctor, servers
 from flows.service import Service
 
 # They outlive the object that started them, as under `make up`.
@@ -95,3 +95,28 @@ def test_a_server_is_known_after_the_clock_was_set(monkeypatch):
 def test_a_file_that_says_nothing_is_as_good_as_none(text):
     service("5000").kept.write_text(text)
     assert service("5000").running() is None
+
+
+def test_a_pool_that_nobody_knows_is_named():
+    with pytest.raises(SlimDermError, match=r"received tpu, expected some of cpu, gpu"):
+        servers.up("cpu", "tpu")
+
+
+@pytest.mark.parametrize(("gpus", "starts"), [("0", False), ("1", True)])
+def test_an_agent_whose_gpu_nobody_sees_is_refused(monkeypatch, gpus, starts):
+    began = []
+    monkeypatch.setattr(os, "execv", lambda program, command: began.append(command))
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setattr(doctor.shutil, "which", lambda _: "nvidia-smi")
+    counted = subprocess.CompletedProcess([], 0, stdout=f"{gpus}\n")
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *_, **__: counted)
+    if starts:
+        servers.agent()
+        (command,) = began
+        assert command[command.index("--name") + 1] == f"gpu-{os.uname().nodename}-1"
+    else:
+        with pytest.raises(SlimDermError, match="make setup CUDA=tensorflow"):
+            servers.agent()
+        assert not began

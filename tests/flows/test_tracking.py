@@ -13,7 +13,8 @@ import pytest
 from components.errors import RecordError
 from flows.params import RecordSettings
 from flows.registry import Registry
-from flows.tracking import Tracker, without_password
+from flows.runtime import without_password
+from flows.tracking import Tracker
 
 
 @pytest.fixture
@@ -74,6 +75,13 @@ def test_a_run_left_running_by_a_killed_process_is_closed(tracker):
         pass
     assert tracker.client.get_run(left.info.run_id).info.status == "KILLED"
     assert tracker.find("k").info.status == "FINISHED"
+
+
+def test_a_parent_left_running_by_a_killed_process_is_taken_up(tracker):
+    left = tracker.client.create_run(tracker.experiment_id, tags={"slimderm.key": "p"})
+    assert tracker.parent("p", "lenet5", {}) == left.info.run_id
+    (run,) = tracker.client.search_runs([tracker.experiment_id])
+    assert run.info.status == "FINISHED"
 
 
 def test_registering_twice_makes_one_version_that_gives_the_same_answers(tracker, registry):

@@ -1,3 +1,5 @@
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -68,6 +70,22 @@ def test_the_reader_of_images_reads_it():
 def test_damage_is_named(damage, message):
     with pytest.raises(ImageError, match=message):
         unpack(damage(pack(FOUND, 7, 80)))
+
+
+@pytest.mark.parametrize(
+    ("body", "step"),
+    [
+        (b"", 1.0),  # no singular values
+        (np.ones(21, "<f4").tobytes(), 1.0),  # no streams
+        (np.ones(21, "<f4").tobytes() + b"\xff\xff\xff\xff" + bytes(9), 1.0),  # one that is none
+        (pack(FOUND, 7, 80)[HEAD.size :], np.inf),
+        (np.full(21, np.nan, "<f4").tobytes() + pack(FOUND, 7, 80)[HEAD.size + 84 :], 1.0),
+    ],
+)
+def test_what_was_made_to_deceive_is_refused(body, step):
+    data = HEAD.pack(MAGIC, 40, 30, 7, step, zlib.crc32(body)) + body
+    with pytest.raises(ImageError, match="unreadable"):
+        unpack(data)
 
 
 def test_k_below_one_is_an_error():
