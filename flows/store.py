@@ -52,7 +52,7 @@ def check_bucket(url: str) -> None:
     key = f"{prefix}/.slimderm-probe".lstrip("/")
     try:
         client = boto3.client("s3")
-        _make_sure(client, bucket)
+        _make_sure(client, bucket, prefix)
         client.put_object(Bucket=bucket, Key=key, Body=b"slimderm")
         returned = client.get_object(Bucket=bucket, Key=key)["Body"].read()
         client.delete_object(Bucket=bucket, Key=key)
@@ -68,12 +68,13 @@ def check_bucket(url: str) -> None:
         )
 
 
-def _make_sure(client: Any, bucket: str) -> None:
+def _make_sure(client: Any, bucket: str, prefix: str) -> None:
     """Create a bucket that is not there, with no right to list the others."""
     from botocore.exceptions import ClientError
 
     try:
-        client.head_bucket(Bucket=bucket)
+        # Not head_bucket: whoever may ask that may list all that others keep in the bucket.
+        client.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
             raise

@@ -27,6 +27,8 @@ Pixels = npt.NDArray[np.uint8]
 MAGIC = b"SLIMSVD1"
 HEAD = struct.Struct("<8sIIIfI")
 LENGTH = struct.Struct("<I")
+PCODEC = b"pco!\x03\x03"  # mark, version of the format, and that all numbers are int32
+COUNT = slice(6, 16)  # the bytes of a stream that hold its count of numbers
 GROUP = 16  # components that share a stream: their numbers are of one size
 
 
@@ -96,9 +98,24 @@ def _rebuild(
     return stacked.transpose(2, 1, 0) if tall else stacked.transpose(1, 2, 0)
 
 
+def _count(stream: bytes) -> int | None:
+    """Read how many numbers a pcodec stream says that it holds; None where it is no such stream.
+
+    After the mark come six bits, one less than the number of bits of the count, and the count.
+    """
+    if len(stream) < COUNT.stop or not stream.startswith(PCODEC):
+        return None
+    bits = int.from_bytes(stream[COUNT], "little")
+    return (bits >> 6) & ((2 << (bits & 63)) - 1)
+
+
 def _stream(data: bytes, start: int, shape: tuple[int, int]) -> tuple[npt.NDArray[np.float64], int]:
     begin = start + LENGTH.size
     end = begin + LENGTH.unpack_from(data, start)[0]
+    stream = data[begin:end]
     numbers = np.empty(shape, np.int32)
-    imagecodecs.pcodec_decode(data[begin:end], out=numbers)
+    # pcodec makes room for as many numbers as a stream says, and ends the process if it cannot.
+    if end > len(data) or _count(stream) != numbers.size:
+        raise ValueError(f"a stream that is none of {numbers.size} numbers")
+    imagecodecs.pcodec_decode(stream, out=numbers)
     return numbers.astype(np.float64), end

@@ -17,7 +17,7 @@ SMALLER = {
 
 @pytest.fixture(scope="session")
 def soak(tiny):
-    """Parameters of a pipeline of under a minute that computes deterministically."""
+    """Parameters of a pipeline that computes deterministically: a minute on two slow cores."""
     params = yaml.safe_load(tiny)
     for section, values in SMALLER.items():
         params[section] |= values

@@ -5,11 +5,13 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(900)]
@@ -49,12 +51,70 @@ def test_own_data_killed_and_run_again(workspace):
     assert "storage: 3 images in" in workspace.run("bash", "-c", study).stdout
 
 
+@pytest.fixture
+def cluster(workspace, free_port):
+    """What the page on several machines starts, on loopback; gives the scheduler's address."""
+    commands = [
+        workspace.commands("several-machines.md", "head$")[0],
+        workspace.commands("several-machines.md", "others$")[0],
+    ]
+    here = {
+        "10.0.0.5": "127.0.0.2", "10.0.0.6": "127.0.0.3", "8786": (port := free_port()),
+        ":8787": ":0", "--nworkers 8": "--nworkers 2",
+    }  # fmt: skip
+    for there, changed in here.items():
+        assert any(there in command for command in commands)
+        commands = [command.replace(there, changed) for command in commands]
+    started = [workspace.start("bash", "-c", each, stdout=subprocess.DEVNULL) for each in commands]
+    yield f"tcp://127.0.0.2:{port}", started
+    for process in started:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+ASK = """
+import sys
+from distributed import Client
+
+client = Client(sys.argv[1], timeout=60)
+client.wait_for_workers(2, timeout=60)
+print(client.submit(sum, [1, 2]).result())
+"""
+
+
+def test_a_cluster_works_and_listens_on_the_private_network_alone(workspace, cluster):
+    address, started = cluster
+    assert workspace.run("python", "-W", "ignore", "-c", ASK, address).stdout == "3\n"
+    listening = set()
+    for number, process in enumerate(map(psutil.Process, (each.pid for each in started))):
+        for each in (process, *process.children(recursive=True)):
+            for connection in each.net_connections("inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    listening.add((number, connection.laddr.ip))
+    assert listening == {(0, "127.0.0.2"), (1, "127.0.0.3")}
+
+
+PAGES = sorted((TESTS.parent / "docs").glob("*.md"))
+RECORD = "results.md"  # what was measured, and by which command: hours, and data that are not here
+
+ONLY_SHOWN = {
+    ("s3.md", "$", 0): "exports the address of a store that is yours",
+    ("several-machines.md", "head$", 1): "is run as second-machine.md shows it",
+    ("several-machines.md", "head$", 2): "is run as own-data.md shows it, chunks by test_engines",
+    **{("second-machine.md", "host$", place): "no Docker engine is here" for place in range(4)},
+}
+NAMED = {
+    "setup": "every other target does it; with CUDA it takes an NVIDIA GPU and gigabytes",
+    "soak": "is tests/faults with fifty kills instead of three",
+}
+
+
 def shown():
     """Every command that a page shows: page, prompt, how many of that prompt come before it."""
-    for page in (TESTS.parent / "docs").glob("*.md"):
+    for page in PAGES:
         before = Counter()
         for line in page.read_text().splitlines():
-            if found := re.match(r"(\$|coordinator\$|agent\$) ", line):
+            if found := re.match(r"(\w*\$) ", line):
                 yield page.name, found[1], before[found[1]]
                 before[found[1]] += 1
 
@@ -95,5 +155,33 @@ def followed(commands):
 def test_every_command_that_a_page_shows_is_run_somewhere():
     commands = set(shown())
     assert {page for page, *_ in commands} >= {"own-data.md", "s3.md", "promotion.md"}
-    only_shown = {("s3.md", "$", 0)}  # exports the address of a store that is yours
-    assert commands - set(followed(commands)) == only_shown
+    assert commands - set(followed(commands)) == set(ONLY_SHOWN)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != RECORD], ids=str)
+def test_what_stands_in_a_block_has_a_prompt_or_is_no_command(page):
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), flags=re.S | re.M)
+    assert 2 * len(blocks) == page.read_text().count("```")
+    for language, block in blocks:
+        if language not in ("python", "yaml", "text"):  # tests/test_docs.py runs the Python
+            assert all(re.match(r"\w*\$ \S", line) for line in block.splitlines()), block
+
+
+def test_every_target_that_a_page_names_is_run_or_its_program_is(workspace):
+    named, at_prompts = set(), set()
+    for page in PAGES:
+        text = page.read_text()
+        at_prompts |= set(re.findall(r"^\w*\$ .*?\bmake ([\w-]+)", text, flags=re.M))
+        named |= set(re.findall(r"`(?:\w+=\S+ )*make\s+([\w-]+)", text))
+    assert named >= {"serve", "flow", "demo", *NAMED}
+    tests = "".join(path.read_text() for path in TESTS.rglob("test_*.py"))
+    for target in named - at_prompts - set(NAMED):
+        recipe = workspace.run("make", "--dry-run", target).stdout
+        programs = re.findall(r"^python -m (\S+)", recipe, flags=re.M)
+        assert programs, target
+        assert [name for name in programs if f'"-m", "{name}"' not in tests] == [], target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_no_address_in_a_page_holds_a_password(page):
+    assert not re.search(r"://[^\s/@]+:[^\s/@]+@", page.read_text())
