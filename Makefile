@@ -56,8 +56,9 @@ flow: setup ## the same as run, as a Prefect flow (make up starts a server to wa
 test: setup ## everything fast and one short run through real servers
 	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
+# Three at once on two cores: they wait for servers half of the time.
 test-slow: setup ## the rest of the tests
-	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
+	@python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m slow
 
 soak: setup ## everything broken on purpose, with 50 kills at random moments (KILLS); an hour or two
 	@KILLS=$(or $(KILLS),50) python -m pytest tests/faults

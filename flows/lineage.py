@@ -3,8 +3,6 @@
 import sys
 from typing import Any
 
-from rich.table import Table
-
 from components.errors import RecordError
 from flows.params import read_params
 from flows.registry import Registry
@@ -59,11 +57,12 @@ def main(model: str, of: str) -> None:
     """Print one version's lineage, or the versions that something led to."""
     tracker = Tracker(read_params().record)
     if model:
-        table = Table(show_header=False, box=None)
-        version = Registry(tracker).version(model.rpartition("/")[2])
-        for name, value in lineage(tracker, version).items():
-            table.add_row(name, value)
-        console.print(table)
+        found = lineage(tracker, Registry(tracker).version(model.rpartition("/")[2]))
+        width = max(map(len, found))
+        for name, value in found.items():
+            console.print(
+                f"{name:<{width}}  {value}", highlight=False, markup=False, soft_wrap=True
+            )
         return
     if len(of) < 4:
         raise RecordError(

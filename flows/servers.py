@@ -49,6 +49,8 @@ def servers() -> list[Service]:
     if HOST not in ("127.0.0.1", "localhost"):  # elsewhere it refuses what its own page sends
         mlflow += ["--allowed-hosts", f"localhost:*,127.0.0.1:*,{HOST}:*"]
         mlflow += ["--cors-allowed-origins", MLFLOW]
+    if "MLFLOW_AUTH_CONFIG_PATH" in os.environ:
+        mlflow += ["--app-name", "basic-auth"]
     if "MLFLOW_BACKEND_STORE_URI" not in os.environ:
         mlflow += ["--backend-store-uri", record.tracking_uri]
     if "MLFLOW_ARTIFACTS_DESTINATION" not in os.environ:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from functools import partial
 
 import psutil
 import pytest
@@ -11,6 +12,12 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(2400)]
 
 AWAY_SECONDS = 15
+MOMENTS = {  # the stage after which a server goes away, and one still to do that cannot do without
+    "PostgreSQL": ("ingest", "storage"),
+    "Prefect": ("storage", "choose"),
+    "S3": ("compress", "train@lenet5"),
+    "MLflow": ("prune@lenet5", "register"),
+}
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
@@ -43,8 +50,12 @@ def agents(workspace):
     return workspace.ask("/flow_runs/filter", body)
 
 
+def state_of(workspace, run):
+    return workspace.ask(f"/flow_runs/{run}")["state_type"]
+
+
 def ended(workspace, run, wait_until):
-    wait_until(lambda: workspace.ask(f"/flow_runs/{run}")["state_type"] in FINAL, 900, pause=2)
+    wait_until(lambda: state_of(workspace, run) in FINAL, 900, pause=2)
     return workspace.ask(f"/flow_runs/{run}")
 
 
@@ -66,22 +77,29 @@ def test_each_server_goes_away_in_mid_run_and_comes_back(
         )
 
     servers = {
-        "Prefect": restarted("prefect"),
-        "MLflow": restarted("mlflow"),
         "PostgreSQL": (postgres.stop, postgres.start),
+        "Prefect": restarted("prefect"),
         "S3": (store.stop, store.start),
+        "MLflow": restarted("mlflow"),
     }
     runs = [submit(platform)]
-    health = "/health"
-    for stop, start in servers.values():
-        wait_until(lambda run=runs[-1]: platform.ask(f"/flow_runs/{run}")["start_time"], 120)
-        stop()
-        time.sleep(AWAY_SECONDS)
-        start()
-        wait_until(lambda: platform.ask(health), 120)
-        time.sleep(AWAY_SECONDS)  # whoever was waiting goes on, or has failed
-        if platform.ask(f"/flow_runs/{runs[-1]}")["state_type"] in FINAL:
+
+    def goes_on_after(stage):
+        if state_of(platform, runs[-1]) in FINAL:  # the outage before failed it
             runs.append(submit(platform))
+        return stage in platform.stages() and state_of(platform, runs[-1]) == "RUNNING"
+
+    for name, (made, to_do) in MOMENTS.items():
+        stop, start = servers[name]
+        wait_until(partial(goes_on_after, made), 400)
+        stop()
+        assert to_do not in platform.stages()
+        time.sleep(AWAY_SECONDS)
+        assert to_do not in platform.stages()
+        if name == "S3":
+            assert not agents(platform)  # a job is sent after what it reads
+        start()
+        wait_until(lambda: platform.ask("/health"), 120)
     last = ended(platform, runs[-1], wait_until)
     while last["state_type"] != "COMPLETED" and len(runs) <= len(servers):  # one an outage may fail
         runs.append(submit(platform))

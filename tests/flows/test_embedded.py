@@ -25,6 +25,8 @@ def counted():
 @flow
 def counting():
     print("during:", servers())
+    found = psutil.Process().net_connections("tcp")
+    print("listening at:", *{each.laddr.ip for each in found if each.status == "LISTEN"})
     counted()
 
 with command_line(), embedded_server():
@@ -43,7 +45,8 @@ def test_it_is_a_thread_and_keeps_the_run(run, tmp_path):
     done = run(PREFECT_HOME=str(tmp_path))
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    assert "during: ['prefect-server']\nchildren: 0\nafterwards: []" in done.stdout
+    assert "during: ['prefect-server']\nlistening at: 127.0.0.1\nchildren: 0\n" in done.stdout
+    assert "afterwards: []" in done.stdout
     assert "View at" not in said  # nothing would be there
     assert not re.search("error|warning|traceback", said, re.IGNORECASE)
     with sqlite3.connect(tmp_path / "prefect.db") as database:
@@ -71,4 +74,4 @@ def test_where_a_server_is_named_none_is_started(run):
     done = run(PREFECT_API_URL="http://127.0.0.1:9/api", PREFECT_CLIENT_MAX_RETRIES="0")
     assert done.returncode == 1
     assert "prefect-server" not in done.stdout
-    assert "ConnectError" in done.stderr
+    assert "Failed to reach API at http://127.0.0.1:9/api/" in done.stdout
