@@ -1,5 +1,6 @@
 """What the commands of the Makefile set up and leave alone."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,8 +19,10 @@ def make(tmp_path):
         (tmp_path / name).touch()
 
     def run(*arguments):
+        # Not the variables of a make that runs these tests.
+        how = {"cwd": tmp_path, "env": {"PATH": os.environ["PATH"]}}
         command = ["make", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return subprocess.run(command, **how, capture_output=True, text=True, check=False)
 
     return run
 
