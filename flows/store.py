@@ -32,6 +32,13 @@ def bucket_and_prefix(url: str) -> tuple[str, str]:
     return parsed.netloc, parsed.path.strip("/")
 
 
+def unreachable() -> type[Exception]:
+    """Return what an S3 client raises where the store does not answer; no other module has it."""
+    from botocore.exceptions import BotoCoreError
+
+    return BotoCoreError  # type: ignore[no-any-return]
+
+
 def check_bucket(url: str) -> None:
     """Make sure that a bucket can be written and read, creating it where it is missing.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from components.errors import RecordError, TransferError
 from flows import ledger
 from flows.repository import opened, writing
+from flows.store import unreachable
 
 
 def push(stages: Iterable[str]) -> None:
@@ -51,7 +52,7 @@ def _transfer(verb: str) -> Iterator[None]:
 
     try:
         yield
-    except (FileTransferError, CheckoutError, LockError, OSError) as error:
+    except (FileTransferError, CheckoutError, LockError, OSError, unreachable()) as error:
         raise TransferError(
             f"data versions could not be {verb} the remote ({error}); it is set by `make remote`, "
             "and its endpoint and credentials come from the environment"
@@ -93,7 +94,7 @@ def cached_file(md5: str) -> Path | None:
         if not path.exists():
             try:
                 repo.cloud.pull([HashInfo("md5", md5)])
-            except (DvcException, OSError):
+            except (DvcException, OSError, unreachable()):
                 return None
         return path if path.exists() else None
 

@@ -52,6 +52,26 @@ def test_what_the_remote_lacks_or_a_remote_that_does_not_take_it_is_worth_anothe
         versions.push(["make"])
 
 
+def test_a_store_that_is_away_is_worth_another_try(monkeypatch):
+    made = {"make": ledger.entry_of("make")}
+    for name, value in {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "tester",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    versions.set_remote("s3://lesions/versions")
+    with pytest.raises(TransferError, match="could not be sent to the remote"):
+        versions.push(["make"])
+    shutil.rmtree(".dvc/cache")
+    with pytest.raises(TransferError, match="could not be fetched from the remote"):
+        versions.adopt(made)
+    assert ledger.entries() == made
+    assert versions.cached_file("0" * 32) is None
+
+
 def test_a_remote_or_a_stage_that_does_not_exist_is_not():
     made = {"make": ledger.entry_of("make")}
     with pytest.raises(RecordError, match="were not sent to the remote: 'nothing' does not exist"):
