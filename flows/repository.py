@@ -29,6 +29,7 @@ def opened() -> Iterator[Any]:
     from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
 
     logging.getLogger("dvc").setLevel(logging.ERROR)  # it announces each writing of dvc.lock
+    logging.getLogger("dvc_data").setLevel(logging.CRITICAL)  # a full disk's traceback; it raises
     try:
         repo = Repo()
     except NotDvcRepoError as error:

@@ -60,12 +60,13 @@ def test_a_full_disk_is_said_and_costs_nothing_finished(
 ):
     room = tmp_path / "small"
     room.mkdir()
-    size = 12
+    workspace = make_workspace(soak)
+    files = (path.lstat().st_size for path in workspace.folder.rglob("*"))
+    size = sum(-(-size // 4096) for size in files) // 256 + 2  # MB: the clone in pages, and a bit
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}m", "none", str(room)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small file system cannot be mounted: run as root")
     try:
-        workspace = make_workspace(soak)
         shutil.copytree(workspace.folder, room / "clone", symlinks=True)
         workspace.folder = room / "clone"
         full = 0

@@ -12,10 +12,10 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(2400)]
 
 AWAY_SECONDS = 15
-MOMENTS = {  # the stage after which a server goes away, and one still to do that cannot do without
-    "PostgreSQL": ("ingest", "storage"),
+MOMENTS = {  # what is made or at work when a server goes away; what is not made until it is back
     "Prefect": ("storage", "choose"),
     "S3": ("compress", "train@lenet5"),
+    "PostgreSQL": ("flows.train", "train@lenet5"),
     "MLflow": ("prune@lenet5", "register"),
 }
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -54,6 +54,13 @@ def state_of(workspace, run):
     return workspace.ask(f"/flow_runs/{run}")["state_type"]
 
 
+def progress(workspace):
+    """The stages that are made, and what processes in the clone have on their command lines."""
+    known = [each.info for each in psutil.process_iter(["cwd", "cmdline"])]
+    here = [each for each in known if (each["cwd"] or "").startswith(str(workspace.folder))]
+    return {*workspace.stages(), *(part for each in here for part in each["cmdline"] or ())}
+
+
 def ended(workspace, run, wait_until):
     wait_until(lambda: state_of(workspace, run) in FINAL, 900, pause=2)
     return workspace.ask(f"/flow_runs/{run}")
@@ -77,21 +84,21 @@ def test_each_server_goes_away_in_mid_run_and_comes_back(
         )
 
     servers = {
-        "PostgreSQL": (postgres.stop, postgres.start),
         "Prefect": restarted("prefect"),
         "S3": (store.stop, store.start),
+        "PostgreSQL": (postgres.stop, postgres.start),
         "MLflow": restarted("mlflow"),
     }
     runs = [submit(platform)]
 
-    def goes_on_after(stage):
+    def goes_on_at(moment):
         if state_of(platform, runs[-1]) in FINAL:  # the outage before failed it
             runs.append(submit(platform))
-        return stage in platform.stages() and state_of(platform, runs[-1]) == "RUNNING"
+        return moment in progress(platform) and state_of(platform, runs[-1]) == "RUNNING"
 
-    for name, (made, to_do) in MOMENTS.items():
+    for name, (moment, to_do) in MOMENTS.items():
         stop, start = servers[name]
-        wait_until(partial(goes_on_after, made), 400)
+        wait_until(partial(goes_on_at, moment), 400)
         stop()
         assert to_do not in platform.stages()
         time.sleep(AWAY_SECONDS)

@@ -27,7 +27,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from flows.registry import UNSEEN
 
-pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(2400)]
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,7 @@ def run_scheduled(workspace):
     """Submit the scheduled deployment as the page says, and follow it to its end."""
     (said,) = workspace.follow("second-machine.md", "coordinator$", 2)
     run = {"id": re.search(r"UUID: (\S+)", said)[1]}
-    deadline = time.monotonic() + 900
+    deadline = time.monotonic() + 1800
     while time.monotonic() < deadline:
         found = ask(workspace, f"/flow_runs/{run['id']}")
         if found["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
