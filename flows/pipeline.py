@@ -96,8 +96,8 @@ def told(key: str) -> Iterator[list[str]]:
 
     ran: list[str] = []
 
-    def tell() -> None:
-        what = ", ".join(ran) or "nothing was stale"
+    def tell(none: str) -> None:
+        what = ", ".join(ran) or none
         tracker = Tracker(read_params().record)
         report = find_report(tracker, Path("reports"))
         pages = Registry(tracker).pages(str(flow_run.id), report=report)
@@ -108,9 +108,9 @@ def told(key: str) -> Iterator[list[str]]:
     try:
         yield ran
     except SlimDermError:
-        tell()
+        tell("the first that was stale failed")
         raise
-    tell()
+    tell("nothing was stale")
 
 
 def _name() -> str:
