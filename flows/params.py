@@ -1,4 +1,4 @@
-"""The sole reader of ``params.yaml`` and ``mlflow/registry.yaml``.
+"""The sole reader of ``params.yaml``.
 
 `read_params` turns the file into one frozen `Params`; each section becomes the dataclass that owns
 it. A key the file leaves out takes the paper's value; a key nobody knows, a value of the wrong type
@@ -6,15 +6,12 @@ or out of its range is a `ParameterError` that names the key, its range and its 
 """
 
 import types
-import typing
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from components.compression.settings import CompressSettings
 from components.dataset.settings import IngestSettings, SplitSettings, SyntheticSettings
@@ -28,18 +25,13 @@ from components.quality.settings import (
     StorageSettings,
     SweepSettings,
 )
-from components.settings import Settings, describe_range, setting
+from components.settings import Settings, setting
 from components.training.settings import TrainingSettings
-
-if typing.TYPE_CHECKING:
-    from components.gates import GateSettings
+from flows.sections import read_document, read_section
 
 _RECORD: ContextVar[Mapping[str, Any]] = ContextVar("record", default=types.MappingProxyType({}))
 
 NETWORKS = ("lenet5", "alexnet", "custom1", "custom2")
-REGISTRY = Path(__file__).resolve().parent.parent / "mlflow" / "registry.yaml"
-MODEL = "slimderm"
-ROLES = ("challenger", "champion")
 
 
 @dataclass(frozen=True)
@@ -78,15 +70,6 @@ class RecordSettings(Settings):
 
 
 @dataclass(frozen=True)
-class RegistrySettings:
-    """All of ``mlflow/registry.yaml``: the registered model, its aliases by role, its gates."""
-
-    model: str
-    aliases: dict[str, str]
-    gates: "GateSettings"
-
-
-@dataclass(frozen=True)
 class Params:
     """All of ``params.yaml``, one attribute a section."""
 
@@ -122,133 +105,6 @@ class Params:
         return self.studies[name]
 
 
-def _coerce(value: Any, hint: Any) -> Any:
-    """Return `value` as `hint` wants it (lists become tuples), or raise TypeError."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
-        return value
-    if origin in (types.UnionType, typing.Union):
-        if value is None and type(None) in arguments:
-            return None
-        return _coerce(value, next(option for option in arguments if option is not type(None)))
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise TypeError
-        return tuple(_coerce(element, arguments[0]) for element in value)
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise TypeError
-        return {key: _coerce(element, arguments[1]) for key, element in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise TypeError
-    return value
-
-
-def _lines(node: yaml.Node | None, prefix: str = "") -> dict[str, int]:
-    """Map each dotted key of a composed YAML document to its line, counted from 1."""
-    found: dict[str, int] = {}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            name = f"{prefix}{key.value}"
-            found[name] = key.start_mark.line + 1
-            found |= _lines(value, f"{name}.")
-    return found
-
-
-def _kind(hint: Any) -> str:
-    return getattr(hint, "__name__", str(hint)) if not typing.get_args(hint) else str(hint)
-
-
-def _section(cls: type[Any], values: Any, name: str, place: "_Place") -> Any:
-    if values is None:
-        values = {}
-    if not isinstance(values, dict):
-        raise ParameterError(f"{place(name)}: received {values!r}, expected a mapping of keys")
-    declared = {entry.name: entry for entry in fields(cls)}
-    hints = typing.get_type_hints(cls)
-    arguments = {}
-    for key, value in values.items():
-        where = f"{name}.{key}"
-        if key not in declared:
-            known = ", ".join(declared)
-            raise ParameterError(f"{place(where)}: unknown key; expected one of {known}")
-        try:
-            arguments[key] = _coerce(value, hints[key])
-        except TypeError:
-            limits = declared[key].metadata and describe_range(declared[key])
-            wanted = _kind(hints[key]) + (f", {limits}" if limits else "")
-            raise ParameterError(f"{place(where)}: received {value!r}, expected {wanted}") from None
-    try:
-        return cls(**arguments)
-    except ParameterError as error:
-        key = str(error).split(":", 1)[0]
-        where = f"{name}.{key}" if key in declared else name
-        detail = str(error).split(":", 1)[1].strip() if key in declared else str(error)
-        raise ParameterError(f"{place(where)}: {detail}") from None
-
-
-class _Place:
-    """Says where a dotted key stands: ``params.yaml:12: prune.factors``."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self.path = path
-        self.lines = _lines(yaml.compose(text))
-
-    def __call__(self, name: str) -> str:
-        line = self.lines.get(name, self.lines.get(name.rsplit(".", 1)[0], 1))
-        return f"{self.path}:{line}: {name}"
-
-
-def _document(path: Path | str, sections: Collection[str]) -> tuple[dict[str, Any], _Place]:
-    """Read a YAML file that holds some of the sections and nothing else."""
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = yaml.safe_load(text) or {}
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ParameterError(f"{path}: cannot be read as YAML ({error})") from error
-    if not isinstance(document, dict):
-        raise ParameterError(f"{path}: received {type(document).__name__}, expected sections")
-    place = _Place(path, text)
-    for name in document:
-        if name not in sections:
-            raise ParameterError(
-                f"{place(name)}: unknown section; expected one of {', '.join(sections)}"
-            )
-    return document, place
-
-
-def read_registry(path: Path | str = REGISTRY) -> RegistrySettings:
-    """Read and validate ``mlflow/registry.yaml``.
-
-    Raises
-    ------
-    ParameterError
-        As `read_params`; also if an alias has no name.
-    """
-    from components.gates import GateSettings
-
-    sections = ("model", "aliases", "gates")
-    document, place = _document(path, sections)
-    gates = _section(GateSettings, document.get("gates"), "gates", place)
-    model, aliases = document.get("model", MODEL), document.get("aliases", {})
-    if not isinstance(model, str) or not isinstance(aliases, dict):
-        raise ParameterError(
-            f"{place('model')}: received {model!r} with the aliases {aliases!r}, expected a name "
-            "and a mapping of roles to names"
-        )
-    known = {role: role for role in ROLES} | aliases
-    for role, name in known.items():
-        if role not in ROLES or not isinstance(name, str):
-            raise ParameterError(
-                f"{place('aliases')}: received {role}: {name!r}, expected names of "
-                f"{', '.join(ROLES)}"
-            )
-    return RegistrySettings(model, known, gates)
-
-
 def read_params(path: Path | str = "params.yaml") -> Params:
     """Read and validate ``params.yaml``.
 
@@ -269,9 +125,9 @@ def read_params(path: Path | str = "params.yaml") -> Params:
         lies out of its range. The message gives file, line, key, what was received and expected.
     """
     sections = {entry.name: entry for entry in fields(Params)}
-    document, place = _document(path, sections)
+    document, place = read_document(path, sections)
     arguments = {
-        name: _section(entry.default_factory, document.get(name), name, place)  # type: ignore[arg-type]
+        name: read_section(entry.default_factory, document.get(name), name, place)  # type: ignore[arg-type]
         for name, entry in sections.items()
         if entry.default_factory is not MISSING and name != "studies"
     }
@@ -281,7 +137,7 @@ def read_params(path: Path | str = "params.yaml") -> Params:
             f"{place('studies')}: received {named!r}, expected names, each with its settings"
         )
     studies = {
-        name: _section(StudySettings, values, f"studies.{name}", place)
+        name: read_section(StudySettings, values, f"studies.{name}", place)
         for name, values in named.items()
     }
     networks = document.get("networks", list(NETWORKS))

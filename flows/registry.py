@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from components.errors import RecordError
-from flows.params import read_registry
+from flows.registry_settings import read_registry
 from flows.runtime import quiet_stderr, without_password
 from flows.tracking import KEY, MODEL, ROOT, Tracker
 

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from components.errors import ParameterError
-from flows.params import Params, read_params, read_registry, recorded_by
+from flows.params import Params, read_params, recorded_by
 from flows.recipe import apply
+from flows.registry_settings import read_registry
 
 ROOT = Path(__file__).parents[2]
 

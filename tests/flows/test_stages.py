@@ -17,6 +17,8 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 # What records a step or prints about it, and what holds no computation.
 WIRING = {
     "flows.params",
+    "flows.sections",
+    "flows.registry_settings",
     "flows.steps",
     "flows.inputs",
     "flows.runtime",
