@@ -42,16 +42,16 @@ $(BIN)/.cuda-%: infra/cuda-%.lock $(BIN)/.installed
 setup: $(BIN)/.installed $(if $(CUDA),$(BIN)/.cuda-$(CUDA)) ## install the locked environment; on a GPU machine CUDA=tensorflow, jax or torch
 
 demo: setup ## run the main job from nothing on data that it makes
-	@python -m flows.repro
-	@python -m flows.summary
+	@python -m slimderm.flows.cli.run
+	@python -m slimderm.flows.cli.summary
 
 run: setup ## run what is stale, by params.yaml; DATA=folder RECIPE=recipes/x.yaml choose data and sizes
-	@python -m flows.recipe $(if $(RECIPE),--recipe $(RECIPE)) $(if $(DATA),--data $(DATA))
-	@python -m flows.repro
-	@python -m flows.summary
+	@python -m slimderm.flows.cli.recipe $(if $(RECIPE),--recipe $(RECIPE)) $(if $(DATA),--data $(DATA))
+	@python -m slimderm.flows.cli.run
+	@python -m slimderm.flows.cli.summary
 
 flow: setup ## the same as run, as a Prefect flow (make up starts a server to watch it)
-	@python -m flows.pipeline
+	@python -m slimderm.flows.pipeline
 
 test: setup ## everything fast and one short run through real servers
 	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
@@ -70,54 +70,54 @@ check: setup ## lint, format, types, import direction
 	@lint-imports
 
 up: setup ## start MLflow, Prefect, and workers on loopback; POOLS=cpu leaves GPU jobs to agents
-	@python -m flows.servers up $(POOLS)
+	@python -m slimderm.flows.servers.local up $(POOLS)
 
 agent: setup ## become a worker of the servers that PREFECT_API_URL and MLFLOW_TRACKING_URI name; GPU=n
-	@$(if $(GPU),CUDA_VISIBLE_DEVICES=$(GPU)) python -m flows.servers agent
+	@$(if $(GPU),CUDA_VISIBLE_DEVICES=$(GPU)) python -m slimderm.flows.servers.local agent
 
 down: setup ## stop them
-	@python -m flows.servers down
+	@python -m slimderm.flows.servers.local down
 
 data: setup ## download HAM10000 into data/ham10000
-	@python -m flows.download data/ham10000
+	@python -m slimderm.flows.cli.download data/ham10000
 
 predict: setup ## classify one image: IMAGE=file [AGE=years] [SEX=male|female] [SITE=back|...]
-	@python -m flows.predict "$(IMAGE)" --age "$(AGE)" --sex "$(SEX)" --site "$(SITE)"
+	@python -m slimderm.flows.serving.predict "$(IMAGE)" --age "$(AGE)" --sex "$(SEX)" --site "$(SITE)"
 
 batch: setup ## classify IMAGES=folder [METADATA=table.csv] with the champion into OUT=probabilities.csv
-	@python -m flows.batch "$(IMAGES)" "$(or $(OUT),probabilities.csv)" --metadata "$(METADATA)"
+	@python -m slimderm.flows.serving.batch "$(IMAGES)" "$(or $(OUT),probabilities.csv)" --metadata "$(METADATA)"
 
 serve: setup ## serve the champion over HTTP on loopback (SERVE_PORT, 5001)
-	@python -m flows.serve
+	@python -m slimderm.flows.serving.serve
 
 review: setup ## judge the challenger against the champion, and the champion against the one before
-	@python -m flows.review
+	@python -m slimderm.flows.steps review
 
 promote: setup ## make the challenger (or VERSION=n) the champion if its gates are open; WHY="..."
-	@python -m flows.promote --version "$(VERSION)" --why "$(WHY)"
+	@python -m slimderm.flows.work.promotion --version "$(VERSION)" --why "$(WHY)"
 
 rollback: setup ## make the champion before this one the champion again; WHY="..."
-	@python -m flows.promote --rollback --why "$(WHY)"
+	@python -m slimderm.flows.work.promotion --rollback --why "$(WHY)"
 
 lineage: setup ## what MODEL=version was made of; or what a commit or data version OF=hash led to
-	@python -m flows.lineage "$(MODEL)" "$(OF)"
+	@python -m slimderm.flows.record.lineage "$(MODEL)" "$(OF)"
 
 backfill: setup ## rebuild MLflow's runs, versions and evidence from the stages' outputs
-	@python -m flows.backfill
+	@python -m slimderm.flows.cli.backfill
 
 verify: setup ## check the compressed dataset against its manifest
-	@python -m flows.verify
+	@python -m slimderm.flows.cli.verify
 
 study: setup ## which codec stores IMAGES=folder in the fewest bytes, with and without SVD
 	@test -d "$(IMAGES)" || { echo "study: received IMAGES=$(IMAGES), expected a folder: make study IMAGES=photos"; exit 1; }
-	@python -m flows.storage --images "$(IMAGES)"
+	@python -m slimderm.flows.cli.codecs --images "$(IMAGES)"
 
 bench: setup ## measure the sweep beside the straightforward way on IMAGES=folder, 10 minutes
 	@test -d "$(IMAGES)" || { echo "bench: received IMAGES=$(IMAGES), expected a folder: make bench IMAGES=photos"; exit 1; }
 	@python benchmarks/sweep.py "$(IMAGES)"
 
 remote: setup ## keep data versions at URL=folder or URL=s3://bucket/prefix
-	@python -m flows.store "$(URL)"
+	@python -m slimderm.flows.record.s3 "$(URL)"
 
 push: setup ## send data versions to the remote
 	@dvc push
@@ -126,14 +126,14 @@ pull: setup ## fetch data versions from the remote
 	@dvc pull
 
 doctor: setup ## check Python, packages, disk, clock, store, GPU and servers, and say what to do
-	@python -m flows.doctor
+	@python -m slimderm.flows.servers.doctor
 
 status: setup ## which servers and workers run here, and what is stale
-	@python -m flows.servers status
+	@python -m slimderm.flows.servers.local status
 	@dvc status
 
 lock: ## resolve pyproject.toml anew into requirements.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
+	@uv pip compile --quiet --universal --python-version 3.11 --extra platform --extra dev --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate tests/jax.in -o tests/jax.lock

@@ -58,8 +58,8 @@ record: {{tracking_uri: "sqlite:///mlflow.db", workers: 2}}
 FIRST_TASK = """\
 import time
 from prefect import flow, task
-from flows.embedded import embedded_server
-from flows.pipeline import pipeline
+from slimderm.flows.servers.embedded import embedded_server
+from slimderm.flows.pipeline import pipeline
 @task
 def first(): print("first task", time.time())
 @flow
@@ -142,11 +142,11 @@ def nothing_to_do() -> tuple[float, bool]:
 
 def by_hand(workers: int) -> float:
     """Seconds of the sweep as calls of the components."""
-    from components.dataset.catalog import read_catalog
-    from components.quality.sweep import measure_chunk, summarise
-    from components.workers import process_pool
-    from flows.params import read_params
-    from flows.sweep import _bench
+    from slimderm.components.common.workers import process_pool
+    from slimderm.components.dataset.catalog import read_catalog
+    from slimderm.components.quality.sweep import measure_chunk, summarise
+    from slimderm.flows.config.params import read_params
+    from slimderm.flows.steps.sweep import _bench
 
     params = read_params()
     begun = time.monotonic()
@@ -163,10 +163,10 @@ def by_hand(workers: int) -> float:
 
 def recorded() -> float:
     """Seconds of the sweep as a deployment runs it, its table sent to MLflow."""
-    from flows.params import read_params
-    from flows.pipeline import step
-    from flows.runtime import content_key
-    from flows.tracking import Tracker
+    from slimderm.components.common.cache import content_key
+    from slimderm.flows.config.params import read_params
+    from slimderm.flows.pipeline import step
+    from slimderm.flows.record.mlflow_store import Tracker
 
     for made in ("data/sweep", ".cache"):
         shutil.rmtree(made, ignore_errors=True)
@@ -197,9 +197,9 @@ def main() -> None:
         os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
         import mlflow  # noqa: F401  imports and start-up apart
 
-        import flows.pipeline  # noqa: F401
-        from flows.params import read_params
-        from flows.tracking import Tracker
+        import slimderm.flows.pipeline  # noqa: F401
+        from slimderm.flows.config.params import read_params
+        from slimderm.flows.record.mlflow_store import Tracker
 
         Tracker(read_params().record)  # makes MLflow's database
         number = sum(1 for _ in Path("data/raw/images").iterdir())

@@ -5,9 +5,9 @@
 Both sides halve every layer but the last, at batch 1 and 224x224, on two threads. torch-pruning and
 PyTorch are not needed otherwise: they are installed once, into an environment of their own under
 ``.cache/benchmarks``. Times are medians; both models of a comparison take turns. The last line is
-JSON. Bars: plan_ratio at most 1, total_over_keras_build at most 1.5, speedup_keras at least 80 % of
-speedup_torch, parameters within 5 % of torch-pruning's. ``speedup_litert`` is that of the same two
-models exported to LiteRT, where the fixed cost of an operation is small.
+JSON. Thresholds: plan_ratio at most 1, total_over_keras_build at most 1.5, speedup_keras at least
+80 % of speedup_torch, parameters within 5 % of torch-pruning's. ``speedup_litert`` is that of the
+same two models exported to LiteRT, where the fixed cost of an operation is small.
 """
 
 import argparse
@@ -124,11 +124,11 @@ def keras_side(name: str) -> dict[str, Any]:
     import numpy as np
     import tensorflow as tf
 
-    from components.pruning.graph import trace
-    from components.pruning.importance import Evidence, importance
-    from components.pruning.masks import apply_masks, magnitude_masks
-    from components.pruning.plan import Planner
-    from components.pruning.surgery import remove
+    from slimderm.components.model_graph.graph import trace
+    from slimderm.components.pruning.criteria import Evidence, importance
+    from slimderm.components.pruning.masks import apply_masks, magnitude_masks
+    from slimderm.components.pruning.selection import Planner
+    from slimderm.components.pruning.surgery import remove
 
     model = getattr(keras.applications, name)(weights=None, input_shape=(224, 224, 3))
 

@@ -20,10 +20,10 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from components.dataset.strata import stratified_order
-from components.quality.choice import choose_k
-from components.quality.sampling import certainty_of
-from components.quality.settings import ChooseSettings
+from slimderm.components.dataset.strata import stratified_order
+from slimderm.components.quality.choice import choose_k
+from slimderm.components.quality.sampling import certainty_of
+from slimderm.components.quality.settings import ChooseSettings
 
 Floats = npt.NDArray[np.float64]
 

@@ -32,13 +32,13 @@ import threadpoolctl
 
 from benchmarks import reference
 from benchmarks.noise import write_noisy
-from components.compression import codecs
-from components.compression.svd import decompose
-from components.compression.write import compress_image, write_file
-from components.dataset.images import decode_image
-from components.quality.measure import Reference
-from components.quality.settings import METRICS, QualitySettings
-from components.workers import process_pool
+from slimderm.components.common.workers import process_pool
+from slimderm.components.compression import codecs
+from slimderm.components.compression.svd import decompose
+from slimderm.components.compression.write import compress_image, write_file
+from slimderm.components.dataset.images import decode_image
+from slimderm.components.quality.measure import Reference
+from slimderm.components.quality.settings import METRICS, QualitySettings
 
 RANKS = (100, 200, 300, 350, 400, 450)
 SETTINGS = QualitySettings()
@@ -239,7 +239,7 @@ def peak_memory(files: list[Path], num_images: int) -> float:
         (folder / "data/raw/catalog.csv").write_text("\n".join(rows) + "\n")
         (folder / "params.yaml").write_text("record: {workers: 2}\n")
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-        command = [sys.executable, "-W", "ignore", "-m", "flows.sweep"]
+        command = [sys.executable, "-W", "ignore", "-m", "slimderm.flows.steps", "sweep"]
         with subprocess.Popen(
             command, cwd=folder, env=environment, stdout=subprocess.DEVNULL
         ) as run:

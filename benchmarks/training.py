@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import keras
 import numpy as np
 
-from components.training.backbones import build_backbone
-from components.training.normalization import fused_batch_normalization
-from components.training.precision import choose_precision
+from slimderm.components.keras_support.normalization import fused_batch_normalization
+from slimderm.components.training.backbones import build_backbone
+from slimderm.components.training.precision import choose_precision
 
 NUM_CLASSES = 7
 

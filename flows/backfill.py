@@ -1,18 +1,13 @@
 """Rebuild MLflow's runs, versions and evidence from the stages' outputs, for `make backfill`."""
 
-import os
-from pathlib import Path
-
-from components.errors import RecordError
-from flows import ledger
-from flows.params import Params, read_params
-from flows.register import register
-from flows.report import REPORTS
-from flows.repository import writing
-from flows.review import review
-from flows.runs import record_files
-from flows.runtime import command_line, console
-from flows.study import STUDIES
+from slimderm.components.common.errors import RecordError
+from slimderm.flows.config import layout
+from slimderm.flows.config.params import Params, read_params
+from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.record.dvc_repository import writing
+from slimderm.flows.record.runs import record_files
+from slimderm.flows.steps.register import register
+from slimderm.flows.steps.review import review
 
 
 def backfill() -> None:
@@ -25,8 +20,8 @@ def backfill() -> None:
         which is what would be put on record with them.
     """
     params = read_params()
-    wanted = [Path("models") / network / "pruned" / "steps.json" for network in params.networks]
-    missing = [str(path) for path in [*wanted, REPORTS / "tables"] if not path.exists()]
+    wanted = [layout.pruned(network) / "steps.json" for network in params.networks]
+    missing = [str(path) for path in [*wanted, layout.TABLES] if not path.exists()]
     if missing:
         raise RecordError(
             f"received a clone without {', '.join(missing)}, expected the stages' outputs; "
@@ -40,10 +35,10 @@ def backfill() -> None:
         )
     with writing():
         register.fn()
-        record_files(params, "reports", "report", REPORTS)
+        record_files(params, "reports", "report", layout.REPORTS)
         for name in params.studies:
-            if (STUDIES / name).exists():
-                record_files(params, "studies", name, STUDIES / name)
+            if (layout.STUDIES / name).exists():
+                record_files(params, "studies", name, layout.STUDIES / name)
         review.fn()
 
 
@@ -61,10 +56,3 @@ def _stale(params: Params) -> list[str]:
             behind.add(stage)
             waiting += needs[stage]
     return [stage for stage in sorted(behind) if needs[stage] and ledger.is_stale(stage)]
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("MPLBACKEND", "agg")
-    with command_line():
-        backfill()
-    console.print("backfill: every run and version is on record", highlight=False)

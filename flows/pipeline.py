@@ -4,8 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from prefect import flow
 from prefect.artifacts import (
@@ -15,26 +14,26 @@ from prefect.artifacts import (
 )
 from prefect.runtime import flow_run
 
-from components.errors import ParameterError, SlimDermError
-from flows import ledger, repository
-from flows.embedded import embedded_server
-from flows.fleet import Fleet
-from flows.inputs import steady_inputs
-from flows.params import read_params, recorded_by
-from flows.patience import patiently
-from flows.registry import Registry
-from flows.runtime import command_line
-from flows.steps import flow_of
-from flows.tracking import Tracker
-
-ON_AGENTS = ("train", "prune", "study")
+from slimderm.components.common.errors import ParameterError, SlimDermError
+from slimderm.flows.agents.coordinator import Fleet
+from slimderm.flows.base.retry import patiently
+from slimderm.flows.base.terminal import command_line
+from slimderm.flows.config import layout
+from slimderm.flows.config.params import read_params, recorded_by
+from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.record import dvc_repository as repository
+from slimderm.flows.record.inputs import steady_inputs
+from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.registry import Registry
+from slimderm.flows.servers.embedded import embedded_server
+from slimderm.flows.steps.table import STAGES, flow_of, stage_of
 
 # Of a flow's parameters Prefect's form shows what stands under Args, and no other form of it.
 Engine = Literal["processes", "dask"]
-StepName = Literal[
-    "synthesize", "ingest", "split", "resize", "sweep", "storage", "choose", "compress",
-    "train", "prune", "study", "growth", "register", "review", "report",
-]  # fmt: skip
+if TYPE_CHECKING:
+    StepName = str
+else:
+    StepName = Literal[tuple(STAGES)]
 
 
 def run_stage(stage: str) -> None:
@@ -69,7 +68,7 @@ def run_stages(wanted: list[str], ran: list[str], *, agents: bool) -> None:
         else:
             waiting.remove(stage)
             if ledger.is_stale(stage):
-                if fleet and stage.split("@")[0] in ON_AGENTS:
+                if fleet and stage_of(stage).trains:
                     fleet.submit(stage)
                 else:
                     run_stage(stage)
@@ -91,15 +90,15 @@ def told(key: str) -> Iterator[list[str]]:
 
     Also where a stage fails: then one looks there.
     """
-    from flows.runs import find_report
-    from flows.summary import pruning_markdown
+    from slimderm.flows.record.runs import find_report
+    from slimderm.flows.work.pruning_summary import pruning_markdown
 
     ran: list[str] = []
 
     def tell(none: str) -> None:
         what = ", ".join(ran) or none
         tracker = Tracker(read_params().record)
-        report = find_report(tracker, Path("reports"))
+        report = find_report(tracker, layout.REPORTS)
         pages = Registry(tracker).pages(str(flow_run.id), report=report)
         text = f"{len(ran)} stages ran: {what}\n\n{pruning_markdown()}\n\n{pages}"
         about = "What ran, every pruning step, and where to look"

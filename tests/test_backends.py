@@ -15,12 +15,12 @@ PROOF = """
 import sys
 import keras
 import numpy as np
-from components.pruning.graph import trace
-from components.pruning.importance import Evidence, importance
-from components.pruning.masks import apply_masks, magnitude_masks, sparsity
-from components.pruning.proof import deviation, randomise, without_softmax
-from components.pruning.pruner import prune
-from components.training.networks import build
+from slimderm.components.model_graph.graph import trace
+from slimderm.components.pruning.criteria import Evidence, importance
+from slimderm.components.pruning.masks import apply_masks, magnitude_masks, sparsity
+from slimderm.components.pruning.proof import deviation, randomise, without_softmax
+from slimderm.components.pruning.pruner import prune
+from slimderm.components.training.networks import build
 
 assert keras.backend.backend() == "jax"
 applications = {"ResNet50V2": 32, "DenseNet169": 32, "MobileNetV2": 32, "MobileNetV3Small": 32,
@@ -34,7 +34,7 @@ for name, model in models.items():
     randomise(model, seed=1)
     graph = trace(model)
     random = np.random.default_rng(0)
-    keep = np.ones(graph.num_bundles, bool)
+    keep = np.ones(graph.num_coupled, bool)
     for group in graph.groups:
         free = group.bundles[group.free]
         if len(free) > 1:
@@ -109,10 +109,10 @@ def test_the_pipeline_trains_prunes_and_registers_on_jax(python, make_workspace,
         "PYTHONPATH": sysconfig.get_path("purelib"),
         "KERAS_BACKEND": "jax",
     }
-    done = workspace.run("python", "-m", "flows.repro")
+    done = workspace.run("python", "-m", "slimderm.flows.cli.run")
     assert "Warning" not in done.stdout + done.stderr
     image = str(sorted((workspace.folder / "data/raw/images").iterdir())[0])
-    predict = ("python", "-m", "flows.predict", image)
+    predict = ("python", "-m", "slimderm.flows.serving.predict", image)
     shown = {}
     for backend in ("jax", "tensorflow"):  # what one trained, a colleague's other one reads
         said = workspace.run(*predict, KERAS_BACKEND=backend).stdout

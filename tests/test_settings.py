@@ -2,8 +2,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from components.errors import ParameterError
-from components.settings import Settings, setting
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.settings import Settings, setting
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """How an image is stored, by name: encoders of files, and the singular vectors themselves.
 
-Reading is `components.dataset.images.decode_image`'s, for all of them.
+Reading is `slimderm.components.dataset.images.decode_image`'s, for all of them.
 """
 
 import io
@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from components.compression.factors import pack
-from components.compression.svd import Decomposition, decompose
-from components.dataset.images import decode_image
-from components.errors import ImageError, ParameterError
+from slimderm.components.common.errors import ImageError, ParameterError
+from slimderm.components.compression.factors import pack
+from slimderm.components.compression.svd import Decomposition, decompose
+from slimderm.components.dataset.images import decode_image
 
 Pixels = npt.NDArray[np.uint8]
 JPEG_START = b"\xff\xd8\xff"

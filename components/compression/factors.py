@@ -10,8 +10,8 @@ import zlib
 import imagecodecs
 import numpy as np
 
-from components.compression.svd import Decomposition, is_full_rank
-from components.dataset.factors import GROUP, HEAD, LENGTH, MAGIC
+from slimderm.components.compression.svd import Decomposition, is_full_rank
+from slimderm.components.dataset.factors import GROUP, HEAD, LENGTH, MAGIC
 
 
 def step_of(quality: int) -> float:
@@ -20,7 +20,7 @@ def step_of(quality: int) -> float:
 
 
 def pack(decomposition: Decomposition, k: int, quality: int) -> bytes:
-    """Write `k` singular values and vectors of each channel (see `components.dataset.factors`).
+    """Write `k` singular values and vectors of each channel (form: `dataset.factors`).
 
     Parameters
     ----------

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from components.errors import ParameterError
-from components.settings import Settings, setting
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.settings import Settings, setting
 
 PAPER_RANKS = (100, 200, 300, 350, 400, 450)
-# The encoders of `components.compression.codecs`, which load their libraries.
+# The encoders of `slimderm.components.compression.codecs`, which load their libraries.
 CODEC_NAMES = ("jpeg", "png", "webp", "avif", "jxl", "jxl_transcode", "factors")
 
 

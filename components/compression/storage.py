@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from components.errors import ParameterError
+from slimderm.components.common.errors import ParameterError
 
 
 def compression_ratio(before: float, after: float) -> float:

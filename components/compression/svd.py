@@ -15,7 +15,7 @@ import numpy.typing as npt
 import scipy.linalg
 from numba import njit
 
-from components.errors import ImageError, ParameterError
+from slimderm.components.common.errors import ImageError, ParameterError
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from components.errors import SchemaError
+from slimderm.components.common.errors import SchemaError
 
 MANIFEST = "manifest.parquet"
 NEEDED = ("file", "source_file", "sha256_before", "sha256_after")

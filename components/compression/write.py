@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.compression import codecs
-from components.compression.svd import decompose, is_full_rank
-from components.dataset.images import decode_image
-from components.errors import ParameterError
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.compression import codecs
+from slimderm.components.compression.svd import decompose, is_full_rank
+from slimderm.components.dataset.images import decode_image
 
 Pixels = npt.NDArray[np.uint8]
 Measure = Callable[[Pixels, Pixels], Mapping[str, float]]
@@ -30,7 +30,7 @@ def compress_image(
         Singular values a channel, at least 1. At the shorter side or more (full rank), and with
         None, the image is encoded as it is.
     codec : str
-        A key of `components.compression.codecs.CODECS`.
+        A key of `slimderm.components.compression.codecs.CODECS`.
     quality : int
         In 1..100.
     measure : callable, optional
@@ -83,7 +83,7 @@ def target_names(files: Sequence[str], *, codec: str) -> list[str]:
     files : sequence of str
         Relative POSIX paths.
     codec : str
-        A key of `components.compression.codecs.CODECS`.
+        A key of `slimderm.components.compression.codecs.CODECS`.
 
     Raises
     ------

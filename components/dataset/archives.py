@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from components.errors import DownloadError
+from slimderm.components.common.errors import DownloadError
 
 MAX_BYTES = 8 * 10**9  # HAM10000's two archives hold 2.8 GB
 

@@ -9,16 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from components.checkpoints import replacing
-from components.dataset.images import MIN_SIDE, decode_image
-from components.dataset.labels import NEGATIVE, diagnosis_to_class
-from components.dataset.metadata import (
-    check_rows,
-    read_metadata,
-    unknown_metadata,
-)
-from components.dataset.settings import MAX_MEGAPIXELS
-from components.errors import ImageError, ParameterError, RecordError, SchemaError
+from slimderm.components.common.cache import replacing
+from slimderm.components.common.errors import ImageError, ParameterError, RecordError, SchemaError
+from slimderm.components.dataset.images import MIN_SIDE, decode_image
+from slimderm.components.dataset.labels import NEGATIVE, diagnosis_to_class
+from slimderm.components.dataset.metadata import check_rows, read_metadata, unknown_metadata
+from slimderm.components.dataset.settings import MAX_MEGAPIXELS
 
 METADATA = "HAM10000_metadata"
 NEGATIVES_TABLE = "negatives.csv"

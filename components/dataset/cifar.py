@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import SchemaError
+from slimderm.components.common.errors import SchemaError
 
 SIDE = 32
 NUM_CLASSES = 100

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
-from components.dataset.archives import unpack_safely
-from components.dataset.sources import Source, fetch_facts, open_url
-from components.errors import DownloadError
+from slimderm.components.common.errors import DownloadError
+from slimderm.components.dataset.archives import unpack_safely
+from slimderm.components.dataset.sources import Source, fetch_facts, open_url
 
 ATTEMPTS = 5
 PAUSE = 1.0  # seconds before the first new attempt; doubled each time
@@ -164,7 +164,7 @@ def fetch_dataset(
     Raises
     ------
     DownloadError
-        As `download` and `components.dataset.archives.unpack_safely`.
+        As `download` and `slimderm.components.dataset.archives.unpack_safely`.
     """
     for source in sources:
         target = folder / source.target.rstrip("/")

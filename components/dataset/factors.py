@@ -1,7 +1,7 @@
 """A file that holds an image as quantised singular values and vectors, and how it is read.
 
-It stands here and not beside the encoder (`components.compression.factors`) because whoever reads
-images must be able to read it. All numbers are little-endian::
+It stands here and not beside the encoder (`slimderm.components.compression.factors`) because
+whoever reads images must be able to read it. All numbers are little-endian::
 
     8 bytes   "SLIMSVD1"
     3 uint32  height H, width W, rank k
@@ -20,7 +20,7 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import ImageError
+from slimderm.components.common.errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from components.dataset import factors, jxl
-from components.dataset.settings import MAX_MEGAPIXELS
-from components.errors import ImageError
+from slimderm.components.common.errors import ImageError
+from slimderm.components.dataset import factors, jxl
+from slimderm.components.dataset.settings import MAX_MEGAPIXELS
 
 Pixels = npt.NDArray[np.uint8]
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "JXL")

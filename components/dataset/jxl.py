@@ -6,7 +6,7 @@ to refuse a bomb.
 
 import struct
 
-from components.errors import ImageError
+from slimderm.components.common.errors import ImageError
 
 CODESTREAM = b"\xff\x0a"
 CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"

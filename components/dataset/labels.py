@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from components.errors import ParameterError
+from slimderm.components.common.errors import ParameterError
 
 DIAGNOSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 NEGATIVE = "negative"

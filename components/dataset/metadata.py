@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from components.dataset.labels import DIAGNOSES, NEGATIVE
-from components.errors import SchemaError
+from slimderm.components.common.errors import SchemaError
+from slimderm.components.dataset.labels import DIAGNOSES, NEGATIVE
 
 REQUIRED_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 UNKNOWN = "unknown"

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from components.dataset.labels import PAPER_CLASSES
-from components.settings import Settings, setting
+from slimderm.components.common.settings import Settings, setting
+from slimderm.components.dataset.labels import PAPER_CLASSES
 
 MAX_MEGAPIXELS = 64.0
 
@@ -16,6 +16,11 @@ class IngestSettings(Settings):
     negatives: str | None = setting(None)
     max_megapixels: float = setting(MAX_MEGAPIXELS, above=0)
     classes: dict[str, tuple[str, ...]] = setting(PAPER_CLASSES)
+
+    @property
+    def num_classes(self) -> int:
+        """Classes that gather at least one diagnosis."""
+        return sum(bool(diagnoses) for diagnoses in self.classes.values())
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import json
 import urllib.request
 from dataclasses import dataclass
 
-from components.errors import DownloadError
+from slimderm.components.common.errors import DownloadError
 
 # The publisher turns the default agent of Python's library away.
 AGENT = "Mozilla/5.0 (compatible; SlimDerm) AppleWebKit/537.36"

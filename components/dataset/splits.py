@@ -7,8 +7,8 @@ import networkx
 import numpy as np
 import pandas as pd
 
-from components.dataset.settings import SplitSettings
-from components.errors import LeakError, SchemaError
+from slimderm.components.common.errors import LeakError, SchemaError
+from slimderm.components.dataset.settings import SplitSettings
 
 JUDGED = ("validation", "test")
 
@@ -62,7 +62,7 @@ def split(catalog: pd.DataFrame, settings: SplitSettings) -> SplitResult:
     Parameters
     ----------
     catalog : DataFrame
-        As `components.dataset.catalog.read_catalog` gives it.
+        As `slimderm.components.dataset.catalog.read_catalog` gives it.
     settings : SplitSettings
         Weights of the parts, seed.
 

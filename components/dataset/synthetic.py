@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from components.dataset.catalog import METADATA
-from components.dataset.labels import DIAGNOSES
-from components.dataset.settings import SyntheticSettings
+from slimderm.components.dataset.catalog import METADATA
+from slimderm.components.dataset.labels import DIAGNOSES
+from slimderm.components.dataset.settings import SyntheticSettings
 
 Floats = npt.NDArray[np.float32]
 QUALITY = 98  # of the JPEG files, as HAM10000's own

@@ -8,7 +8,7 @@ below a floor: where the baseline learnt nothing there is nothing to be as good 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from components.errors import ParameterError
+from slimderm.components.common.errors import ParameterError
 
 Metrics = Mapping[str, float]
 
@@ -18,8 +18,8 @@ TEST_KEYS = ("test_accuracy", "test_precision", "test_recall")
 
 
 @dataclass(frozen=True)
-class Bars:
-    """What is demanded, as shares: two bars, two tolerances below the baseline, and a floor."""
+class Thresholds:
+    """What is demanded, as shares: two thresholds, two tolerances below the baseline, a floor."""
 
     training: float = 0.90
     validation: float = 0.80
@@ -54,15 +54,15 @@ class _Demand:
         return f"{self.key} {self.received:.4f} {relation} {self.expected:.4f}{self.why}"
 
 
-def paper(metrics: Metrics, baseline: Metrics, bars: Bars) -> Verdict:
-    """Accept as the paper does: bars on training and validation, tolerance on test.
+def paper(metrics: Metrics, baseline: Metrics, thresholds: Thresholds) -> Verdict:
+    """Accept as the paper does: thresholds on training and validation, tolerance on test.
 
     Parameters
     ----------
     metrics, baseline : mapping
         Of the pruned network, and of the unpruned one trained on original images; shares under
         `TRAINING_KEYS`, `VALIDATION_KEYS` and `TEST_KEYS`.
-    bars : Bars
+    thresholds : Thresholds
         What is demanded.
 
     Raises
@@ -74,27 +74,27 @@ def paper(metrics: Metrics, baseline: Metrics, bars: Bars) -> Verdict:
         _Demand(
             key,
             _value(metrics, key),
-            _value(baseline, key) - bars.test_tolerance,
-            f" (baseline {_value(baseline, key):.4f} less {bars.test_tolerance:g})",
+            _value(baseline, key) - thresholds.test_tolerance,
+            f" (baseline {_value(baseline, key):.4f} less {thresholds.test_tolerance:g})",
         )
         for key in TEST_KEYS
     ]
-    return _judge([*_absolute(metrics, bars), *test])
+    return _judge([*_absolute(metrics, thresholds), *test])
 
 
-def validation(metrics: Metrics, baseline: Metrics, bars: Bars) -> Verdict:
-    """Accept by the bars on training and validation alone; the baseline is not consulted.
+def validation(metrics: Metrics, baseline: Metrics, thresholds: Thresholds) -> Verdict:
+    """Accept by the thresholds on training and validation alone; the baseline is not consulted.
 
     Raises
     ------
     ParameterError
         When a metric is missing.
     """
-    return _judge(_absolute(metrics, bars))
+    return _judge(_absolute(metrics, thresholds))
 
 
-def relative(metrics: Metrics, baseline: Metrics, bars: Bars) -> Verdict:
-    """Accept by the bars, each lowered to the baseline less a tolerance where it misses the bar.
+def relative(metrics: Metrics, baseline: Metrics, thresholds: Thresholds) -> Verdict:
+    """Accept by the thresholds, each lowered to the baseline less a tolerance where that misses it.
 
     No bar is lowered below the floor. The reason names every bar that was lowered, met or not.
 
@@ -103,17 +103,19 @@ def relative(metrics: Metrics, baseline: Metrics, bars: Bars) -> Verdict:
     ParameterError
         When a metric is missing.
     """
-    return _judge([_eased(demand, baseline, bars) for demand in _absolute(metrics, bars)])
+    return _judge(
+        [_eased(demand, baseline, thresholds) for demand in _absolute(metrics, thresholds)]
+    )
 
 
-ACCEPTANCE: dict[str, Callable[[Metrics, Metrics, Bars], Verdict]] = {
+ACCEPTANCE: dict[str, Callable[[Metrics, Metrics, Thresholds], Verdict]] = {
     "paper": paper,
     "validation": validation,
     "relative": relative,
 }
 
 
-def get(name: str) -> Callable[[Metrics, Metrics, Bars], Verdict]:
+def get(name: str) -> Callable[[Metrics, Metrics, Thresholds], Verdict]:
     """Look up an arm by its name.
 
     Raises
@@ -136,22 +138,28 @@ def _value(metrics: Metrics, key: str) -> float:
     return metrics[key]
 
 
-def _absolute(metrics: Metrics, bars: Bars) -> list[_Demand]:
-    training = [_Demand(key, _value(metrics, key), bars.training) for key in TRAINING_KEYS]
+def _absolute(metrics: Metrics, thresholds: Thresholds) -> list[_Demand]:
+    training = [_Demand(key, _value(metrics, key), thresholds.training) for key in TRAINING_KEYS]
     return training + [
-        _Demand(key, _value(metrics, key), bars.validation) for key in VALIDATION_KEYS
+        _Demand(key, _value(metrics, key), thresholds.validation) for key in VALIDATION_KEYS
     ]
 
 
-def _eased(demand: _Demand, baseline: Metrics, bars: Bars) -> _Demand:
+def _eased(demand: _Demand, baseline: Metrics, thresholds: Thresholds) -> _Demand:
     own = _value(baseline, demand.key)
     if own >= demand.expected:
         return demand
-    eased = min(demand.expected, max(own - bars.relative_tolerance, bars.relative_floor))
-    floor = f", but not below {bars.relative_floor:g}" if eased == bars.relative_floor else ""
+    eased = min(
+        demand.expected, max(own - thresholds.relative_tolerance, thresholds.relative_floor)
+    )
+    floor = (
+        f", but not below {thresholds.relative_floor:g}"
+        if eased == thresholds.relative_floor
+        else ""
+    )
     why = (
         f" (bar {demand.expected:.4f} lowered: the baseline has {own:.4f}, "
-        f"less {bars.relative_tolerance:g}{floor})"
+        f"less {thresholds.relative_tolerance:g}{floor})"
     )
     return _Demand(demand.key, demand.received, eased, why=why, lowered=True)
 

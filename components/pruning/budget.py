@@ -9,13 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from components.errors import ParameterError
-from components.pruning.cost import Costs
-from components.pruning.graph import Keep
-from components.pruning.latency import latency
-from components.pruning.plan import LARGEST, Planner
-from components.pruning.recipe import Budget
-from components.pruning.surgery import remove
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.cost import Costs
+from slimderm.components.model_graph.graph import Keep
+from slimderm.components.model_graph.latency import latency
+from slimderm.components.pruning.method import Budget
+from slimderm.components.pruning.selection import LARGEST, Planner
+from slimderm.components.pruning.surgery import remove
 
 FINE, COARSE = 20, 6  # halvings of the interval: of arithmetic, and of what must be built
 
@@ -32,16 +32,16 @@ def meet(planner: Planner, budget: Budget) -> Keep:
 
     Returns
     -------
-    bool array of shape (graph.num_bundles,)
+    bool array of shape (graph.num_coupled,)
         Everything, when the model meets the budget as it is.
 
     Raises
     ------
     ParameterError
-        When even the smallest model that the floors and walls allow costs more.
+        When even the smallest model that the floors and barriers allow costs more.
     """
     cost = _measure(planner, budget.kind)
-    whole = np.ones(planner.graph.num_bundles, bool)
+    whole = np.ones(planner.graph.num_coupled, bool)
     if cost(whole) <= budget.limit:
         return whole
     best = planner.smallest()
@@ -49,7 +49,7 @@ def meet(planner: Planner, budget: Budget) -> Keep:
     if least > budget.limit:
         raise ParameterError(
             f"budget: received {budget.limit:g} {budget.kind}, expected at least {least:g}, which "
-            "the smallest model costs that floors, walls and layers kept out allow"
+            "the smallest model costs that floors, barriers and layers kept out allow"
         )
     low, high = Fraction(0), LARGEST
     for _ in range(COARSE if budget.kind == "latency_ms" else FINE):
@@ -72,7 +72,7 @@ def _measure(planner: Planner, kind: str) -> Callable[[Keep], float]:
     if kind == "latency_ms":
         return lambda keep: latency(remove(graph, keep))
     # A weight's bytes are known; names and shapes add no more for a smaller model.
-    whole = np.ones(graph.num_bundles, bool)
+    whole = np.ones(graph.num_coupled, bool)
     base = saved_bytes(remove(graph, whole)) - _bytes(costs, whole)
     return lambda keep: base + _bytes(costs, keep)
 

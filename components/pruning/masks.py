@@ -11,11 +11,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import ParameterError
-from components.pruning.recipe import SCOPES, check_ratio, matching
-from components.pruning.surgery import read
-from components.pruning.taps import KERNELS
-from components.pruning.walk import check_model, layers_by_path
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.calls import check_model, layers_by_path
+from slimderm.components.model_graph.outputs import KERNELS
+from slimderm.components.pruning.method import SCOPES, check_ratio, matching
+from slimderm.components.pruning.surgery import read
 
 Masks = dict[str, npt.NDArray[np.bool_]]
 

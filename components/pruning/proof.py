@@ -11,9 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from components.pruning.graph import Graph, Keep, kept
-from components.pruning.surgery import remove
-from components.pruning.walk import (
+from slimderm.components.model_graph.calls import (
     config_of,
     copied,
     last_operations,
@@ -21,6 +19,8 @@ from components.pruning.walk import (
     remade,
     settle,
 )
+from slimderm.components.model_graph.graph import Graph, Keep, kept
+from slimderm.components.pruning.surgery import remove
 
 
 def randomise(model: keras.Model, *, seed: int) -> None:

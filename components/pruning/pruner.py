@@ -15,29 +15,29 @@ from typing import Any
 import keras
 import numpy as np
 
-from components.errors import ParameterError
-from components.pruning.budget import meet
-from components.pruning.cost import Costs
-from components.pruning.graph import Graph, Keep, Wall, trace
-from components.pruning.importance import Evidence, importance
-from components.pruning.log import Log, write_log
-from components.pruning.plan import Planner, why_nothing, widths
-from components.pruning.recipe import COMPARABLE, Budget, Limits, check_ratio
-from components.pruning.surgery import remove
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.cost import Costs
+from slimderm.components.model_graph.graph import Barrier, Graph, Keep, trace
+from slimderm.components.pruning.budget import meet
+from slimderm.components.pruning.criteria import Evidence, importance
+from slimderm.components.pruning.method import COMPARABLE, Budget, Limits, check_ratio
+from slimderm.components.pruning.replay import Log, write_log
+from slimderm.components.pruning.selection import Planner, why_nothing, widths
+from slimderm.components.pruning.surgery import remove
 
 
 @dataclass(frozen=True)
 class Report:
     """What a pruning did; `str` gives it as a text for people.
 
-    ``widths`` gives the channels of each layer before and after, ``walls`` the layers that kept
+    ``widths`` gives the channels of each layer before and after, ``barriers`` the layers that kept
     channels and why, ``notes`` why nothing shrank or a width is not as the limits want it.
     """
 
     parameters: tuple[int, int]
     multiply_accumulates: tuple[int, int] | None
     widths: dict[str, tuple[int, int]]
-    walls: tuple[Wall, ...]
+    barriers: tuple[Barrier, ...]
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -50,9 +50,13 @@ class Report:
             if before != after
         ]
         lines += [
-            f"  wall at {wall.path} ({wall.reason}): "
-            + (f"{wall.num_bundles} channels stay" if wall.num_bundles else "its own channels stay")
-            for wall in self.walls
+            f"  barrier at {barrier.path} ({barrier.reason}): "
+            + (
+                f"{barrier.num_coupled} channels stay"
+                if barrier.num_coupled
+                else "its own channels stay"
+            )
+            for barrier in self.barriers
         ]
         lines += [f"  {note}" for note in self.notes]
         return "\n".join(lines)
@@ -98,15 +102,15 @@ def prune(
     budget : Budget, optional
         Instead of a ratio: what the smaller model may cost.
     criterion : str
-        A key of `components.pruning.importance.CRITERIA`.
+        A key of `slimderm.components.pruning.criteria.CRITERIA`.
     scope : str
-        ``local`` or ``global``, as `components.pruning.plan.Planner` has it.
+        ``local`` or ``global``, as `slimderm.components.pruning.selection.Planner` has it.
     aggregate : str
         ``mean``, ``sum`` or ``max`` over channels that go together.
     limits : Limits, optional
         Layers kept out, floors, widths' multiple.
     original : mapping, optional
-        What ratios count from, as `components.pruning.plan.Planner` has it.
+        What ratios count from, as `slimderm.components.pruning.selection.Planner` has it.
     data : iterable of (inputs, targets), optional
         Batches for the criteria ``taylor``, ``activation`` and ``apoz``.
     loss : str or callable
@@ -134,7 +138,7 @@ def prune(
         if value is not None and not isinstance(value, kind):
             raise ParameterError(
                 f"{name}: received {value!r}, expected a {kind.__name__}, to be imported from "
-                "components.pruning.recipe"
+                "slimderm.components.pruning.method"
             )
     graph = trace(model)
     evidence = Evidence(graph, data, loss, seed)
@@ -169,7 +173,7 @@ def _notes(planner: Planner, keep: Keep, budget: Budget | None) -> tuple[str, ..
 def report(graph: Graph, keep: Keep, notes: tuple[str, ...] = ()) -> Report:
     """Describe what a choice of bundles does to a model."""
     costs = Costs(graph)
-    whole = np.ones(graph.num_bundles, bool)
+    whole = np.ones(graph.num_coupled, bool)
     before, after = widths(graph, whole), widths(graph, keep)
     known = all(work.positions is not None for work in graph.works)
     return Report(
@@ -178,6 +182,6 @@ def report(graph: Graph, keep: Keep, notes: tuple[str, ...] = ()) -> Report:
             (costs.multiply_accumulates(whole), costs.multiply_accumulates(keep)) if known else None
         ),
         widths={path: (before[path], after[path]) for path in before},
-        walls=graph.walls,
+        barriers=graph.barriers,
         notes=notes,
     )

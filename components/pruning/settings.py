@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 
-from components.errors import ParameterError
-from components.pruning.acceptance import ACCEPTANCE, Bars
-from components.pruning.recipe import (
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.settings import Settings, setting
+from slimderm.components.pruning.acceptance import ACCEPTANCE, Thresholds
+from slimderm.components.pruning.method import (
     AGGREGATES,
     CRITERIA,
     INITS,
     SCOPES,
     Budget,
     Limits,
-    Recipe,
+    PruningMethod,
 )
-from components.pruning.widths import THIRD, parse_path
-from components.settings import Settings, setting
+from slimderm.components.pruning.schedules.widths import THIRD, parse_path
 
 FACTORS = (50, THIRD, 16.5, 8.25)
 SCHEDULES = ("algorithm2", "path", "one_shot", "iterative", "layerwise")
@@ -34,9 +34,9 @@ class PruneSettings(Settings):
     ``init: inherit`` what is left keeps its weights and is trained for ``fine_tune_epochs`` at
     ``fine_tune_learning_rate``, which are training's own where not given; with ``scratch`` it
     starts anew. Criteria that look at data see ``data_batches`` batches of the training part.
-    ``validation_bar_lenet5`` replaces ``validation_bar`` for that network. ``refused_start`` says
-    what Algorithm 2 does when the unpruned network is refused: ``stop``, or ``prune`` all the same,
-    which counts as the first failure.
+    ``validation_threshold_lenet5`` replaces ``validation_threshold`` for that network.
+    ``refused_start`` says what Algorithm 2 does when the unpruned network is refused: ``stop``, or
+    ``prune`` all the same, which counts as the first failure.
     """
 
     schedule: str = setting("algorithm2", choices=SCHEDULES)
@@ -45,9 +45,9 @@ class PruneSettings(Settings):
     max_prunings: int | None = setting(None, low=1)
     refused_start: str = setting("stop", choices=("stop", "prune"))
     acceptance: str = setting("validation", choices=tuple(ACCEPTANCE))
-    training_bar: float = setting(0.90, low=0, high=1)
-    validation_bar: float = setting(0.80, low=0, high=1)
-    validation_bar_lenet5: float = setting(0.75, low=0, high=1)
+    training_threshold: float = setting(0.90, low=0, high=1)
+    validation_threshold: float = setting(0.80, low=0, high=1)
+    validation_threshold_lenet5: float = setting(0.75, low=0, high=1)
     test_tolerance: float = setting(0.02, low=0, high=1)
     relative_tolerance: float = setting(0.02, low=0, high=1)
     relative_floor: float = setting(0.5, low=0, high=1)
@@ -87,9 +87,9 @@ class PruneSettings(Settings):
         """Return the budget, where there is one."""
         return next((Budget(kind, limit) for kind, limit in self.budget.items()), None)
 
-    def recipe(self, fixed: tuple[str, ...], seed: int) -> Recipe:
+    def recipe(self, fixed: tuple[str, ...], seed: int) -> PruningMethod:
         """Return how cuts are made in a network some of whose layers stay as they are."""
-        return Recipe(
+        return PruningMethod(
             criterion=self.criterion,
             scope=self.scope,
             aggregate=self.aggregate,
@@ -98,12 +98,12 @@ class PruneSettings(Settings):
             seed=seed,
         )
 
-    def bars_for(self, network: str) -> Bars:
-        """Bars for one network: the LeNet-5 based one has a lower bar on validation."""
+    def thresholds_for(self, network: str) -> Thresholds:
+        """Thresholds for one network: the LeNet-5 based one has a lower bar on validation."""
         shallow = network == "lenet5"
-        return Bars(
-            training=self.training_bar,
-            validation=self.validation_bar_lenet5 if shallow else self.validation_bar,
+        return Thresholds(
+            training=self.training_threshold,
+            validation=self.validation_threshold_lenet5 if shallow else self.validation_threshold,
             test_tolerance=self.test_tolerance,
             relative_tolerance=self.relative_tolerance,
             relative_floor=self.relative_floor,

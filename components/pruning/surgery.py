@@ -10,9 +10,15 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import ParameterError
-from components.pruning.graph import Graph, Keep, kept
-from components.pruning.walk import config_of, configs_by_path, layers_by_path, remade, settle
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.calls import (
+    config_of,
+    configs_by_path,
+    layers_by_path,
+    remade,
+    settle,
+)
+from slimderm.components.model_graph.graph import Graph, Keep, kept
 
 ROWS = 64  # of a matrix at a time
 
@@ -24,7 +30,7 @@ def remove(graph: Graph, keep: Keep) -> keras.Model:
     ----------
     graph : Graph
         Of the model, which is not changed.
-    keep : bool array of shape (graph.num_bundles,)
+    keep : bool array of shape (graph.num_coupled,)
         Whether each bundle stays.
 
     Returns
@@ -69,7 +75,7 @@ def _check(graph: Graph, keep: Keep) -> None:
         if (gone & ~graph.free[producer.labels]).any():
             raise ParameterError(
                 f"{path}: received a pruning that takes channels which must stay; the report names "
-                "the walls"
+                "the barriers"
             )
         if gone.all():
             raise ParameterError(f"{path}: received a pruning that leaves no channel of it")
@@ -85,7 +91,7 @@ def _set(config: dict[str, Any], key: str, index: int | None, value: int) -> Non
 
 
 def _cut_constants(graph: Graph, keep: Keep, layer: Any, config: dict[str, Any]) -> None:
-    """Cut arrays that a layer's weights start from as the weights themselves are."""
+    """PruningStep arrays that a layer's weights start from as the weights themselves are."""
     for key in config:
         stem = key.removesuffix("_initializer")
         initializer: Any = getattr(layer, key, None) if stem != key else None

@@ -12,11 +12,11 @@ import pandas as pd
 from scipy import stats
 from scipy.interpolate import PchipInterpolator
 
-from components.dataset.images import read_image
-from components.errors import ParameterError
-from components.quality.measure import Reference
-from components.quality.settings import METRICS, QualitySettings
-from components.quality.sweep import Decomposed
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.dataset.images import read_image
+from slimderm.components.quality.measure import Reference
+from slimderm.components.quality.settings import METRICS, QualitySettings
+from slimderm.components.quality.sweep import Decomposed
 
 Pixels = npt.NDArray[np.uint8]
 LOSSLESS = 100  # the quality written where there is none to choose

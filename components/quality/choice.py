@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from components.errors import ParameterError, SchemaError
-from components.quality.settings import METRICS, ChooseSettings, check_floors
+from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.quality.settings import METRICS, ChooseSettings, check_floors
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def choose_k(summary: pd.DataFrame, settings: ChooseSettings) -> Choice:
     Parameters
     ----------
     summary : DataFrame
-        As `components.quality.sweep.summarise` gives it.
+        As `slimderm.components.quality.sweep.summarise` gives it.
     settings : ChooseSettings
 
     Returns
@@ -123,7 +123,7 @@ def choose_arm(summary: pd.DataFrame, floors: dict[str, float]) -> ArmChoice:
     Parameters
     ----------
     summary : DataFrame
-        As `components.quality.arms.summarise_arms` gives it.
+        As `slimderm.components.quality.arms.summarise_arms` gives it.
     floors : dict
         Metric to the worst mean that is permitted: a lower bound where higher is better, else an
         upper one.

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from components.quality import kernels
+from slimderm.components.quality import kernels
 
 Pixels = npt.NDArray[np.uint8]
 

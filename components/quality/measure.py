@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import ImageError
-from components.quality import colour, fidelity, information, shape, spectrum, texture
-from components.quality.settings import QualitySettings
+from slimderm.components.common.errors import ImageError
+from slimderm.components.quality import colour, fidelity, information, shape, spectrum, texture
+from slimderm.components.quality.settings import QualitySettings
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
-from components.errors import ParameterError
-from components.quality.settings import METRICS
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.quality.settings import METRICS
 
 Floats = npt.NDArray[np.float64]
 
@@ -75,7 +75,7 @@ def rate_table(
     Parameters
     ----------
     table : DataFrame
-        Rows of `components.quality.arms.measure_arms`.
+        Rows of `slimderm.components.quality.arms.measure_arms`.
     base : str
         Codec that the others are compared with.
     confidence : float

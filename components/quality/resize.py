@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from components.dataset.images import read_image, resize
-from components.errors import ParameterError, SchemaError
-from components.quality.measure import Reference
-from components.quality.settings import METRICS, QualitySettings, ResizeSettings
+from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.dataset.images import read_image, resize
+from slimderm.components.quality.measure import Reference
+from slimderm.components.quality.settings import METRICS, QualitySettings, ResizeSettings
 
 Size = tuple[int, int]
 

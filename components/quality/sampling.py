@@ -1,8 +1,9 @@
 """Say when enough images are measured for the choice of k to be certain.
 
-The choice (`components.quality.choice`) rests on means over images, which a part of the images
-gives to within an interval. They are drawn in the order of `components.dataset.strata`, so that
-every part is fair. One looks after each chunk, and who looks often sees any ordinary interval miss:
+The choice (`slimderm.components.quality.choice`) rests on means over images, which a part of the
+images gives to within an interval. They are drawn in the order of
+`slimderm.components.dataset.strata`, so that every part is fair. One looks after each chunk, and
+who looks often sees any ordinary interval miss:
 so these are wider, and hold the truth at all looks together.
 """
 
@@ -15,8 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr, stdtrit
 
-from components.errors import ParameterError, SchemaError
-from components.quality.settings import METRICS, ChooseSettings
+from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.quality.settings import METRICS, ChooseSettings
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,7 +56,7 @@ def certainty(
     Parameters
     ----------
     table : DataFrame
-        Rows of `components.quality.sweep.measure_image`, of images drawn at random.
+        Rows of `slimderm.components.quality.sweep.measure_image`, of images drawn at random.
     settings : ChooseSettings
     confidence : float
         Probability that a step's intervals, of all metrics, hold the truth at all looks together.

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from components.errors import ParameterError
-from components.settings import Settings, setting
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.settings import Settings, setting
 
 DECISIVE = ("ssim", "bhattacharyya", "haralick_distance", "mse_high")
 PAPER_SIZES = ((256, 256), (450, 150), (300, 600), (200, 100), (300, 300))  # (height, width)
@@ -67,9 +67,9 @@ class SweepSettings(Settings):
     """Section ``sweep`` of ``params.yaml``: how many images are measured.
 
     ``sampling`` is ``all``, as in the paper, or ``adaptive``: images are drawn in a stratified
-    order (`components.dataset.strata`) until the choice of k is certain at ``confidence``, and at
-    least ``min_images``. ``chunk_size`` images are measured, and kept against interruption, at a
-    time.
+    order (`slimderm.components.dataset.strata`) until the choice of k is certain at
+    ``confidence``, and at least ``min_images``. ``chunk_size`` images are measured, and kept
+    against interruption, at a time.
     """
 
     sampling: str = setting("all", choices=("all", "adaptive"))

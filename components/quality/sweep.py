@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from components.dataset.images import decode_image
-from components.quality.measure import Reference
-from components.quality.settings import METRICS, QualitySettings
+from slimderm.components.dataset.images import decode_image
+from slimderm.components.quality.measure import Reference
+from slimderm.components.quality.settings import METRICS, QualitySettings
 
 Pixels = npt.NDArray[np.uint8]
 Row = dict[str, Any]
@@ -19,7 +19,7 @@ VALUES = ("explained_variance", *METRICS)
 
 
 class Decomposed(Protocol):
-    """A decomposed image, as `components.compression.svd.decompose` gives it."""
+    """A decomposed image, as `slimderm.components.compression.svd.decompose` gives it."""
 
     def truncations(self, ranks: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
         """Yield each k, the largest first, and the image of `k` singular values a channel."""

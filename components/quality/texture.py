@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from components.quality import kernels
+from slimderm.components.quality import kernels
 
 Floats = npt.NDArray[np.float64]
 

@@ -122,7 +122,7 @@ def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        As `components.reporting.tables.pruning_table` gives it.
+        As `slimderm.components.reporting.tables.pruning_table` gives it.
     metric : str
         Column on the vertical axis, a share.
     label : str

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from components.compression.storage import attribute, storage_saved
+from slimderm.components.compression.storage import attribute, storage_saved
 
 TRAINING_METRICS = ("accuracy", "precision", "recall", "balanced_accuracy")
 TEST_METRICS = (*TRAINING_METRICS, "melanoma_sensitivity", "auroc")
@@ -93,7 +93,7 @@ def storage_table(summary: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     summary : DataFrame
-        As `components.quality.sweep.summarise` gives it: arms ``svd`` and ``control``.
+        As `slimderm.components.quality.sweep.summarise` gives it: arms ``svd`` and ``control``.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from components.errors import ParameterError
+from slimderm.components.common.errors import ParameterError
 
 Padding = Literal["valid", "same"]
 Widths = tuple[tuple[int, ...], tuple[int, ...]]  # convolutions, dense

@@ -15,9 +15,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from components.errors import ParameterError
-from components.seeding import seeded
-from components.training.networks import NORMALISATION_MOMENTUM
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.keras_support.seeding import seeded
+from slimderm.components.training.networks import NORMALISATION_MOMENTUM
 
 Triple = tuple[float, float, float]
 

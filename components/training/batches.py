@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import ImageError, ParameterError, SchemaError
-from components.training.augment import augment
+from slimderm.components.common.errors import ImageError, ParameterError, SchemaError
+from slimderm.components.training.augment import augment
 
 Inputs = dict[str, npt.NDArray[Any]]
 

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from components.training.architectures import (
+from slimderm.components.training.architectures import (
     METADATA_UNITS,
     Network,
     feature_map,

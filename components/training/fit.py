@@ -10,12 +10,13 @@ import keras
 import numpy as np
 import pandas as pd
 
-from components.errors import ParameterError
-from components.replicas import spare_sum
-from components.training.batches import BalancedBatches, Examples
-from components.training.evaluate import classification_metrics, is_image_only, predict
-from components.training.normalization import fused_batch_normalization
-from components.training.settings import TrainingSettings
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.evaluation.metrics import classification_metrics
+from slimderm.components.keras_support.normalization import fused_batch_normalization
+from slimderm.components.keras_support.optimizers import spare_sum
+from slimderm.components.training.batches import BalancedBatches, Examples
+from slimderm.components.training.prediction import is_image_only, predict
+from slimderm.components.training.settings import TrainingSettings
 
 Logs = dict[str, float]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from components.errors import SchemaError
+from slimderm.components.common.errors import SchemaError
 
 COLUMNS = ("age", "sex", "localization")
 UNKNOWN = "unknown"

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from components.seeding import seeded
-from components.training.architectures import (
+from slimderm.components.keras_support.seeding import seeded
+from slimderm.components.training.architectures import (
     METADATA_DROPOUT_AFTER,
     METADATA_UNITS,
     NETWORKS,

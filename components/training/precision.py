@@ -5,8 +5,8 @@ from pathlib import Path
 
 import keras
 
-from components.errors import ParameterError
-from components.training.settings import PRECISIONS
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.training.settings import PRECISIONS
 
 # Processors that multiply bfloat16 in hardware. Measured on the AlexNet based network at 200x100:
 # AMX four times as fast as float32, AVX-512 BF16 one and a half times.

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from components.training.architectures import (
+from slimderm.components.training.architectures import (
     METADATA_UNITS,
     convolved_size,
     feature_map,
     get,
     pooled_size,
 )
-from components.training.counts import count_parameters
+from slimderm.components.training.counts import count_parameters
 
 BYTES = 4  # float32
 MEGA = 1e6
@@ -23,7 +23,7 @@ def multiply_accumulates(
 ) -> int:
     """Count the multiply-accumulates of one image through an unpruned network.
 
-    As `components.pruning.cost.multiply_accumulates` counts them in a built model.
+    As `slimderm.components.model_graph.cost.multiply_accumulates` counts them in a built model.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def resolution_table(
     Parameters
     ----------
     networks : sequence of str
-        Keys of `components.training.architectures.NETWORKS`.
+        Keys of `slimderm.components.training.architectures.NETWORKS`.
     sizes : sequence of (height, width)
         Pixels.
     num_classes : int

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from components.training.batches import Examples
+from slimderm.components.training.batches import Examples
 
 
 def equal_classes(examples: Examples, *, seed: int) -> Examples:

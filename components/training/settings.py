@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from components.settings import Settings, setting
+from slimderm.components.common.settings import Settings, setting
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.calibration import calibration_curve
 
-from components.calibration import (
+from slimderm.components.common.errors import SchemaError
+from slimderm.components.evaluation.calibration import (
     expected_calibration_error,
     fit_temperature,
     reliability,
     tempered,
 )
-from components.errors import SchemaError
 
 
 def test_the_error_by_hand():

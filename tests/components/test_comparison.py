@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from components.comparison import Comparison, rows_of
-from components.errors import ParameterError, SchemaError
-from components.training.evaluate import bootstrap_intervals, classification_metrics
+from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.evaluation.bootstrap import bootstrap_intervals
+from slimderm.components.evaluation.comparison import Comparison, rows_of
+from slimderm.components.evaluation.metrics import classification_metrics
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from components.errors import ParameterError, SchemaError
-from components.gates import GateSettings, judge, sentence
+from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.evaluation.gates import GateSettings, judge, sentence
 
 SMALL = {"bytes": 1000, "latency_ms": 1.0}
 

@@ -8,12 +8,12 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from components.pruning.grad_cam import WORTH_COMPILING, grad_cam
-from components.pruning.pruner import prune
-from components.replicas import spare_sum
-from components.training.batches import Examples
-from components.training.fit import fit
-from components.training.settings import TrainingSettings
+from slimderm.components.inspection.grad_cam import WORTH_COMPILING, grad_cam
+from slimderm.components.keras_support.optimizers import spare_sum
+from slimderm.components.pruning.pruner import prune
+from slimderm.components.training.batches import Examples
+from slimderm.components.training.fit import fit
+from slimderm.components.training.settings import TrainingSettings
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (WORTH_COMPILING, 8, 8, 3), dtype=np.uint8)

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from components.pruning.carve import carve
-from components.pruning.recipe import Cut, Recipe
-from components.seeding import seeded
-from components.training.backbones import build_backbone
-from components.training.networks import build
+from slimderm.components.keras_support.seeding import seeded
+from slimderm.components.pruning.method import PruningMethod, PruningStep
+from slimderm.components.pruning.steps import apply_step
+from slimderm.components.training.backbones import build_backbone
+from slimderm.components.training.networks import build
 
 
 @pytest.fixture
@@ -65,10 +65,14 @@ def test_building(make, disturbed):
 
 
 @pytest.mark.parametrize(
-    "recipe", [Recipe(), Recipe(init="inherit"), Recipe(masks=True, init="inherit")], ids=str
+    "recipe",
+    [PruningMethod(), PruningMethod(init="inherit"), PruningMethod(masks=True, init="inherit")],
+    ids=str,
 )
 def test_cutting(recipe, disturbed, tmp_path):
     model = of_paper()
-    first, second = (drawn(carve(model, Cut(percent=50), recipe, tmp_path)) for _ in range(2))
+    first, second = (
+        drawn(apply_step(model, PruningStep(percent=50), recipe, tmp_path)) for _ in range(2)
+    )
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -7,7 +7,7 @@ import cv2
 import pytest
 import threadpoolctl
 
-from components.workers import process_pool
+from slimderm.components.common.workers import process_pool
 
 
 def threads():
@@ -20,7 +20,7 @@ def test_each_process_takes_one_thread():
 
 
 ASK = """\
-from components.workers import process_pool
+from slimderm.components.common.workers import process_pool
 for modules in ((), ("colorsys",)):  # nothing else imports it
     with process_pool(1, modules) as pool:
         print(pool.submit(eval, "'colorsys' in __import__('sys').modules").result())

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.compression import codecs
-from components.dataset.archives import unpack_safely
-from components.dataset.catalog import SUFFIXES, ingest
-from components.dataset.factors import HEAD
-from components.dataset.settings import SyntheticSettings
-from components.dataset.synthetic import write_synthetic
-from components.errors import DownloadError, ParameterError, SchemaError
-from flows.params import read_params
+from slimderm.components.common.errors import DownloadError, ParameterError, SchemaError
+from slimderm.components.compression import codecs
+from slimderm.components.dataset.archives import unpack_safely
+from slimderm.components.dataset.catalog import SUFFIXES, ingest
+from slimderm.components.dataset.factors import HEAD
+from slimderm.components.dataset.settings import SyntheticSettings
+from slimderm.components.dataset.synthetic import write_synthetic
+from slimderm.flows.config.params import read_params
 
 EACH = 50
 IMAGES = {"jpeg": 9, "png": 9, "webp": 8, "avif": 8, "jxl": 8, "factors": 8}  # EACH in all
@@ -27,7 +27,7 @@ PIECES = [b"", b"\0", b"\xff\xfe", b"\n", b",", b'"', b"nan", b"-1", b"1e999", b
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
-    """Cut, overwrite, insert, repeat, or put in a piece that has done harm elsewhere."""
+    """PruningStep, overwrite, insert, repeat, or put in a piece that has done harm elsewhere."""
     out = bytearray(data)
     for _ in range(chance.choice((1, 1, 2, 8))):
         start = chance.randrange(len(out) + 1)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import SlimDermError
-from flows import servers
+from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.servers import local as servers
 
 PAGE = Path(__file__).parents[2] / "docs/second-machine.md"
 HERE = "127.0.0.2"  # loopback, too, but not localhost to MLflow

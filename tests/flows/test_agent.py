@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import RecordError
-from flows import agent
-from flows.agent import as_markdown, from_markdown, workplace
-from flows.fleet import committed
+from slimderm.components.common.errors import RecordError
+from slimderm.flows.agents import agent
+from slimderm.flows.agents.agent import as_markdown, from_markdown, workplace
+from slimderm.flows.agents.coordinator import committed
 
 
 def git(folder, *arguments):

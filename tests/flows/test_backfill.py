@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.errors import RecordError
-from flows import backfill
+from slimderm.components.common.errors import RecordError
+from slimderm.flows import backfill
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
 

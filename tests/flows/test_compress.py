@@ -1,7 +1,6 @@
 """The step that writes the dataset: goes on after an interruption, rewrites what changed."""
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
@@ -10,16 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.dataset.catalog import ingest, write_dataset
-from components.dataset.images import read_image
-from components.dataset.labels import PAPER_CLASSES
-from components.dataset.settings import SyntheticSettings
-from components.dataset.synthetic import write_synthetic
-from components.errors import RecordError
-from components.quality.measure import Reference
-from components.quality.settings import METRICS, QualitySettings
-from flows.compress import compress
-from flows.verify import check
+from slimderm.components.common.errors import RecordError
+from slimderm.components.dataset.catalog import ingest, write_dataset
+from slimderm.components.dataset.images import read_image
+from slimderm.components.dataset.labels import PAPER_CLASSES
+from slimderm.components.dataset.settings import SyntheticSettings
+from slimderm.components.dataset.synthetic import write_synthetic
+from slimderm.components.quality.measure import Reference
+from slimderm.components.quality.settings import METRICS, QualitySettings
+from slimderm.flows.cli.verify import check
+from slimderm.flows.config import layout
+from slimderm.flows.config.choice import StorageChoice
+from slimderm.flows.steps.compress import compress
 
 PARAMS = "record: {workers: 1, cache: cache}\n"
 
@@ -42,7 +43,7 @@ def place(tmp_path, monkeypatch):
 
 
 def choose(folder, **choice):
-    (folder / "data/choice.json").write_text(json.dumps(choice))
+    StorageChoice("fixed", "as asked", **choice, evidence=[]).save(folder / layout.CHOICE)
 
 
 def run(capfd):

@@ -7,7 +7,8 @@ from collections import namedtuple
 
 import pytest
 
-from flows import doctor, repository
+from slimderm.flows.record import dvc_repository as repository
+from slimderm.flows.servers import doctor
 
 
 def test_what_is_installed_here_is_as_the_lock_names_it():

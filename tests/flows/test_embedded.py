@@ -12,8 +12,8 @@ FLOW = """\
 import threading
 import psutil
 from prefect import flow, task
-from flows.embedded import embedded_server
-from flows.runtime import command_line
+from slimderm.flows.servers.embedded import embedded_server
+from slimderm.flows.base.terminal import command_line
 
 def servers():
     return [thread.name for thread in threading.enumerate() if thread.name == "prefect-server"]

@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.compression import codecs
-from components.compression.svd import decompose
-from components.dataset.images import decode_image
-from components.errors import ImageError, ParameterError, WorkerError
-from components.quality.settings import QualitySettings
-from components.quality.sweep import Bench, measure_chunk
-from flows.engines import Chunk, run_chunks
-from flows.params import RecordSettings
+from slimderm.components.common.errors import ImageError, ParameterError, WorkerError
+from slimderm.components.compression import codecs
+from slimderm.components.compression.svd import decompose
+from slimderm.components.dataset.images import decode_image
+from slimderm.components.quality.settings import QualitySettings
+from slimderm.components.quality.sweep import Bench, measure_chunk
+from slimderm.flows.config.params import RecordSettings
+from slimderm.flows.work.chunks import Chunk, run_chunks
 
 ROOT = Path(__file__).parents[2]
 
@@ -180,8 +180,8 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 import test_engines
-from flows.engines import run_chunks
-from flows.params import RecordSettings
+from slimderm.flows.work.chunks import run_chunks
+from slimderm.flows.config.params import RecordSettings
 
 contact, cache, marks, seconds = sys.argv[1:]
 address = json.loads(Path(contact).read_text())["address"]
@@ -237,10 +237,10 @@ def deployed(make_workspace, free_port):
     workspace = make_workspace()
     workspace.run("dvc", "repro", "-q", "sweep")
     workspace.environment |= {"MLFLOW_PORT": free_port(), "PREFECT_PORT": (port := free_port())}
-    workspace.run("python", "-m", "flows.servers", "up")
+    workspace.run("python", "-m", "slimderm.flows.servers.local", "up")
     workspace.environment["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
     yield workspace
-    workspace.run("python", "-m", "flows.servers", "down")
+    workspace.run("python", "-m", "slimderm.flows.servers.local", "down")
 
 
 @pytest.mark.slow

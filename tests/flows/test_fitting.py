@@ -5,16 +5,18 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from components.compression.write import compress_image, target_names, write_file
-from components.dataset.catalog import ingest, read_catalog, write_dataset
-from components.dataset.labels import PAPER_CLASSES
-from components.dataset.settings import SplitSettings, SyntheticSettings
-from components.dataset.splits import split
-from components.dataset.synthetic import write_synthetic
-from flows.examples import LesionSource
-from flows.fitting import Workshop
-from flows.params import Params
-from flows.runtime import write_json
+from slimderm.components.compression.write import compress_image, target_names, write_file
+from slimderm.components.dataset.catalog import ingest, read_catalog, write_dataset
+from slimderm.components.dataset.labels import PAPER_CLASSES
+from slimderm.components.dataset.settings import SplitSettings, SyntheticSettings
+from slimderm.components.dataset.splits import split
+from slimderm.components.dataset.synthetic import write_synthetic
+from slimderm.flows.base.files import write_json
+from slimderm.flows.config.params import Params
+from slimderm.flows.work.sources import LesionSource
+from slimderm.flows.work.training import Trainer
+
+SIZE = {"rule": "fixed", "reason": "as asked"}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def made(tmp_path_factory):
     write_dataset(ingest(source, classes=PAPER_CLASSES), source, None, raw)
     catalog = read_catalog(raw)
     split(catalog, SplitSettings()).frame.to_csv(folder / "data/splits.csv", index=False)
-    write_json(folder / "data/resize/choice.json", {"height": 24, "width": 16})
+    write_json(folder / "data/resize/choice.json", SIZE | {"height": 24, "width": 16})
     target, rows = folder / "data/compressed", []
     for image, name in zip(
         catalog.itertuples(), target_names(list(catalog["file"]), codec="jpeg"), strict=True
@@ -46,7 +48,7 @@ def keys(made, monkeypatch):
         params = Params()
         params = replace(params, train=replace(params.train, **train))
         return [
-            Workshop(params, "lenet5", LesionSource(params, variant)).key
+            Trainer(params, "lenet5", LesionSource(params, variant)).key
             for variant in ("original", "compressed")
         ]
 
@@ -62,7 +64,7 @@ def test_the_same_work_has_the_same_key_and_each_variant_its_own(keys):
 def test_other_weights_of_the_same_name_are_another_training(keys, made):
     def find():
         source = LesionSource(Params(), "original")
-        return Workshop(Params(), "vgg16", source, weights="weights.h5").key
+        return Trainer(Params(), "vgg16", source, weights="weights.h5").key
 
     (made / "weights.h5").write_bytes(b"one")
     before = find()
@@ -73,9 +75,9 @@ def test_other_weights_of_the_same_name_are_another_training(keys, made):
 
 def test_another_input_size_changes_both_keys(keys, made):
     before = keys()
-    write_json(made / "data/resize/choice.json", {"height": 32, "width": 16})
+    write_json(made / "data/resize/choice.json", SIZE | {"height": 32, "width": 16})
     after = keys()
-    write_json(made / "data/resize/choice.json", {"height": 24, "width": 16})
+    write_json(made / "data/resize/choice.json", SIZE | {"height": 24, "width": 16})
     assert not set(before) & set(after)
     assert keys() == before
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from prefect.states import Completed, Scheduled
 
-from components.errors import TransferError
-from flows import fleet
-from flows.agent import as_markdown
+from slimderm.components.common.errors import TransferError
+from slimderm.flows.agents import coordinator as fleet
+from slimderm.flows.agents.agent import as_markdown
 
 STAGE = "train@lenet5"
 

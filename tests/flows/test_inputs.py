@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.errors import RecordError
-from flows import inputs, ledger, versions
-from flows.inputs import check_inputs, steady_inputs
+from slimderm.components.common.errors import RecordError
+from slimderm.flows.record import data_versions as versions
+from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.record import inputs
+from slimderm.flows.record.inputs import check_inputs, steady_inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
 
@@ -104,7 +106,7 @@ def test_what_is_not_recorded_or_not_there_is_left_to_dvc():
 
 def test_parameters_or_code_edited_meanwhile_are_not_recorded(tmp_path):
     Path("params.yaml").write_text("train: {epochs: 2, seed: 1}\nsplit: {seed: 0}")
-    described = {"cmd": "echo", "params": ["train", "split.seed"], "deps": ["flows/split.py"]}
+    described = {"cmd": "echo", "params": ["train", "split.seed"], "deps": ["flows/steps/split.py"]}
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"split": described}}))
     with steady_inputs("split"):
         Path("params.yaml").write_text("train: {seed: 1, epochs: 2}\nsplit: {seed: 0, test: 5}")
@@ -117,10 +119,10 @@ def test_parameters_or_code_edited_meanwhile_are_not_recorded(tmp_path):
 
 
 def test_an_edited_source_is_not_recorded(monkeypatch):
-    described = {"cmd": "echo", "deps": ["flows/split.py", "components/dataset"]}
+    described = {"cmd": "echo", "deps": ["flows/steps/split.py", "components/dataset"]}
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"split": described}}))
     seen = iter(["a", "b", "a", "c"])
-    monkeypatch.setattr(inputs, "code_hash", lambda place: next(seen))
+    monkeypatch.setattr(inputs, "sources_hash", lambda place: next(seen))
     found = pytest.raises(RecordError, match=r"other components/dataset at its end")
     with found, steady_inputs("split"):
         pass

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import RecordError
-from flows import ledger
+from slimderm.components.common.errors import RecordError
+from slimderm.flows.record import dvc_lock as ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
 

@@ -22,7 +22,7 @@ TESTS = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def workspace(make_workspace):
     workspace = make_workspace()
-    workspace.run("python", "-m", "flows.synthesize")
+    workspace.run("python", "-m", "slimderm.flows.steps", "synthesize")
     (workspace.folder / "own").mkdir()
     shutil.move(workspace.folder / "data/source", workspace.folder / "own/dataset")
     return workspace

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.errors import ParameterError
-from flows.params import Params, read_params, recorded_by
-from flows.recipe import apply
-from flows.registry_settings import read_registry
+from slimderm.components.common.errors import ParameterError
+from slimderm.flows.config.params import Params, read_params, recorded_by
+from slimderm.flows.config.recipes import apply
+from slimderm.flows.config.registry_policy import read_registry
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,7 +117,7 @@ def test_a_recipe_leaves_quotes_where_braces_need_them(tmp_path):
 
 def test_parameters_are_read_without_the_libraries_that_use_them():
     heavy = {"cv2", "keras", "mlflow", "networkx", "numba", "pandas", "scipy", "tensorflow"}
-    script = f"import sys, flows.pipeline; print(*sorted({heavy!r} & set(sys.modules)))"
+    script = f"import sys, slimderm.flows.pipeline; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

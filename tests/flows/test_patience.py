@@ -9,8 +9,8 @@ from prefect.logging import disable_run_logger
 from prefect.states import Failed
 from prefect.task_engine import TaskRunTimeoutError
 
-from components.errors import ImageError, RecordError, TransferError
-from flows import patience
+from slimderm.components.common.errors import ImageError, RecordError, TransferError
+from slimderm.flows.base import retry as patience
 
 
 @pytest.fixture(autouse=True)

@@ -9,19 +9,21 @@ import pandas as pd
 import pytest
 import yaml
 
-from components.pruning.carve import LOG
-from components.pruning.log import replay
-from flows.compress import compress
-from flows.examples import LesionSource
-from flows.fitting import Workshop
-from flows.ingest import ingest_dataset
-from flows.params import read_params
-from flows.prune import prune
-from flows.runtime import read_json, write_json
-from flows.split import split_lesions
-from flows.study import study
-from flows.synthesize import synthesize
-from flows.tracking import Tracker
+from slimderm.components.pruning.replay import replay
+from slimderm.components.pruning.steps import LOG
+from slimderm.flows.base.files import read_json, write_json
+from slimderm.flows.config import layout
+from slimderm.flows.config.choice import InputSize, StorageChoice
+from slimderm.flows.config.params import read_params
+from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.steps.compress import compress
+from slimderm.flows.steps.ingest import ingest_dataset
+from slimderm.flows.steps.prune import prune
+from slimderm.flows.steps.split import split_lesions
+from slimderm.flows.steps.study import study
+from slimderm.flows.steps.synthesize import synthesize
+from slimderm.flows.work.sources import LesionSource
+from slimderm.flows.work.training import Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -43,15 +45,15 @@ def workspace(tmp_path_factory):
     """A few lesions, compressed, and the network trained on them unpruned."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "params.yaml").write_text(PARAMS)
-    write_json(folder / "data/choice.json", {"k": 5, "codec": "jpeg", "quality": 90})
-    write_json(folder / "data/resize/choice.json", {"height": 24, "width": 24})
+    StorageChoice("fixed", "as asked", 5, "jpeg", 90, []).save(folder / layout.CHOICE)
+    InputSize("fixed", "as asked", 24, 24).save(folder / layout.INPUT_SIZE)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.chdir(folder)
         for step in (synthesize, ingest_dataset, split_lesions, compress):
             step.fn()
-        workshop = Workshop(read_params(), "lenet5", LesionSource(read_params(), "compressed"))
-        unpruned = workshop.tested(workshop.fit("unpruned")).full_record
+        trainer = Trainer(read_params(), "lenet5", LesionSource(read_params(), "compressed"))
+        unpruned = trainer.tested(trainer.fit("unpruned")).full_record
         write_json(folder / "models/lenet5/baseline/original/record.json", unpruned)
         yield folder
 

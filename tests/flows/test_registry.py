@@ -13,13 +13,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from components.errors import IncomparableError, RecordError
-from flows import pipeline, promote, review
-from flows import registry as registering
-from flows import reviewer as reviewing
-from flows.params import RecordSettings
-from flows.registry import GATES, UNSEEN, Registry
-from flows.tracking import Tracker, make_database
+from slimderm.components.common.errors import IncomparableError, RecordError
+from slimderm.flows import pipeline
+from slimderm.flows.config.params import RecordSettings
+from slimderm.flows.record import registry as registering
+from slimderm.flows.record.mlflow_store import Tracker, make_database
+from slimderm.flows.record.registry import GATES, UNSEEN, Registry
+from slimderm.flows.work import promotion as promote
+from slimderm.flows.work import reviewer as reviewing
+from slimderm.flows.work import reviewing as review
 
 CLASSES = ("melanoma", "nevus")
 SIZE = (4, 5)
@@ -359,11 +361,11 @@ def test_the_unpruned_network_stands_in_for_a_champion_that_cannot_be_compared(
 
 
 @pytest.mark.parametrize(
-    ("split", "fitted"),
+    ("split", "trained"),
     [("now", ["1", "4", "7", "10"]), ("swapped", ["1", "4"])],
 )
 def test_calibration_is_fitted_on_lesions_that_the_version_was_not_trained_on(
-    record, reviewer, monkeypatch, split, fitted
+    record, reviewer, monkeypatch, split, trained
 ):
     asked = []
     predict = reviewer._probabilities
@@ -375,7 +377,7 @@ def test_calibration_is_fitted_on_lesions_that_the_version_was_not_trained_on(
     version = train(record, CLASSES, split)
     reviewer.review(version, None)
     rows = [rows for name, rows in asked if (rows["part"] == "validation").all()]
-    assert [list(each["lesion_id"]) for each in rows] == [fitted]
+    assert [list(each["lesion_id"]) for each in rows] == [trained]
 
 
 def test_a_split_that_comes_back_is_judged_anew(record, reviewer, tmp_path):

@@ -8,11 +8,13 @@ import keras
 import pandas as pd
 import pytest
 
-from flows.lineage import made_of
-from flows.params import RecordSettings
-from flows.runs import lineage, record_files, record_folder
-from flows.runtime import write_json
-from flows.tracking import Tracker
+from slimderm.flows.base.files import write_json
+from slimderm.flows.config import layout
+from slimderm.flows.config.choice import StorageChoice
+from slimderm.flows.config.params import RecordSettings
+from slimderm.flows.record.lineage import made_of
+from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.runs import lineage, record_files, record_folder
 
 
 def git(*arguments):
@@ -114,7 +116,7 @@ def test_the_baseline_from_which_pruning_starts_stays_the_baselines_run(training
 
 def test_a_training_carries_what_it_was_asked_for_and_what_led_to_it(training, folder):
     (folder / "params.yaml").write_text("train: {epochs: 3, seed: 7}\nprune: {factors: [25]}\n")
-    write_json(folder / "data/choice.json", {"k": 40, "codec": "jpeg", "quality": 95, "rule": "x"})
+    StorageChoice("x", "", 40, "jpeg", 95, []).save(folder / layout.CHOICE)
     write_json(folder / "step/made.json", {"mlflow.source.git.commit": "then", "dvc.raw": "old"})
     tags, _ = training("R1", {"verdict": VERDICT})
     assert (tags["mlflow.source.git.commit"], tags["dvc.raw"]) == ("then", "old")

@@ -7,16 +7,9 @@ import httpx
 import pytest
 import requests
 
-from flows.runtime import (
-    cached,
-    code_hash,
-    command_line,
-    content_key,
-    file_hash,
-    quiet_stderr,
-    replacing,
-    write_json,
-)
+from slimderm.components.common.cache import cached, content_key, replacing
+from slimderm.flows.base.files import file_hash, sources_hash, write_json
+from slimderm.flows.base.terminal import command_line, quiet_stderr
 
 
 def test_replacing_leaves_the_old_folder_when_the_block_fails(tmp_path):
@@ -80,7 +73,7 @@ def test_cached_keeps_nothing_of_a_failed_attempt(tmp_path):
 
 def test_a_killed_producer_leaves_nothing_that_looks_finished(tmp_path):
     script = (
-        "import os, signal, sys; from flows.runtime import cached\n"
+        "import os, signal, sys; from slimderm.components.common.cache import cached\n"
         "cached(sys.argv[1], 'abcd', lambda f: ((f / 'x').write_text('half'), "
         "os.kill(os.getpid(), signal.SIGKILL)))"
     )
@@ -99,12 +92,13 @@ def test_content_key_ignores_order_and_sees_every_value():
     assert content_key(a=1) != content_key(b=1)
 
 
-def test_code_hash_tells_packages_apart():
-    assert code_hash("components/dataset") == code_hash("components/dataset")
-    assert code_hash("components/dataset") != code_hash("components/quality")
-    assert code_hash("components/dataset", "components/seeding.py") != code_hash(
-        "components/dataset"
-    )
+def test_a_hash_of_sources_tells_folders_apart(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.py").write_text(name)
+    assert sources_hash(tmp_path / "one") == sources_hash(tmp_path / "one")
+    assert sources_hash(tmp_path / "one") != sources_hash(tmp_path / "two")
+    assert sources_hash(tmp_path / "one/a.py") != sources_hash(tmp_path / "two/a.py")
 
 
 def test_write_json_is_stable(tmp_path):

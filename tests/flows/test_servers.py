@@ -9,9 +9,10 @@ import sys
 import psutil
 import pytest
 
-from components.errors import SlimDermError
-from flows import doctor, servers
-from flows.service import Service
+from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.servers import doctor
+from slimderm.flows.servers import local as servers
+from slimderm.flows.servers.service import Service
 
 # They outlive the object that started them, as under `make up`.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")

@@ -1,82 +1,73 @@
 """dvc.yaml against the code: a stage that leaves out code it runs would go stale in silence."""
 
-import pkgutil
 import typing
 from pathlib import Path
 
-import grimp
 import pytest
 import yaml
 from prefect import Flow
 
-from flows.pipeline import StepName
-from flows.steps import STEPS
+from slimderm.flows.base.code import ROOT, code_behind, code_hash, source_of
+from slimderm.flows.pipeline import StepName
+from slimderm.flows.steps.table import STAGES
 
-ROOT = Path(__file__).parents[2]
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-# What records a step or prints about it, and what holds no computation.
-WIRING = {
-    "flows.params",
-    "flows.sections",
-    "flows.registry_settings",
-    "flows.steps",
-    "flows.inputs",
-    "flows.runtime",
-    "flows.patience",
-    "flows.ledger",
-    "flows.repository",
-    "flows.versions",
-    "flows.tracking",
-    "flows.runs",
-    "flows.engines",
-}
-PLAIN = {"components.errors", "components.settings", "components"}
+DESCRIBED = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PACKAGES = {"slimderm", "slimderm.components", "slimderm.flows"}
 
 
-def stage_of(name):
-    return STAGES[name].get("do", STAGES[name])
-
-
-@pytest.fixture(scope="module")
-def graph():
-    return grimp.build_graph("flows", "components", cache_dir=None)
-
-
-def code_behind(graph, module):
-    """Modules that a step runs: its own imports, followed through everything but the wiring."""
-    seen, waiting = set(), [module]
-    while waiting:
-        current = waiting.pop()
-        if current in seen or current in WIRING | PLAIN:
-            continue
-        seen.add(current)
-        waiting += graph.find_modules_directly_imported_by(current)
-    return seen
-
-
-def covered(module, deps):
-    place = Path(*module.split("."))
-    return any(Path(dep) in (place, place.with_suffix(".py"), *place.parents) for dep in deps)
+def described(name):
+    return DESCRIBED[name].get("do", DESCRIBED[name])
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_every_module_a_stage_runs_is_among_its_deps(graph, name):
-    deps = stage_of(name)["deps"]
-    missing = {m for m in code_behind(graph, f"flows.{name}") if not covered(m, deps)}
-    assert not missing
+def test_every_module_a_stage_runs_is_among_its_deps(name):
+    deps = [ROOT / dep for dep in described(name)["deps"]]
+    files = {source_of(m) for m in code_behind(f"slimderm.flows.steps.{name}")}
+    files = {file for file in files if file.name != "__init__.py"}
+    assert files
+    assert not [file for file in files if not {file, *file.parents} & set(deps)]
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_every_dependency_on_code_exists(name):
-    for dep in stage_of(name)["deps"]:
-        if dep.startswith(("components", "flows")):
-            assert (ROOT / dep).exists(), dep
+def test_every_dependency_on_code_is_there_and_used(name):
+    files = {source_of(m) for m in code_behind(f"slimderm.flows.steps.{name}")}
+    used = {path for file in files for path in (file, *file.parents)}
+    for dep in described(name)["deps"]:
+        if dep.startswith(("components", "flows")) and dep != "flows/record/registry.py":
+            assert ROOT / dep in used, dep
 
 
-def test_every_stage_is_a_step_and_runs_its_own_module():
-    assert set(STEPS) == set(STAGES) == set(typing.get_args(StepName))
-    for name in STAGES:
-        assert stage_of(name)["cmd"].split()[:3] == ["python", "-m", f"flows.{name}"]
-        step = pkgutil.resolve_name(STEPS[name])
-        assert isinstance(step, Flow)
-        assert step.fn.__module__ == f"flows.{name}"
+def test_every_stage_is_described_and_runs_by_its_name():
+    assert set(STAGES) == set(DESCRIBED) == set(typing.get_args(StepName))
+    for name, stage in STAGES.items():
+        assert described(name)["cmd"].split()[:4] == ["python", "-m", "slimderm.flows.steps", name]
+        flow = stage.load()
+        assert isinstance(flow, Flow)
+        assert flow.fn.__module__ == f"slimderm.flows.steps.{name}"
+
+
+def test_what_records_a_result_is_not_the_code_behind_it():
+    behind = code_behind("slimderm.flows.steps.train")
+    assert "slimderm.flows.work.training" in behind
+    assert "slimderm.components.model_graph.cost" in behind  # imported inside a function
+    assert not [m for m in behind if m.startswith(("slimderm.flows.record", "slimderm.flows.base"))]
+    assert "slimderm.components.pruning.pruner" not in behind
+
+
+def test_the_hash_of_code_changes_with_what_it_imports(monkeypatch):
+    """A baseline's record holds the cost model's figures: a changed cost model makes it anew."""
+    before = code_hash("slimderm.flows.work.training")
+    assert before == code_hash("slimderm.flows.work.training")
+    assert before != code_hash("slimderm.flows.work.step_runner")
+    cost = source_of("slimderm.components.model_graph.cost")
+    from slimderm.flows.base import code
+
+    real = code.file_hash
+    monkeypatch.setattr(code, "file_hash", lambda p: "other" if Path(p) == cost else real(p))
+    assert before != code_hash("slimderm.flows.work.training")
+    assert code_hash("slimderm.flows.work.compression") == _unchanged(monkeypatch, code, real)
+
+
+def _unchanged(monkeypatch, code, real):
+    monkeypatch.setattr(code, "file_hash", real)
+    return code_hash("slimderm.flows.work.compression")

@@ -5,9 +5,9 @@ import sys
 import boto3
 import pytest
 
-from components.errors import ParameterError, RecordError
-from flows import versions
-from flows.store import bucket_and_prefix, check_bucket, main
+from slimderm.components.common.errors import ParameterError, RecordError
+from slimderm.flows.record import data_versions as versions
+from slimderm.flows.record.s3 import bucket_and_prefix, check_bucket, main
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_what_is_neither_an_s3_address_nor_a_folder_is_no_remote(monkeypatch, ur
 
 
 def test_every_address_on_the_command_line_is_checked(tmp_path):
-    command = [sys.executable, "-m", "flows.store", str(tmp_path), "s3:/artifacts"]
+    command = [sys.executable, "-m", "slimderm.flows.record.s3", str(tmp_path), "s3:/artifacts"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "received 's3:/artifacts'" in " ".join((done.stdout + done.stderr).split())

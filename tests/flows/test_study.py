@@ -40,7 +40,7 @@ def trainings(workspace):
 def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(make_workspace, tiny):
     workspace = make_workspace(tiny.replace("studies: {}\n", STUDY))
     workspace.repro("compress", "split", "resize")
-    with workspace.start("python", "-m", "flows.study", "ways") as process:
+    with workspace.start("python", "-m", "slimderm.flows.steps", "study", "ways") as process:
         deadline = time.monotonic() + 200
         while len(trainings(workspace)) < 3:
             assert process.poll() is None, process.stdout.read()
@@ -116,7 +116,7 @@ studies:
     fine_tune_epochs: 1
 """
     workspace = make_workspace(tiny.replace("studies: {}\n", study))
-    workspace.run("python", "-m", "flows.study", "cifar")
+    workspace.run("python", "-m", "slimderm.flows.steps", "study", "cifar")
     runs = pd.read_csv(workspace.folder / "data/studies/cifar/runs.csv")
     assert runs["num_parameters"].iloc[1] < 0.02 * runs["num_parameters"].iloc[0]
     assert "melanoma_sensitivity" not in runs

@@ -5,14 +5,14 @@ import json
 import pandas as pd
 import pytest
 
-from components.dataset.catalog import ingest, read_catalog, write_dataset
-from components.dataset.labels import PAPER_CLASSES
-from components.dataset.settings import SyntheticSettings
-from components.dataset.strata import stratified_order
-from components.dataset.synthetic import write_synthetic
-from components.quality.choice import choose_k
-from components.quality.settings import ChooseSettings
-from flows.sweep import sweep_ranks
+from slimderm.components.dataset.catalog import ingest, read_catalog, write_dataset
+from slimderm.components.dataset.labels import PAPER_CLASSES
+from slimderm.components.dataset.settings import SyntheticSettings
+from slimderm.components.dataset.strata import stratified_order
+from slimderm.components.dataset.synthetic import write_synthetic
+from slimderm.components.quality.choice import choose_k
+from slimderm.components.quality.settings import ChooseSettings
+from slimderm.flows.steps.sweep import sweep_ranks
 
 PARAMS = """
 compress: {{ranks: [2, 6, 20, 40]}}

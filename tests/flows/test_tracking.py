@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import RecordError
-from flows.params import RecordSettings
-from flows.registry import Registry
-from flows.runtime import without_password
-from flows.tracking import Tracker
+from slimderm.components.common.errors import RecordError
+from slimderm.flows.base.terminal import without_password
+from slimderm.flows.config.params import RecordSettings
+from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.registry import Registry
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.errors import RecordError, TransferError
-from flows import ledger, versions
+from slimderm.components.common.errors import RecordError, TransferError
+from slimderm.flows.record import data_versions as versions
+from slimderm.flows.record import dvc_lock as ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
 

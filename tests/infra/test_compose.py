@@ -9,7 +9,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from flows.deployments import HEARTBEAT_SECONDS
+from slimderm.flows.agents.deployments import HEARTBEAT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 

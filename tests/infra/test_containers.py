@@ -127,9 +127,9 @@ def test_mlflow_lets_nobody_in_without_a_password_nor_pages_of_other_addresses(m
 
 
 RECORD = """
-from flows.params import read_params
-from flows.registry import Registry
-from flows.tracking import Tracker
+from slimderm.flows.config.params import read_params
+from slimderm.flows.record.registry import Registry
+from slimderm.flows.record.mlflow_store import Tracker
 
 tracker = Tracker(read_params().record)
 registry, client = Registry(tracker), tracker.client

@@ -37,7 +37,7 @@ def test_a_gpu_machine_stays_one_whatever_sets_up_anew(make, tmp_path):
 
 def test_an_agent_is_given_one_gpu(make):
     assert (
-        "CUDA_VISIBLE_DEVICES=1 python -m flows.servers agent"
+        "CUDA_VISIBLE_DEVICES=1 python -m slimderm.flows.servers.local agent"
         in make("-n", "agent", "GPU=1").stdout
     )
     assert "CUDA_VISIBLE_DEVICES" not in make("-n", "agent").stdout

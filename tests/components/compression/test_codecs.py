@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 from skimage import metrics
 
-from components.compression import codecs
-from components.compression.settings import CODEC_NAMES, CompressSettings
-from components.errors import ImageError, ParameterError
+from slimderm.components.common.errors import ImageError, ParameterError
+from slimderm.components.compression import codecs
+from slimderm.components.compression.settings import CODEC_NAMES, CompressSettings
 
 IMAGE = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8), (80, 60))
 

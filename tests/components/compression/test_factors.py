@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from components.compression.factors import pack, step_of
-from components.compression.svd import decompose
-from components.dataset.factors import HEAD, MAGIC, read_header, unpack
-from components.dataset.images import decode_image
-from components.errors import ImageError, ParameterError
+from slimderm.components.common.errors import ImageError, ParameterError
+from slimderm.components.compression.factors import pack, step_of
+from slimderm.components.compression.svd import decompose
+from slimderm.components.dataset.factors import HEAD, MAGIC, read_header, unpack
+from slimderm.components.dataset.images import decode_image
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
 FOUND = decompose(IMAGE)

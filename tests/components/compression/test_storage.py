@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.compression.storage import attribute, compression_ratio, storage_saved
-from components.errors import ParameterError
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.compression.storage import attribute, compression_ratio, storage_saved
 
 sizes = st.floats(1, 1e12)
 

@@ -4,8 +4,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from components.compression.svd import decompose, is_full_rank
-from components.errors import ImageError, ParameterError
+from slimderm.components.common.errors import ImageError, ParameterError
+from slimderm.components.compression.svd import decompose, is_full_rank
 
 shapes = st.tuples(st.integers(1, 14), st.integers(1, 14), st.just(3))
 images = hnp.arrays(np.uint8, shapes)

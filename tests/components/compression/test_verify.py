@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from components.compression.verify import verify
-from components.errors import SchemaError
+from slimderm.components.common.errors import SchemaError
+from slimderm.components.compression.verify import verify
 
 
 @pytest.fixture

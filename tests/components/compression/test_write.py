@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.compression import codecs
-from components.compression.svd import decompose
-from components.compression.write import compress_image, target_names, write_file
-from components.dataset.images import decode_image
-from components.errors import ImageError, ParameterError
+from slimderm.components.common.errors import ImageError, ParameterError
+from slimderm.components.compression import codecs
+from slimderm.components.compression.svd import decompose
+from slimderm.components.compression.write import compress_image, target_names, write_file
+from slimderm.components.dataset.images import decode_image
 
 
 def picture(seed=0, height=20, width=28):

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.dataset import download
-from components.dataset.sources import Source
+from slimderm.components.dataset import download
+from slimderm.components.dataset.sources import Source
 
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 

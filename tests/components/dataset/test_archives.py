@@ -3,8 +3,8 @@ import zipfile
 
 import pytest
 
-from components.dataset.archives import unpack_safely
-from components.errors import DownloadError
+from slimderm.components.common.errors import DownloadError
+from slimderm.components.dataset.archives import unpack_safely
 
 
 def make(path, entries):

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.dataset.catalog import check_files, ingest, read_catalog, write_dataset
-from components.dataset.labels import PAPER_CLASSES
-from components.errors import RecordError, SchemaError
+from slimderm.components.common.errors import RecordError, SchemaError
+from slimderm.components.dataset.catalog import check_files, ingest, read_catalog, write_dataset
+from slimderm.components.dataset.labels import PAPER_CLASSES
 
 
 def run(folder, **more):

@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from components.dataset.cifar import read_cifar100
-from components.errors import SchemaError
+from slimderm.components.common.errors import SchemaError
+from slimderm.components.dataset.cifar import read_cifar100
 
 
 class Hostile:

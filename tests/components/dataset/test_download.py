@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.dataset import download as module
-from components.dataset.download import download
-from components.errors import DownloadError
+from slimderm.components.common.errors import DownloadError
+from slimderm.components.dataset import download as module
+from slimderm.components.dataset.download import download
 
 DATA = bytes(range(256)) * 4000  # about 1 MB
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from components.dataset.catalog import ingest
-from components.dataset.download import fetch_dataset
-from components.dataset.labels import PAPER_CLASSES
-from components.dataset.sources import OFFICIAL, fetch_facts
-from components.errors import DownloadError
+from slimderm.components.common.errors import DownloadError
+from slimderm.components.dataset.catalog import ingest
+from slimderm.components.dataset.download import fetch_dataset
+from slimderm.components.dataset.labels import PAPER_CLASSES
+from slimderm.components.dataset.sources import OFFICIAL, fetch_facts
 
 
 def zipped(files):

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from components.dataset.images import decode_image, load_images, read_image, resize
-from components.errors import ImageError
+from slimderm.components.common.errors import ImageError
+from slimderm.components.dataset.images import decode_image, load_images, read_image, resize
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from components.dataset.images import decode_image
-from components.dataset.jxl import CODESTREAM, CONTAINER, is_jxl, read_size
-from components.errors import ImageError
+from slimderm.components.common.errors import ImageError
+from slimderm.components.dataset.images import decode_image
+from slimderm.components.dataset.jxl import CODESTREAM, CONTAINER, is_jxl, read_size
 
 
 def encoded(height, width, **options):

@@ -1,7 +1,7 @@
 import pytest
 
-from components.dataset.labels import PAPER_CLASSES, class_names, diagnosis_to_class
-from components.errors import ParameterError
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.dataset.labels import PAPER_CLASSES, class_names, diagnosis_to_class
 
 
 def test_the_papers_classes():

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.dataset.metadata import (
+from slimderm.components.common.errors import SchemaError
+from slimderm.components.dataset.metadata import (
     REQUIRED_COLUMNS,
     check_rows,
     read_metadata,
     unknown_metadata,
 )
-from components.errors import SchemaError
 
 HEADER = ",".join(REQUIRED_COLUMNS)
 SOUND = "L1,ISIC_1,nv,histo,50.0,male,back"

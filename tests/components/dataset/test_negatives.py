@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.dataset.catalog import ingest, read_catalog, write_dataset
-from components.dataset.labels import PAPER_CLASSES
-from components.dataset.metadata import REQUIRED_COLUMNS
-from components.errors import ParameterError, SchemaError
+from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.dataset.catalog import ingest, read_catalog, write_dataset
+from slimderm.components.dataset.labels import PAPER_CLASSES
+from slimderm.components.dataset.metadata import REQUIRED_COLUMNS
 
 
 @pytest.fixture

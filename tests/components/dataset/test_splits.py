@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.dataset.settings import SplitSettings
-from components.dataset.splits import check_no_leak, split
-from components.errors import LeakError, SchemaError
+from slimderm.components.common.errors import LeakError, SchemaError
+from slimderm.components.dataset.settings import SplitSettings
+from slimderm.components.dataset.splits import check_no_leak, split
 
 COLUMNS = ["image_id", "lesion_id", "label", "sha256"]
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.dataset.strata import stratified_order
+from slimderm.components.dataset.strata import stratified_order
 
 
 @given(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=120), st.integers(0, 9))

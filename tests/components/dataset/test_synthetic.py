@@ -9,12 +9,12 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from components.dataset.catalog import ingest
-from components.dataset.images import read_image
-from components.dataset.labels import DIAGNOSES, PAPER_CLASSES
-from components.dataset.settings import SyntheticSettings
-from components.dataset.synthetic import write_synthetic
-from components.errors import ParameterError
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.dataset.catalog import ingest
+from slimderm.components.dataset.images import read_image
+from slimderm.components.dataset.labels import DIAGNOSES, PAPER_CLASSES
+from slimderm.components.dataset.settings import SyntheticSettings
+from slimderm.components.dataset.synthetic import write_synthetic
 
 SMALL = SyntheticSettings(num_lesions=120, num_negatives=12, height=48, width=64, seed=3)
 

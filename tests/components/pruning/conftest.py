@@ -14,7 +14,7 @@ def halved():
 
     def choose(graph, *, seed=0):
         random = np.random.default_rng(seed)
-        keep = np.ones(graph.num_bundles, bool)
+        keep = np.ones(graph.num_coupled, bool)
         for group in graph.groups:
             free = group.bundles[group.free]
             if len(free) > 1:
@@ -30,7 +30,7 @@ def small():
     import keras
     from keras import layers
 
-    from components.pruning.proof import randomise
+    from slimderm.components.pruning.proof import randomise
 
     def make(seed=0):
         image = keras.Input((8, 8, 3), name="image")

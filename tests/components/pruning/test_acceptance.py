@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from components.errors import ParameterError
-from components.pruning.acceptance import ACCEPTANCE, Bars, get
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.pruning.acceptance import ACCEPTANCE, Thresholds, get
 
 GOOD = {
     "train_accuracy": 0.90,
@@ -15,7 +15,7 @@ GOOD = {
     "test_recall": 0.70,
 }
 BASELINE = {**GOOD, "test_accuracy": 0.72, "test_precision": 0.71, "test_recall": 0.60}
-BARS = Bars()
+BARS = Thresholds()
 
 
 @pytest.mark.parametrize("name", ACCEPTANCE)
@@ -73,7 +73,7 @@ def test_relative_keeps_the_bar_where_the_baseline_is_far_above_it() -> None:
 
 
 def test_bars_are_parameters() -> None:
-    shallow = Bars(validation=0.75)
+    shallow = Thresholds(validation=0.75)
     metrics = {**GOOD, "validation_accuracy": 0.75, "validation_precision": 0.75}
     assert get("validation")(metrics, {}, shallow).accepted
     assert not get("validation")(metrics, {}, BARS).accepted
@@ -89,10 +89,10 @@ def test_missing_metrics_and_unknown_arms_are_errors() -> None:
 def test_relative_lowers_no_bar_below_the_floor() -> None:
     relative = get("relative")
     chance = dict.fromkeys(GOOD, 0.25)
-    bars = Bars(relative_floor=0.5)
-    refused = relative(chance, chance, bars)
+    thresholds = Thresholds(relative_floor=0.5)
+    refused = relative(chance, chance, thresholds)
     assert not refused.accepted
     assert "less 0.02, but not below 0.5" in refused.reason
-    assert relative(dict.fromkeys(chance, 0.5), chance, bars).accepted
-    low = Bars(validation=0.4, relative_floor=0.5)
+    assert relative(dict.fromkeys(chance, 0.5), chance, thresholds).accepted
+    low = Thresholds(validation=0.4, relative_floor=0.5)
     assert "validation_accuracy 0.2500 < 0.4000" in relative(chance, chance, low).reason

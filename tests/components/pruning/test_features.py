@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from components.errors import ParameterError
-from components.pruning.features import activation_maps, filter_images
-from components.pruning.grad_cam import WORTH_COMPILING, grad_cam
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.inspection.features import activation_maps, filter_images
+from slimderm.components.inspection.grad_cam import WORTH_COMPILING, grad_cam
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from components.errors import ParameterError
-from components.pruning.graph import trace
-from components.pruning.proof import deviation, randomise
-from components.pruning.pruner import prune
-from components.pruning.surgery import remove
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.graph import trace
+from slimderm.components.pruning.proof import deviation, randomise
+from slimderm.components.pruning.pruner import prune
+from slimderm.components.pruning.surgery import remove
 
 
 def groups(model):
@@ -76,7 +76,7 @@ def test_channels_that_were_moved_are_followed_until_two_axes_meet():
     both = layers.Flatten(name="flat")(layers.Dense(7, name="b")(moved))
     model = keras.Model(inputs, layers.Dense(2, name="out")(both))
     assert groups(model) == {("a",): (5, 0), ("b",): (7, 0), ("out",): (2, 0)}
-    assert [wall.path for wall in trace(model).walls] == ["flat"]
+    assert [barrier.path for barrier in trace(model).barriers] == ["flat"]
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -139,16 +139,16 @@ def test_what_is_not_known_is_a_wall_and_has_a_name(kind):
     image = keras.Input((4, 4, 3))
     x = layers.Conv2D(6, 1, name="before")(image)
     x = layers.Conv2D(6, 1, name="near")(x)
-    wall = WALLS[kind]()
-    x = wall(x)
+    barrier = WALLS[kind]()
+    x = barrier(x)
     x = layers.Conv3D(4, 1)(x) if len(x.shape) == 5 else layers.Conv2D(4, 1, name="after")(x)
     model = keras.Model(image, layers.Dense(2, name="out")(layers.Flatten()(x)))
     graph = trace(model)
     free = {group.name: bool(group.free.any()) for group in graph.groups}
     assert free["before"]
     assert not free["near"]
-    assert [found.path for found in graph.walls] == [wall.name]
-    assert graph.walls[0].num_bundles == 6
+    assert [found.path for found in graph.barriers] == [barrier.name]
+    assert graph.barriers[0].num_coupled == 6
     if "after" in free:
         assert free["after"]
 
@@ -170,11 +170,11 @@ def with_adapter():
 )
 def test_a_wall_whose_own_channels_could_have_gone_has_a_name(first):
     image = keras.Input((4, 4, 3))
-    wall = first()
-    model = keras.Model(image, layers.Conv2D(2, 1, name="out")(wall(image)))
+    barrier = first()
+    model = keras.Model(image, layers.Conv2D(2, 1, name="out")(barrier(image)))
     report = prune(model, ratio=0.5).report
-    assert [found.path for found in report.walls] == [wall.name]
-    assert f"wall at {wall.name}" in str(report)
+    assert [found.path for found in report.barriers] == [barrier.name]
+    assert f"barrier at {barrier.name}" in str(report)
     assert "its own channels stay" in str(report)
     assert "nothing shrank" in str(report)
 
@@ -183,7 +183,7 @@ def test_a_dense_layer_with_softmax_in_the_middle_is_a_wall():
     inputs = keras.Input((4,))
     x = layers.Dense(5, activation="softmax", name="gate")(inputs)
     model = keras.Model(inputs, layers.Dense(2, name="out")(x))
-    assert [wall.path for wall in trace(model).walls] == ["gate"]
+    assert [barrier.path for barrier in trace(model).barriers] == ["gate"]
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ def test_a_dense_layer_with_softmax_in_the_middle_is_a_wall():
 def test_an_activation_that_is_a_wall_has_its_true_reason(activation, reason):
     inputs = keras.Input((4,))
     x = layers.Dense(5, activation=activation(), name="gate")(inputs)
-    (wall,) = trace(keras.Model(inputs, layers.Dense(2)(x))).walls
-    assert (wall.path, wall.reason) == ("gate", f"activation {reason}")
+    (barrier,) = trace(keras.Model(inputs, layers.Dense(2)(x))).barriers
+    assert (barrier.path, barrier.reason) == ("gate", f"activation {reason}")
 
 
 def test_the_softmax_of_the_classes_is_no_wall_worth_a_word():
@@ -212,7 +212,7 @@ def test_the_softmax_of_the_classes_is_no_wall_worth_a_word():
         for layer in last:
             y = layer(y)
         graph = trace(keras.Model(inputs, y))
-        assert not graph.walls
+        assert not graph.barriers
         assert [bool(group.free.any()) for group in graph.groups] == [True, False]
 
 
@@ -227,7 +227,7 @@ def test_a_wall_at_the_output_that_holds_others_back_has_a_name(kind):
     else:
         last.quantize("int8")
     report = prune(model, ratio=0.5).report
-    assert "wall at out (quantised or with LoRA): 6 channels stay" in str(report)
+    assert "barrier at out (quantised or with LoRA): 6 channels stay" in str(report)
 
 
 def test_a_model_nested_in_two_others_is_refused():
@@ -260,7 +260,7 @@ def test_an_operation_with_several_outputs_is_a_wall():
     one, other = layers.Identity(name="both")([first, second])
     model = keras.Model(image, layers.Conv2D(2, 1)(layers.Concatenate()([one, other])))
     graph = trace(model)
-    assert [wall.path for wall in graph.walls] == ["both"]
+    assert [barrier.path for barrier in graph.barriers] == ["both"]
     assert not any(group.free.any() for group in graph.groups)
 
 
@@ -280,7 +280,7 @@ def test_a_nested_model_takes_its_inputs_by_name(kind):
     x = layers.Dense(4, name="hidden")(BY_NAME[kind](inner, a, b))
     model = keras.Model(inputs, layers.Dense(1, name="out")(x))
     graph = trace(model)
-    keep = np.ones(graph.num_bundles, bool)
+    keep = np.ones(graph.num_coupled, bool)
     keep[graph.producers["b"].labels[1]] = False
     kernel = model.get_layer("hidden").kernel.numpy()
     expected = np.delete(kernel, 4, axis=0)  # behind the three of `second`
@@ -319,7 +319,7 @@ def test_a_nested_model_takes_its_inputs_by_structure(kind, by_keyword):
         model = keras.Model(inputs, layers.Dense(2)(layers.Dense(4)(x)))
         randomise(model, seed=0)
         graph = trace(model)
-        keep = np.ones(graph.num_bundles, bool)
+        keep = np.ones(graph.num_coupled, bool)
         for name, places in {"a": [0, 1], "b": [2, 3], "c": [1]}.items():
             keep[graph.producers[name].labels[places]] = False
         values = np.random.default_rng(0).random((4, 5), "float32")

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from components.errors import ParameterError
-from components.pruning.growth import fit_table, path_table, r_squared
-from components.pruning.widths import Widths
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.pruning.schedules.growth import fit_table, path_table, r_squared
+from slimderm.components.pruning.schedules.widths import Widths
 
 START = {"net": Widths((8, 16), (32, 4))}
 

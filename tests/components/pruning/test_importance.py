@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from components.errors import ParameterError
-from components.pruning.graph import trace
-from components.pruning.importance import CRITERIA, Evidence, importance
-from components.pruning.recipe import CRITERIA as NAMES
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.graph import trace
+from slimderm.components.pruning.criteria import CRITERIA, Evidence, importance
+from slimderm.components.pruning.method import CRITERIA as NAMES
 
 
 def model_of(kernel, *, norm=None):

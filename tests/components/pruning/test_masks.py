@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import ParameterError
-from components.pruning.carve import carve, fresh, maskable, sizes
-from components.pruning.log import replay
-from components.pruning.masks import apply_masks, kernels, magnitude_masks, sparsity
-from components.pruning.recipe import Budget, Cut, Limits, Recipe
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.pruning.masks import apply_masks, kernels, magnitude_masks, sparsity
+from slimderm.components.pruning.method import Budget, Limits, PruningMethod, PruningStep
+from slimderm.components.pruning.replay import replay
+from slimderm.components.pruning.steps import apply_step, fresh, maskable, sizes
 
 
 def test_one_threshold_over_all_kernels_by_numpy(small):
@@ -44,9 +44,9 @@ def test_masks_hold_while_the_model_is_trained_and_nothing_shrinks(small, tmp_pa
 
 
 def test_layers_are_masked_one_after_the_other(small, tmp_path):
-    recipe = Recipe(masks=True, init="inherit", scope="local")
-    first = carve(small(), Cut(total=0.5, layers=("c",)), recipe, tmp_path)
-    second = carve(first, Cut(total=0.5, layers=("d",)), recipe, tmp_path)
+    recipe = PruningMethod(masks=True, init="inherit", scope="local")
+    first = apply_step(small(), PruningStep(total=0.5, layers=("c",)), recipe, tmp_path)
+    second = apply_step(first, PruningStep(total=0.5, layers=("d",)), recipe, tmp_path)
     zeros = {name: float((k.numpy() == 0).mean()) for name, k in kernels(second).items()}
     assert zeros == pytest.approx(
         {"a/kernel": 0, "b/kernel": 0, "c/kernel": 0.5, "d/kernel": 0.5, "out/kernel": 0}
@@ -55,9 +55,11 @@ def test_layers_are_masked_one_after_the_other(small, tmp_path):
 
 
 def test_percentages_count_from_the_weights_that_may_go(small, tmp_path):
-    recipe = Recipe(masks=True, init="inherit", scope="local", limits=Limits(keep=["d", "out"]))
-    first = carve(small(), Cut(percent=50), recipe, tmp_path)
-    second = carve(first, Cut(percent=50), recipe, tmp_path)
+    recipe = PruningMethod(
+        masks=True, init="inherit", scope="local", limits=Limits(keep=["d", "out"])
+    )
+    first = apply_step(small(), PruningStep(percent=50), recipe, tmp_path)
+    second = apply_step(first, PruningStep(percent=50), recipe, tmp_path)
     assert sparsity(second, keep=["d", "out"]) == pytest.approx(0.75, abs=1e-3)
     assert sparsity(second, only=["d", "out"]) == 0
 
@@ -87,11 +89,13 @@ def test_names_ratios_and_budgets_that_make_no_sense_are_refused(small, tmp_path
     with pytest.raises(ParameterError, match="scope"):
         magnitude_masks(small(), 0.5, scope="here")
     with pytest.raises(ParameterError, match="shrinks nothing"):
-        carve(small(), Cut(budget=Budget("bytes", 9)), Recipe(masks=True), tmp_path)
+        apply_step(
+            small(), PruningStep(budget=Budget("bytes", 9)), PruningMethod(masks=True), tmp_path
+        )
     with pytest.raises(ParameterError, match="just one of them"):
-        Cut(percent=50, total=0.5)
+        PruningStep(percent=50, total=0.5)
     with pytest.raises(ParameterError, match="init: received 'old'"):
-        Recipe(init="old")
+        PruningMethod(init="old")
 
 
 def test_where_no_kernel_is_left_masks_are_refused(small):
@@ -109,12 +113,12 @@ def test_where_no_kernel_is_left_masks_are_refused(small):
 
 
 def test_what_is_left_keeps_its_weights_or_starts_anew(small, tmp_path):
-    model, cut = small(), Cut(percent=50)
-    inherited = carve(model, cut, Recipe("l1", init="inherit"), tmp_path)
+    model, cut = small(), PruningStep(percent=50)
+    inherited = apply_step(model, cut, PruningMethod("l1", init="inherit"), tmp_path)
     log = json.loads((tmp_path / "surgery.json").read_text())
     for one, other in zip(replay(model, log).get_weights(), inherited.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    scratch = carve(model, cut, Recipe("l1", init="scratch", seed=3), tmp_path)
+    scratch = apply_step(model, cut, PruningMethod("l1", init="scratch", seed=3), tmp_path)
     assert [w.shape for w in scratch.get_weights()] == [w.shape for w in inherited.get_weights()]
     assert not np.allclose(scratch.get_layer("c").kernel, inherited.get_layer("c").kernel)
     again = fresh(inherited, 3)

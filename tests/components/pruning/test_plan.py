@@ -11,22 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
 
-from components.errors import ParameterError
-from components.pruning import budget as budget_module
-from components.pruning.budget import saved_bytes
-from components.pruning.carve import carve, parameters_left, sizes
-from components.pruning.cost import Costs, multiply_accumulates
-from components.pruning.graph import trace
-from components.pruning.latency import latency
-from components.pruning.plan import Planner, shrinkable, widths
-from components.pruning.pruner import prune
-from components.pruning.recipe import Budget, Cut, Limits, Recipe, matching
-from components.pruning.surgery import remove
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.cost import Costs, multiply_accumulates
+from slimderm.components.model_graph.graph import trace
+from slimderm.components.model_graph.latency import latency
+from slimderm.components.pruning import budget as budget_module
+from slimderm.components.pruning.budget import saved_bytes
+from slimderm.components.pruning.method import Budget, Limits, PruningMethod, PruningStep, matching
+from slimderm.components.pruning.pruner import prune
+from slimderm.components.pruning.selection import Planner, shrinkable, widths
+from slimderm.components.pruning.steps import apply_step, parameters_left, sizes
+from slimderm.components.pruning.surgery import remove
 
 
 def planner(model, **kwargs):
     graph = trace(model)
-    scores = kwargs.pop("scores", np.arange(graph.num_bundles, dtype=float))
+    scores = kwargs.pop("scores", np.arange(graph.num_coupled, dtype=float))
     return Planner(graph, scores, **kwargs)
 
 
@@ -55,7 +55,7 @@ def test_the_least_important_go(small):
 def test_one_threshold_over_all_layers(small):
     model = small()
     graph = trace(model)
-    scores = np.zeros(graph.num_bundles)
+    scores = np.zeros(graph.num_coupled)
     scores[graph.producers["c"].labels] = [1, 2, 3, 4, 5, 6]
     scores[graph.producers["d"].labels] = 10
     scores[graph.producers["a"].labels] = 20
@@ -73,7 +73,7 @@ def test_ratios_can_count_from_what_was_there_once(small):
     once = prune(model, ratio=0.5, criterion="uninformed").model
     graph = trace(once)
     original = {group.name: len(group.bundles) for group in trace(model).groups}
-    plan_of = Planner(graph, np.zeros(graph.num_bundles), original=original)
+    plan_of = Planner(graph, np.zeros(graph.num_coupled), original=original)
     assert left(plan_of, 0.75) == {"a": 2, "b": 2, "c": 1, "d": 2, "out": 3}
     assert left(plan_of, 0.25) == {"a": 4, "b": 4, "c": 3, "d": 5, "out": 3}
 
@@ -85,11 +85,11 @@ def test_layers_cut_one_after_the_other_lose_the_same(scope, tmp_path):
     for index in range(3):
         x = layers.Dense(64, name=f"d{index}")(x)
     model = keras.Model(inputs, layers.Dense(2)(x))
-    recipe = Recipe("random", scope=scope, init="inherit")
+    recipe = PruningMethod("random", scope=scope, init="inherit")
     original = sizes(model, Limits())
     for index in range(3):
-        cut = Cut(total=0.75, layers=(f"d{index}",))
-        model = carve(model, cut, recipe, tmp_path, original=original)
+        cut = PruningStep(total=0.75, layers=(f"d{index}",))
+        model = apply_step(model, cut, recipe, tmp_path, original=original)
     assert [model.get_layer(f"d{index}").units for index in range(3)] == [16] * 3
 
 
@@ -149,7 +149,7 @@ def test_every_layer_keeps_a_channel_even_where_only_some_are_coupled():
     x = layers.Add()([layers.Concatenate()([a, b]), c])
     model = keras.Model(image, layers.Conv2D(1, 1, name="out")(x))
     graph = trace(model)
-    scores = np.ones(graph.num_bundles)
+    scores = np.ones(graph.num_coupled)
     scores[graph.producers["a"].labels] = 0
     found = left(Planner(graph, scores), 0.5)
     assert found == {"a": 1, "b": 3, "c": 4, "out": 1}
@@ -159,7 +159,7 @@ def two_layers(p=10, q=10):
     inputs = keras.Input((5,))
     x = layers.Dense(q, name="q")(layers.Dense(p, name="p")(inputs))
     graph = trace(keras.Model(inputs, layers.Dense(2, name="out")(x)))
-    scores = np.zeros(graph.num_bundles)
+    scores = np.zeros(graph.num_coupled)
     scores[graph.producers["p"].labels] = np.arange(p) * 0.01  # all less than any of q
     scores[graph.producers["q"].labels] = 1 + np.arange(q)
     return graph, scores
@@ -183,7 +183,7 @@ def test_where_a_floor_holds_others_go_until_the_share_is_reached(floors, expect
 def test_one_threshold_with_floors_is_the_greedy_choice_by_hand(scores, low, high, ratio):
     """Against a loop over all bundles, least first, that asks at each whether it may go."""
     graph, _ = two_layers(7, 7)
-    values = np.zeros(graph.num_bundles)
+    values = np.zeros(graph.num_coupled)
     for name, part in (("p", scores[:7]), ("q", scores[7:])):
         values[graph.producers[name].labels] = part
     limits = Limits(floors={"p": low, "q": high})
@@ -246,7 +246,7 @@ def output_alone(_):
 
 
 REASONS = {
-    "all channels reach an input, an output or a wall": output_alone,
+    "all channels reach an input, an output or a barrier": output_alone,
     "the limits keep all channels that could go": lambda model: prune(
         model, ratio=0.5, limits=Limits(keep=["*"])
     ),
@@ -286,7 +286,8 @@ def test_channels_that_a_depthwise_layer_makes_of_the_image_are_named():
         model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
         text = str(prune(model, ratio=0.5).report)
         assert (
-            f"wall at {name} (makes its channels of ones that stay): its own channels stay" in text
+            f"barrier at {name} (makes its channels of ones that stay): its own channels stay"
+            in text
         )
 
 
@@ -305,7 +306,7 @@ def plan_model():
     x = layers.Conv2D(5, 3, name="b")(x)
     model = keras.Model(image, layers.Dense(2)(layers.Flatten()(x)))
     graph = trace(model)
-    return graph, np.random.default_rng(0).random(graph.num_bundles)
+    return graph, np.random.default_rng(0).random(graph.num_coupled)
 
 
 @pytest.mark.parametrize("scope", ["local", "global"])
@@ -381,7 +382,7 @@ def test_a_budget_that_is_met_already_takes_nothing(small):
 def test_a_budget_below_the_floors_is_refused(small):
     model = small()
     least = Costs(graph := trace(model)).parameters(
-        Planner(graph, np.zeros(graph.num_bundles)).smallest()
+        Planner(graph, np.zeros(graph.num_coupled)).smallest()
     )
     with pytest.raises(ParameterError, match=f"received 10 parameters, expected at least {least}"):
         prune(model, budget=Budget("parameters", 10))
@@ -453,12 +454,12 @@ def test_the_report_names_walls():
     x = layers.LayerNormalization(name="norm")(x)
     model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
     text = str(prune(model, ratio=0.5).report)
-    assert "wall at norm (LayerNormalization sums over the channels): 6 channels stay" in text
+    assert "barrier at norm (LayerNormalization sums over the channels): 6 channels stay" in text
 
 
 def test_plans_and_models_agree(small):
     graph = trace(small())
-    plan_of = Planner(graph, np.random.default_rng(1).random(graph.num_bundles), scope="global")
+    plan_of = Planner(graph, np.random.default_rng(1).random(graph.num_coupled), scope="global")
     for ratio in (0.2, 0.5, 0.8):
         keep = plan_of.plan(ratio)
         assert Costs(graph).parameters(keep) == remove(graph, keep).count_params()

@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from components.pruning import graph as graph_module
-from components.pruning import rules_shape, surgery
-from components.pruning.graph import trace
-from components.pruning.proof import deviation, randomise, without_softmax
-from components.pruning.rules import ELEMENTWISE_NAMES
-from components.training.networks import build
+from slimderm.components.model_graph import graph as graph_module
+from slimderm.components.model_graph import rules_shape
+from slimderm.components.model_graph.graph import trace
+from slimderm.components.model_graph.rules import ELEMENTWISE_NAMES
+from slimderm.components.pruning import surgery
+from slimderm.components.pruning.proof import deviation, randomise, without_softmax
+from slimderm.components.training.networks import build
 
 TOLERANCE = 1e-4
 APPLICATIONS = {
@@ -44,7 +45,7 @@ def test_pruned_applications_compute_what_they_should(name, halved):
     graph = trace(model)
     keep = halved(graph)
     assert deviation(graph, keep, batch(model)) < TOLERANCE
-    assert not graph.walls
+    assert not graph.barriers
     stays = [group.name for group in graph.groups if not group.free.any()]
     assert stays == ["predictions" if name != "MobileNetV3Small" else "logits"]
 
@@ -97,9 +98,9 @@ def test_an_operation_that_is_an_activation_hides_no_channels(name, halved):
     model = keras.Model(inputs, layers.Dense(3)(x))
     randomise(model, seed=0)
     graph = trace(model)
-    assert not graph.walls
+    assert not graph.barriers
     assert deviation(graph, halved(graph), batch(model)) < TOLERANCE
-    same = surgery.remove(graph, np.ones(graph.num_bundles, bool))
+    same = surgery.remove(graph, np.ones(graph.num_coupled, bool))
     np.testing.assert_array_equal(same(batch(model)), model(batch(model)))
 
 
@@ -196,7 +197,7 @@ def test_graphs_at_random_compute_what_they_should(halved, data):
     randomise(model, seed=number)
     graph = trace(model)
     keep = halved(graph, seed=number)
-    assert not graph.walls
+    assert not graph.barriers
     assert deviation(graph, keep, batch(model)) < TOLERANCE
 
 
@@ -221,7 +222,7 @@ def test_the_proof_notices_what_is_no_number(small, halved, monkeypatch):
         model.get_layer("out").bias.assign([np.nan] * 3)
         return model
 
-    monkeypatch.setattr("components.pruning.proof.remove", spoilt)
+    monkeypatch.setattr("slimderm.components.pruning.proof.remove", spoilt)
     assert deviation(graph, halved(graph), batch(graph.model)) == np.inf
 
 
@@ -240,19 +241,21 @@ def test_the_proof_notices_a_concatenation_in_the_wrong_order(halved, monkeypatc
 
     monkeypatch.setitem(rules_shape.SHAPE_RULES, layers.Concatenate, backwards)
     monkeypatch.setattr(
-        "components.pruning.rules.RULES",
+        "slimderm.components.model_graph.rules.RULES",
         {**_rules(), layers.Concatenate: backwards},
     )
     wrong = trace(model)
-    keep = np.array([True] * wrong.num_bundles)
+    keep = np.array([True] * wrong.num_coupled)
     keep[[0, 1, 5]] = False
     # What nothing reads is decided by the right labels, what goes by the wrong ones.
-    monkeypatch.setattr("components.pruning.proof.remove", lambda _, keep: _cut(wrong, keep))
+    monkeypatch.setattr(
+        "slimderm.components.pruning.proof.remove", lambda _, keep: _cut(wrong, keep)
+    )
     assert deviation(graph, keep, batch(model)) > TOLERANCE
 
 
 def _rules():
-    from components.pruning import rules
+    from slimderm.components.model_graph import rules
 
     return rules.RULES
 
@@ -264,7 +267,7 @@ def _cut(graph, keep):
 def test_removing_nothing_gives_the_same_model(small):
     model = small()
     graph = trace(model)
-    same = surgery.remove(graph, np.ones(graph.num_bundles, bool))
+    same = surgery.remove(graph, np.ones(graph.num_coupled, bool))
     assert same.get_config() == model.get_config()
     for one, other in zip(model.get_weights(), same.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -3,13 +3,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from components.errors import ParameterError
-from components.pruning.acceptance import Verdict
-from components.pruning.recipe import Budget, Cut
-from components.pruning.schedules import algorithm2, explicit_path
-from components.pruning.sequences import iterative, layerwise, one_shot, totals
-from components.pruning.settings import PruneSettings
-from components.pruning.widths import THIRD, kept_of
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.pruning.acceptance import Verdict
+from slimderm.components.pruning.method import Budget, PruningStep
+from slimderm.components.pruning.schedules.algorithm2 import algorithm2, explicit_path
+from slimderm.components.pruning.schedules.sequences import iterative, layerwise, one_shot, totals
+from slimderm.components.pruning.schedules.widths import THIRD, kept_of
+from slimderm.components.pruning.settings import PruneSettings
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Trainer:
 
     def __init__(self, **sizes: int) -> None:
         self.sizes = sizes or {"conv1": 6, "conv2": 16, "dense1": 84, "dense2": 120}
-        self.calls: list[tuple[Cut | None, str | None, str]] = []
+        self.calls: list[tuple[PruningStep | None, str | None, str]] = []
 
     def __call__(self, cut, parent, notation) -> Trained:
         self.calls.append((cut, parent.notation if parent else None, notation))
@@ -116,7 +116,7 @@ def test_each_step_knows_its_cut_and_parent() -> None:
     steps = list(algorithm2(trainer, at_least(3)))
     assert [step.index for step in steps] == list(range(len(steps)))
     assert steps[0].cut is None
-    assert steps[1].cut == Cut(percent=50)
+    assert steps[1].cut == PruningStep(percent=50)
     assert trainer.calls == [(s.cut, s.parent, s.notation) for s in steps]
     for step in steps[1:]:
         parent = next(other for other in steps if other.notation == step.parent)
@@ -186,10 +186,10 @@ def test_cuts_that_floors_undo_end_a_schedule() -> None:
 def test_one_shot_cuts_once_to_a_ratio_or_to_a_budget() -> None:
     steps = list(one_shot(Trainer(), at_least(99), ratio=0.8))
     assert names(steps) == [("R0", None, False, 1), ("one-shot 80%", "R0", False, 2)]
-    assert steps[-1].cut == Cut(total=0.8)
+    assert steps[-1].cut == PruningStep(total=0.8)
     budget = Budget("parameters", 1000)
     steps = list(one_shot(Trainer(), at_least(0), budget=budget))
-    assert (steps[-1].notation, steps[-1].cut) == ("parameters 1000", Cut(budget=budget))
+    assert (steps[-1].notation, steps[-1].cut) == ("parameters 1000", PruningStep(budget=budget))
     for bad in ({}, {"ratio": 1.0}, {"ratio": 0.5, "budget": budget}):
         with pytest.raises(ParameterError):
             list(one_shot(Trainer(), at_least(0), **bad))
@@ -233,8 +233,8 @@ def test_layers_are_cut_one_after_the_other_or_in_parts() -> None:
 def test_settings_default_to_the_paper_and_refuse_what_cannot_be() -> None:
     settings = PruneSettings()
     assert settings.factors == (50, THIRD, 16.5, 8.25)
-    assert settings.bars_for("lenet5").validation == 0.75
-    assert settings.bars_for("alexnet").validation == 0.80
+    assert settings.thresholds_for("lenet5").validation == 0.75
+    assert settings.thresholds_for("alexnet").validation == 0.80
     recipe = settings.recipe(("tail",), 3)
     assert (recipe.criterion, recipe.init, recipe.limits.keep) == (
         "uninformed", "scratch", ("tail",)
@@ -250,7 +250,7 @@ def test_settings_default_to_the_paper_and_refuse_what_cannot_be() -> None:
         {"acceptance": "lenient"},
         {"max_failures": 0},
         {"refused_start": "maybe"},
-        {"training_bar": 90},
+        {"training_threshold": 90},
         {"criterion": "l7"},
         {"scope": "both"},
         {"ratio": 1.0},

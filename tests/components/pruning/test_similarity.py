@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from components.errors import ParameterError
-from components.pruning.similarity import (
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.inspection.similarity import (
     Similarity,
     best_match,
     hsic,

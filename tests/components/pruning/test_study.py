@@ -1,7 +1,7 @@
 import pytest
 
-from components.errors import ParameterError
-from components.pruning.study import Arm, StudySettings, parse_arm
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.pruning.study_settings import Arm, StudySettings, parse_arm
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from keras import layers
 
-from components.errors import ParameterError
-from components.pruning.carve import fresh
-from components.pruning.cost import Costs, multiply_accumulates
-from components.pruning.graph import trace
-from components.pruning.log import replay, write_log
-from components.pruning.proof import deviation, randomise
-from components.pruning.pruner import prune
-from components.pruning.recipe import Budget
-from components.pruning.surgery import remove
-from components.training.networks import build
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.cost import Costs, multiply_accumulates
+from slimderm.components.model_graph.graph import trace
+from slimderm.components.pruning.method import Budget
+from slimderm.components.pruning.proof import deviation, randomise
+from slimderm.components.pruning.pruner import prune
+from slimderm.components.pruning.replay import replay, write_log
+from slimderm.components.pruning.steps import fresh
+from slimderm.components.pruning.surgery import remove
+from slimderm.components.training.networks import build
 
 LOAD = """
 import sys
@@ -113,7 +113,7 @@ def test_a_log_that_is_spoilt_is_refused(spoil, words, small, halved):
 def test_weights_that_are_left_are_the_old_ones_by_hand(small):
     model = small()
     graph = trace(model)
-    keep = np.ones(graph.num_bundles, bool)
+    keep = np.ones(graph.num_coupled, bool)
     keep[graph.producers["c"].labels[[1, 4]]] = False
     pruned = remove(graph, keep)
     left = [0, 2, 3, 5]
@@ -129,7 +129,7 @@ def test_training_the_smaller_model_leaves_the_larger_one_alone(small):
     model = small()
     before = [weight.copy() for weight in model.get_weights()]
     graph = trace(model)
-    keep = np.ones(graph.num_bundles, bool)
+    keep = np.ones(graph.num_coupled, bool)
     keep[graph.producers["c"].labels[0]] = False
     pruned = remove(graph, keep)
     pruned.compile("adam", "mse")
@@ -140,11 +140,11 @@ def test_training_the_smaller_model_leaves_the_larger_one_alone(small):
 
 def test_what_must_stay_cannot_go_and_no_layer_vanishes(small):
     graph = trace(small())
-    keep = np.ones(graph.num_bundles, bool)
+    keep = np.ones(graph.num_coupled, bool)
     keep[graph.producers["out"].labels[0]] = False
     with pytest.raises(ParameterError, match=r"out.*must stay"):
         remove(graph, keep)
-    keep = np.ones(graph.num_bundles, bool)
+    keep = np.ones(graph.num_coupled, bool)
     keep[graph.producers["c"].labels] = False
     with pytest.raises(ParameterError, match=r"c.*no channel"):
         remove(graph, keep)
@@ -165,7 +165,7 @@ def test_layers_that_only_python_can_make_are_taken_along():
     outputs = layers.Lambda(lambda x: factor * x[..., ::-1])(x)
     model = keras.Model(image, outputs)
     graph = trace(model)
-    keep = np.ones(graph.num_bundles, bool)
+    keep = np.ones(graph.num_coupled, bool)
     keep[graph.producers["a"].labels[:3]] = False
     pruned = remove(graph, keep)
     inputs = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype("float32")
@@ -203,7 +203,7 @@ def test_functions_and_regularizers_of_ones_own_are_taken_along(make, halved):
     graph = trace(model)
     values = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
     assert deviation(graph, halved(graph), values) < 1e-4
-    assert all("own" in wall.path for wall in graph.walls)
+    assert all("own" in barrier.path for barrier in graph.barriers)
 
 
 class Silent(keras.regularizers.Regularizer):
@@ -239,7 +239,7 @@ def test_what_keras_cannot_make_again_is_said(strange):
     model = keras.Model(inputs, layers.Dense(2)(strange()(layers.Dense(6)(inputs))))
     graph = trace(model)
     with pytest.raises(ParameterError, match="cannot make of its config"):
-        remove(graph, np.ones(graph.num_bundles, bool))
+        remove(graph, np.ones(graph.num_coupled, bool))
 
 
 def test_names_kinds_and_trainability_are_kept(halved):
@@ -264,7 +264,7 @@ def test_costs_by_hand(small, halved):
     """a: 3x3x3x8+8, b: 3x3x8x8+8, norm 4x8, c: 3x3x8x6+6, d: 54x10+10, out: 10x3+3."""
     model = small()
     graph = trace(model)
-    whole = np.ones(graph.num_bundles, bool)
+    whole = np.ones(graph.num_coupled, bool)
     assert Costs(graph).parameters(whole) == 224 + 584 + 32 + 438 + 550 + 33
     expected = 64 * 216 + 64 * 576 + 9 * 432 + 540 + 30
     assert multiply_accumulates(model) == expected
@@ -325,7 +325,7 @@ def test_lists_of_values_for_channels_are_cut_with_them():
     model = keras.Model(image, layers.Conv2D(1, 1)(x))
     randomise(model, seed=0)
     graph = trace(model)
-    keep = np.ones(graph.num_bundles, bool)
+    keep = np.ones(graph.num_coupled, bool)
     keep[graph.producers["a"].labels[1]] = False
     pruned = remove(graph, keep)
     assert list(pruned.get_layer("scale").scale) == [1.0, 3.0, 4.0]
@@ -367,7 +367,7 @@ def test_an_array_that_a_weight_starts_from_is_cut_with_it(kind, tmp_path):
     own = x._keras_history.operation
     model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
     graph = trace(model)
-    keep = np.ones(graph.num_bundles, bool)
+    keep = np.ones(graph.num_coupled, bool)
     keep[graph.producers["before"].labels[1]] = False
     if own.name in graph.producers:
         keep[graph.producers[own.name].labels[[0, 2]]] = False
@@ -391,14 +391,14 @@ def test_a_table_of_words_given_as_a_constant_is_cut_with_its_channels(tmp_path)
     x = layers.GlobalAveragePooling1D()(words(inputs))
     model = keras.Model(inputs, layers.Dense(2)(x))
     graph = trace(model)
-    keep = np.ones(graph.num_bundles, bool)
+    keep = np.ones(graph.num_coupled, bool)
     keep[graph.producers[words.name].labels[[0, 3]]] = False
     remove(graph, keep).save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     expected = table[:, [1, 2, 4, 5, 6, 7]]
     for again in (loaded, fresh(loaded, 0)):
         np.testing.assert_array_equal(again.get_layer(words.name).embeddings, expected)
-    twice = remove(trace(loaded), np.arange(graph.num_bundles - 2) != 1)
+    twice = remove(trace(loaded), np.arange(graph.num_coupled - 2) != 1)
     np.testing.assert_array_equal(
         twice.get_layer(words.name).embeddings_initializer.value, expected[:, [0, 2, 3, 4, 5]]
     )
@@ -412,7 +412,7 @@ def test_words_learned_from_data_are_taken_along():
     x = layers.Dense(4, name="dense")(layers.Flatten()(x))
     model = keras.Model(inputs, layers.Dense(2)(x))
     graph = trace(model)
-    whole = np.ones(graph.num_bundles, bool)
+    whole = np.ones(graph.num_coupled, bool)
     batch = np.array([[3, 7, 9], [7, 1, 3]])
     np.testing.assert_allclose(remove(graph, whole)(batch), model(batch), rtol=1e-5)
 
@@ -431,7 +431,7 @@ def test_what_holds_layers_but_is_no_plain_model_is_a_wall_for_surgery(kind, hal
     x = held(layers.Dense(8, name="before")(layers.Dense(6, name="first")(outer)))
     model = keras.Model(outer, layers.Dense(2)(layers.Dense(4, name="after")(x)))
     graph = trace(model)
-    assert [wall.path for wall in graph.walls] == ["held"]
+    assert [barrier.path for barrier in graph.barriers] == ["held"]
     keep = halved(graph)
     assert deviation(graph, keep, np.ones((2, 5), "float32")) < 1e-4
     assert remove(graph, keep).get_layer("first").units == 3
@@ -447,7 +447,7 @@ def test_statistics_learned_from_data_are_taken_along(tmp_path):
     model = keras.Model(inputs, layers.Conv2D(1, 1)(hidden(x)))
     batch = np.random.default_rng(2).normal(7, 3, (2, 4, 4, 2)).astype("float32")
     graph = trace(model)
-    whole = np.ones(graph.num_bundles, bool)
+    whole = np.ones(graph.num_coupled, bool)
     np.testing.assert_allclose(remove(graph, whole)(batch), model(batch), rtol=1e-5, atol=1e-5)
     keep = whole.copy()
     keep[graph.producers["a"].labels[2]] = False

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import ParameterError
-from components.pruning.widths import THIRD, Widths, notation, parse_path, prune
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.pruning.schedules.widths import THIRD, Widths, notation, parse_path, prune
 
 ALEXNET = Widths((64, 192, 384, 384, 256), (1024, 1024))
 widths_drawn = st.lists(st.integers(1, 2000), min_size=1, max_size=7).map(tuple)

@@ -4,13 +4,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from components.compression import codecs
-from components.compression.svd import decompose
-from components.dataset.images import decode_image
-from components.errors import ParameterError
-from components.quality.arms import Tools, measure_arms, storage_sentences, summarise_arms
-from components.quality.measure import Reference
-from components.quality.settings import METRICS, QUALITIES, QualitySettings, StorageSettings
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.compression import codecs
+from slimderm.components.compression.svd import decompose
+from slimderm.components.dataset.images import decode_image
+from slimderm.components.quality.arms import Tools, measure_arms, storage_sentences, summarise_arms
+from slimderm.components.quality.measure import Reference
+from slimderm.components.quality.settings import (
+    METRICS,
+    QUALITIES,
+    QualitySettings,
+    StorageSettings,
+)
 
 
 def store(codec, quality, *item):

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.errors import ParameterError, SchemaError
-from components.quality.choice import choose_arm, choose_k
-from components.quality.settings import ChooseSettings
+from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.quality.choice import choose_arm, choose_k
+from slimderm.components.quality.settings import ChooseSettings
 
 RANKS = [100, 200, 300, 350, 400, 450]
 

@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from components.errors import ImageError, ParameterError
-from components.quality.measure import Reference
-from components.quality.settings import METRICS, QualitySettings
+from slimderm.components.common.errors import ImageError, ParameterError
+from slimderm.components.quality.measure import Reference
+from slimderm.components.quality.settings import METRICS, QualitySettings
 
 PERFECT = {
     "psnr": 100,

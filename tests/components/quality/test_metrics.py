@@ -10,9 +10,17 @@ from hypothesis.extra import numpy as hnp
 from skimage import metrics as oracle
 
 from benchmarks import reference
-from components.quality import colour, fidelity, information, kernels, shape, spectrum, texture
-from components.quality.measure import Reference
-from components.quality.settings import METRICS, QualitySettings
+from slimderm.components.quality import (
+    colour,
+    fidelity,
+    information,
+    kernels,
+    shape,
+    spectrum,
+    texture,
+)
+from slimderm.components.quality.measure import Reference
+from slimderm.components.quality.settings import METRICS, QualitySettings
 
 # Absolute; in brackets the spread over k = 100..450 of a metric's mean on 600x450 originals.
 TOLERANCES = {

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.errors import ParameterError
-from components.quality.rates import bjontegaard_rate, rate_table
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.quality.rates import bjontegaard_rate, rate_table
 
 RATES = np.array([1.0, 2.0, 4.0, 8.0])
 QUALITIES = np.array([30.0, 34.0, 38.0, 42.0])

@@ -5,9 +5,14 @@ import pytest
 from scipy import stats
 from skimage import metrics as oracle
 
-from components.errors import ParameterError, SchemaError
-from components.quality.resize import choose_size, measure_resized, summarise_sizes
-from components.quality.settings import METRICS, PAPER_SIZES, QualitySettings, ResizeSettings
+from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.quality.resize import choose_size, measure_resized, summarise_sizes
+from slimderm.components.quality.settings import (
+    METRICS,
+    PAPER_SIZES,
+    QualitySettings,
+    ResizeSettings,
+)
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from components.errors import ParameterError, SchemaError
-from components.quality.choice import choose_k
-from components.quality.sampling import certainty, certainty_of
-from components.quality.settings import ChooseSettings
+from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.quality.choice import choose_k
+from slimderm.components.quality.sampling import certainty, certainty_of
+from slimderm.components.quality.settings import ChooseSettings
 
 RANKS = [10, 20, 30, 40]
 SSIM = ChooseSettings(metrics=("ssim",), tolerance=0.05)

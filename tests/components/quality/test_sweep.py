@@ -3,11 +3,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.compression import codecs
-from components.compression.svd import decompose
-from components.quality.measure import Reference
-from components.quality.settings import QualitySettings
-from components.quality.sweep import VALUES, Bench, measure_chunk, measure_image, summarise
+from slimderm.components.compression import codecs
+from slimderm.components.compression.svd import decompose
+from slimderm.components.quality.measure import Reference
+from slimderm.components.quality.settings import QualitySettings
+from slimderm.components.quality.sweep import VALUES, Bench, measure_chunk, measure_image, summarise
 
 JPEG = codecs.get("jpeg")
 

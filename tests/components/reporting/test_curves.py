@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.reporting.curves import curves
+from slimderm.components.reporting.study_curves import curves
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from components.reporting.fronts import fronts, table
-from components.reporting.likeness import feature_rows, heat_maps
+from slimderm.components.reporting.layer_similarity import feature_rows, heat_maps
+from slimderm.components.reporting.pruning_fronts import fronts, table
 
 
 def row(way, ratio, parameters, value, sparsity=math.nan):

@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from components.reporting.page import Section, format_cell, render, render_markdown
+from slimderm.components.reporting.page import Section, format_cell, render, render_markdown
 
 
 class Reader(HTMLParser):

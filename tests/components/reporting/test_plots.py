@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from components.reporting import plots
+from slimderm.components.reporting import plots
 
 
 def summary():

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from components.reporting import studies
+from slimderm.components.reporting import storage_plots as studies
 
 METRICS = {"psnr": "PSNR, dB", "ssim": "SSIM", "haralick_distance": "Haralick distance"}
 

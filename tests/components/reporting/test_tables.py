@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from components.reporting.tables import (
+from slimderm.components.reporting.tables import (
     comparison_table,
     pruning_table,
     storage_sentence,

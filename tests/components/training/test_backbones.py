@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import ParameterError
-from components.pruning.pruner import prune
-from components.training.backbones import build_backbone
-from components.training.networks import NORMALISATION_MOMENTUM
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.pruning.pruner import prune
+from slimderm.components.training.backbones import build_backbone
+from slimderm.components.training.networks import NORMALISATION_MOMENTUM
 
 PREPROCESS = {
     "vgg16": keras.applications.vgg16.preprocess_input,

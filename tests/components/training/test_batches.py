@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from components.errors import ImageError, ParameterError, SchemaError
-from components.training.augment import augment
-from components.training.batches import BalancedBatches, Examples, OrderedBatches
-from components.training.sampling import equal_classes
+from slimderm.components.common.errors import ImageError, ParameterError, SchemaError
+from slimderm.components.training.augment import augment
+from slimderm.components.training.batches import BalancedBatches, Examples, OrderedBatches
+from slimderm.components.training.sampling import equal_classes
 
 
 def examples(counts=(40, 10, 3), size=(12, 10)):

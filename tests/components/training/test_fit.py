@@ -3,19 +3,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import ParameterError
-from components.training import evaluate
-from components.training.batches import Examples
-from components.training.costs import bytes_with_optimizer, without_optimizer
-from components.training.fit import fit
-from components.training.networks import build
-from components.training.precision import (
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.evaluation.metrics import classification_metrics
+from slimderm.components.training.batches import Examples
+from slimderm.components.training.costs import bytes_with_optimizer, without_optimizer
+from slimderm.components.training.fit import fit
+from slimderm.components.training.networks import build
+from slimderm.components.training.precision import (
     choose_precision,
     count_gpus,
     policy_for,
     read_cpu_flags,
 )
-from components.training.settings import TrainingSettings
+from slimderm.components.training.prediction import predict
+from slimderm.components.training.settings import TrainingSettings
 
 SIZE = (24, 20)
 
@@ -57,8 +58,8 @@ def test_it_learns_what_can_be_learnt_and_reports_each_epoch(trained):
 def test_the_best_epochs_weights_are_kept(trained):
     model, history, _ = trained
     best = history.frame["validation_balanced_accuracy"].max()
-    probabilities = evaluate.predict(model, VALIDATION)
-    found = evaluate.classification_metrics(VALIDATION.labels, probabilities)
+    probabilities = predict(model, VALIDATION)
+    found = classification_metrics(VALIDATION.labels, probabilities)
     assert found["balanced_accuracy"] == pytest.approx(best, abs=1e-6)
     row = history.frame.set_index("epoch").loc[history.best_epoch]
     assert row["validation_balanced_accuracy"] == best
@@ -67,7 +68,7 @@ def test_the_best_epochs_weights_are_kept(trained):
 def test_the_same_seed_trains_the_same_network(trained):
     again = lenet()
     fit(again, TRAIN, VALIDATION, SETTINGS)
-    one, two = (evaluate.predict(model, VALIDATION) for model in (trained[0], again))
+    one, two = (predict(model, VALIDATION) for model in (trained[0], again))
     assert one == pytest.approx(two, abs=1e-5)
 
 
@@ -99,7 +100,7 @@ def test_a_network_without_metadata_trains():
 
 def test_predictions_follow_the_examples_order(trained):
     model, *_ = trained
-    whole = evaluate.predict(model, VALIDATION, batch_size=7)
+    whole = predict(model, VALIDATION, batch_size=7)
     inputs = {"image": VALIDATION.images, "metadata": VALIDATION.metadata}
     assert whole == pytest.approx(model.predict(inputs, verbose=0), abs=1e-5)
     assert whole.sum(axis=1) == pytest.approx(np.ones(40), abs=1e-5)
@@ -122,7 +123,7 @@ def test_a_saved_network_answers_the_same(trained, tmp_path):
     model, *_ = trained
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
-    one, two = (evaluate.predict(m, VALIDATION) for m in (model, loaded))
+    one, two = (predict(m, VALIDATION) for m in (model, loaded))
     assert np.array_equal(one, two)
 
 

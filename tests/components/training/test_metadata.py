@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from components.errors import SchemaError
-from components.training.metadata import MetadataEncoder
+from slimderm.components.common.errors import SchemaError
+from slimderm.components.training.metadata import MetadataEncoder
 
 TRAIN = pd.DataFrame(
     {

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from components.errors import ParameterError, SchemaError
-from components.training.evaluate import bootstrap_intervals
-from components.training.metrics import classification_metrics, confusion_matrix
+from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.evaluation.bootstrap import bootstrap_intervals
+from slimderm.components.evaluation.metrics import classification_metrics, confusion_matrix
 
 
 def answers(seed, size=80, num_classes=4):

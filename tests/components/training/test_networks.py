@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from components.errors import ParameterError
-from components.pruning.cost import multiply_accumulates
-from components.training.architectures import feature_map
-from components.training.counts import count_parameters
-from components.training.networks import NETWORKS, build, get
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.cost import multiply_accumulates
+from slimderm.components.training.architectures import feature_map
+from slimderm.components.training.counts import count_parameters
+from slimderm.components.training.networks import NETWORKS, build, get
 
 BRANCH = (3 * 4 + 4) + (4 * 6 + 6) + (6 * 2 + 2) + (2 * 1 + 1)
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from components.training.normalization import fused_batch_normalization
+from slimderm.components.keras_support.normalization import fused_batch_normalization
 
 BATCH = np.random.default_rng(0).normal(3, 2, (3, 2, 2, 5)).astype("float32")  # twelve a channel
 

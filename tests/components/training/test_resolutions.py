@@ -1,10 +1,10 @@
 import pytest
 
-from components.errors import ParameterError
-from components.pruning.cost import multiply_accumulates as count_built
-from components.training.architectures import NETWORKS
-from components.training.networks import build
-from components.training.resolutions import multiply_accumulates, resolution_table
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.cost import multiply_accumulates as count_built
+from slimderm.components.training.architectures import NETWORKS
+from slimderm.components.training.networks import build
+from slimderm.components.training.resolutions import multiply_accumulates, resolution_table
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -1,7 +1,7 @@
 import pytest
 
-from components.training.networks import build
-from components.training.sizes import INPUT_SIZES, size_table
+from slimderm.components.training.networks import build
+from slimderm.components.training.sizes import INPUT_SIZES, size_table
 
 
 def halve(widths):

@@ -1,0 +1,282 @@
+"""A functional Keras 3 model as a list of calls: the one place that reads Keras's private graph."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import keras
+from keras.src.models.functional import Functional
+
+from slimderm.components.common.errors import ParameterError
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a layer or operation on symbolic tensors.
+
+    ``path`` is the layer's name, behind those of the models that it is nested in, joined by ``/``.
+    """
+
+    operation: Any
+    path: str
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    arguments: Any
+
+
+def check_model(model: Any) -> None:
+    """Refuse what has no graph of layers to read.
+
+    Raises
+    ------
+    ParameterError
+        For what is no Keras model, one of a class of its own, or one that was never built.
+    """
+    if not isinstance(model, keras.Model):
+        raise ParameterError(
+            f"model: received {type(model).__name__}, expected a keras.Model of the functional or "
+            "sequential kind"
+        )
+    if type(model) is keras.Sequential and not model.built:
+        raise ParameterError(
+            f"model: received {model.name!r}, which was never built, expected one that knows its "
+            "input; call it once or give it a keras.Input first"
+        )
+    if not is_functional(model):
+        raise ParameterError(
+            f"model: received {model.name!r}, a subclassed {type(model).__name__}, expected a "
+            "plain functional or sequential model; write it as keras.Model(inputs, outputs)"
+        )
+
+
+def is_functional(operation: Any) -> bool:
+    """Tell whether an operation is a model whose graph says all that it does.
+
+    A subclass may do anything between its inputs and outputs, and cannot be made of its config.
+    """
+    return type(operation) in (Functional, keras.Sequential) and graph_of(operation) is not None
+
+
+def is_operation(kind: Any) -> bool:
+    """Tell whether a class or a function is one of `keras.ops`."""
+    module: str = kind.__module__
+    return module.startswith("keras.src.ops.")
+
+
+def graph_of(model: Any) -> Any | None:
+    """Return the functional graph inside a model, None where there is none."""
+    if isinstance(model, keras.Sequential):
+        return model._functional
+    return model if hasattr(model, "_nodes_by_depth") else None
+
+
+def calls(model: Any, prefix: str = "") -> Iterator[Call]:
+    """Yield a model's calls, inputs first; nested models are one call each."""
+    graph = graph_of(model)
+    if graph is None:
+        return
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            yield Call(
+                operation=node.operation,
+                path=prefix + node.operation.name,
+                inputs=tuple(node.input_tensors),
+                outputs=tuple(node.output_tensors),
+                arguments=node.arguments,
+            )
+
+
+def ends(model: Any) -> tuple[list[Any], list[Any]]:
+    """Return the symbolic inputs and outputs of a model's graph, in its order."""
+    graph = graph_of(model)
+    assert graph is not None
+    return list(graph._inputs), list(graph._outputs)
+
+
+def flat_inputs(call: Call) -> list[Any]:
+    """Return what a nested model is called with in the order of `ends`, as Keras itself sorts it.
+
+    A dict goes by the inputs' names, unless the model has a dict of its own; everything else goes
+    by its structure.
+    """
+    graph, arguments = graph_of(call.operation), call.arguments
+    assert graph is not None
+    argument = arguments.args[0] if arguments.args else arguments.kwargs.get("inputs")
+    if isinstance(argument, dict) and not isinstance(graph._inputs_struct, dict):
+        argument = [argument.get(tensor.name) for tensor in graph._inputs]
+    found: list[Any] = keras.tree.flatten(argument)
+    return found
+
+
+def shapes_inside(model: Any, shapes: list[Shape]) -> dict[int, Shape]:
+    """Return the shape of each tensor inside a model that is called with inputs of such shapes.
+
+    By the tensor's id; nothing where these are the shapes that the tensors say themselves.
+    """
+    first = ends(model)[0]
+    if all(tuple(own.shape) == shape for own, shape in zip(first, shapes, strict=True)):
+        return {}
+    made = {
+        id(own): keras.KerasTensor(shape, own.dtype, sparse=own.sparse)
+        for own, shape in zip(first, shapes, strict=True)
+    }
+    for call in calls(model):
+        if call.inputs:
+            args, kwargs = call.arguments.fill_in(made)
+            outputs = keras.tree.flatten(call.operation.compute_output_spec(*args, **kwargs))
+        else:
+            outputs = [made.get(id(tensor), tensor) for tensor in call.outputs]
+        made |= {id(own): found for own, found in zip(call.outputs, outputs, strict=True)}
+    return {key: tuple(tensor.shape) for key, tensor in made.items()}
+
+
+def packed(model: Any, parts: list[Any]) -> Any:
+    """Arrange one part for each input, in the order of `ends`, as the model takes them."""
+    graph = graph_of(model)
+    assert graph is not None
+    return keras.tree.pack_sequence_as(graph._inputs_struct, parts)
+
+
+def last_operations(model: Any) -> list[Any]:
+    """Return what makes each output of a model's graph."""
+    return [tensor._keras_history.operation for tensor in ends(model)[1]]
+
+
+def layers_by_path(model: Any, prefix: str = "") -> dict[str, Any]:
+    """Map the path of every layer to the layer; nested models are entered, not listed."""
+    found: dict[str, Any] = {}
+    for layer in model.layers:
+        path = prefix + layer.name
+        if is_functional(layer):
+            found |= layers_by_path(layer, f"{path}/")
+        else:
+            found[path] = layer
+    return found
+
+
+def configs_by_path(
+    model: Any, config: dict[str, Any], prefix: str = ""
+) -> dict[str, dict[str, Any]]:
+    """Map each layer's path to its config, and forget the shapes layers were built with."""
+    found: dict[str, dict[str, Any]] = {}
+    layers = {layer.name: layer for layer in model.layers}
+    for entry in config["layers"]:
+        entry.pop("build_config", None)
+        inner = entry["config"]
+        name = inner.get("name", entry.get("name", ""))
+        path = prefix + name
+        if is_functional(layers.get(name)):
+            inner.pop("build_input_shape", None)
+            found |= configs_by_path(layers[name], inner, f"{path}/")
+        else:
+            found[path] = inner
+    return found
+
+
+def config_of(model: Any) -> dict[str, Any]:
+    """Return a model's config.
+
+    Raises
+    ------
+    ParameterError
+        For a model with a part that has none.
+    """
+    with warnings.catch_warnings():  # that a lambda is no safe thing to read from a file
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            config: dict[str, Any] = model.get_config()
+        except NotImplementedError as error:
+            raise _not_remade(model, error) from error
+    return config
+
+
+def _not_remade(model: Any, error: Exception) -> ParameterError:
+    return ParameterError(
+        f"model: received {model.name!r}, which Keras cannot make of its config "
+        f"({str(error).strip().splitlines()[0]}), expected layers, functions and regularizers "
+        "with a get_config that says all their arguments"
+    )
+
+
+def remade(model: Any, config: dict[str, Any] | None = None) -> Any:
+    """Return a model made of this one's config, perhaps changed; its weights are new.
+
+    Layers, functions and regularizers that are not Keras's own need not be registered, but are
+    handed over as they are: the model is here already, so its code is trusted.
+
+    Raises
+    ------
+    ParameterError
+        For a model that Keras cannot make of its config all the same.
+    """
+    config = config_of(model) if config is None else config
+    configs = configs_by_path(model, config)
+    known: dict[str, Any] = {}
+    for path, layer in layers_by_path(model).items():
+        known |= _classes(layer)
+        _take_vocabulary(layer, configs[path])
+        for key in configs[path]:
+            part = getattr(layer, "_output_shape" if key == "output_shape" else key, None)
+            if isinstance(part, FunctionType) and not _goes_by_name(part):
+                name = f"{path}/{key}"  # stands for it in the config
+                bare = isinstance(layer, keras.layers.Lambda)
+                configs[path][key] = name if bare else _named(name)
+                known[name] = part
+            else:
+                known |= _classes(part)
+    try:
+        return type(model).from_config(config, custom_objects=known)
+    except (TypeError, ValueError) as error:
+        raise _not_remade(model, error) from error
+
+
+def _goes_by_name(function: FunctionType) -> bool:
+    """Tell whether Keras finds this very function by the name that a config gives it.
+
+    Not an operation: there `keras.ops.gelu` becomes `keras.activations.gelu`, which is another.
+    """
+    return function.__module__.startswith("keras.") and not is_operation(function)
+
+
+def _take_vocabulary(layer: Any, config: dict[str, Any]) -> None:
+    """Write what a lookup has learned into its config, which says only what it was given."""
+    if "vocabulary" not in config or config["vocabulary"] is not None:
+        return
+    if config.get("output_mode") == "tf_idf":
+        raise ParameterError(
+            f"model: received {layer.name!r}, which has learned weights of its vocabulary, "
+            "expected one that was given vocabulary and idf_weights when it was made"
+        )
+    learned = layer.get_vocabulary(include_special_tokens=False)
+    if len(learned):
+        config["vocabulary"] = [getattr(entry, "item", lambda e=entry: e)() for entry in learned]
+
+
+def _classes(part: Any) -> dict[str, Any]:
+    """Name the class of a part of a model that is neither Keras's nor Python's own."""
+    kind = type(part)
+    return {} if kind.__module__.split(".")[0] in ("keras", "builtins") else {kind.__name__: kind}
+
+
+def _named(name: str) -> dict[str, Any]:
+    """Return how Keras writes a function that goes by a name."""
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
+
+
+def copied(model: Any, config: dict[str, Any] | None = None) -> Any:
+    """Return a copy with the same weights, perhaps of another config with as many."""
+    copy = remade(model, config)
+    copy.set_weights(model.get_weights())
+    settle(copy)
+    return copy
+
+
+def settle(model: Any) -> None:
+    """Let `Normalization` layers take up the statistics that were put into their weights."""
+    for layer in layers_by_path(model).values():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()

@@ -1,0 +1,192 @@
+"""What data says of a model's channels: gradients and activations, on any backend of Keras."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.keras_support.optimizers import spare_sum
+from slimderm.components.model_graph.calls import copied
+from slimderm.components.model_graph.graph import Graph, trace
+from slimderm.components.model_graph.labels import FIXED, Labels
+
+Floats = npt.NDArray[np.float64]
+
+
+class _Products(keras.optimizers.Optimizer):  # type: ignore[misc]  # keras has no types
+    """An optimizer that moves nothing: it sums, batch by batch, what Taylor's criterion wants.
+
+    So gradients come from whatever backend trains the model, through its own training step.
+    """
+
+    def __init__(self, axes: dict[int, int]) -> None:
+        super().__init__(learning_rate=1.0, name="products")
+        self.axes = axes  # id of a kernel to the axis of its filters
+        self.sums: dict[int, Any] = {}
+        self.places: list[tuple[int, Any] | None] = []
+
+    def build(self, variables: list[Any]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        for variable in variables:
+            axis = self.axes.get(id(variable))
+            if axis is None:
+                self.places.append(None)
+                continue
+            total = self.add_variable((variable.shape[axis],), dtype="float32", name="products")
+            self.sums[id(variable)] = total
+            self.places.append((axis, total))
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        place = self.places[self._get_variable_index(variable)]
+        if place is None:
+            return
+        axis, total = place
+        others = [index for index in range(len(variable.shape)) if index != axis]
+        product = keras.ops.sum(keras.ops.multiply(gradient, variable), axis=others)
+        self.assign_add(total, keras.ops.cast(keras.ops.square(product), "float32"))
+
+
+def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Labels, Floats]]:
+    """Sum (weight times gradient) over each filter, square it, and sum over batches.
+
+    The model itself is left alone: a copy is used, which computes as in inference.
+
+    Yields
+    ------
+    labels, values
+        For each layer that makes channels.
+
+    Raises
+    ------
+    ParameterError
+        When there is no batch, or one that is no pair of inputs and targets.
+    """
+    copy = _quiet_copy(graph.model)
+    producers = trace(copy).producers
+    axes = {id(producer.variable): producer.axis for producer in producers.values()}
+    optimizer = _Products(axes)
+    spare_sum(optimizer)
+    copy.compile(optimizer, loss)
+    number = 0
+    for inputs, targets in _pairs(batches):
+        copy.train_on_batch(inputs, targets)
+        number += 1
+    _check(number)
+    for path, producer in graph.producers.items():
+        total = optimizer.sums[id(producers[path].variable)]
+        yield producer.labels, np.asarray(keras.ops.convert_to_numpy(total), np.float64) / number
+
+
+def _quiet_copy(model: keras.Model) -> keras.Model:
+    """Return a copy that is trained as others are, but computes as in inference."""
+    copy: keras.Model = copied(model)
+    copy.trainable = True
+    original = copy.call
+
+    def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        return original(inputs, training=False, mask=mask)
+
+    object.__setattr__(copy, "call", call)
+    return copy
+
+
+def read_activations(graph: Graph, batches: Any) -> Iterator[tuple[Labels, Floats, Floats]]:
+    """Measure channels where layers with weights read them.
+
+    Yields
+    ------
+    labels, mean, active
+        For each reading layer: the bundle of each place it reads, the mean absolute value there and
+        the share of values above zero, over all batches and positions.
+
+    Raises
+    ------
+    ParameterError
+        When there is no batch, or one that is no pair of inputs and targets.
+    """
+    reading = {
+        id(slot.layer): slot
+        for slot in graph.slots
+        if (slot.labels != FIXED).any() and slot.axis == _reads(slot.layer, slot.variable)
+    }
+    sums: dict[int, list[Any]] = {}
+
+    def note(layer: Any, inputs: Any) -> None:
+        values = np.asarray(keras.ops.convert_to_numpy(inputs), np.float64)
+        if getattr(layer, "data_format", None) == "channels_first" and values.ndim > 2:
+            values = np.moveaxis(values, 1, -1)
+        flat = values.reshape(-1, values.shape[-1])
+        total = sums.setdefault(id(layer), [0.0, 0.0, 0])
+        total[0] = total[0] + np.abs(flat).sum(0)
+        total[1] = total[1] + (flat > 0).sum(0)
+        total[2] += len(flat)
+
+    number = 0
+    with _listening([slot.layer for slot in reading.values()], note):
+        for inputs, _ in _pairs(batches):
+            graph.model(inputs, training=False)
+            number += 1
+    _check(number)
+    for key, (absolute, positive, count) in sums.items():
+        labels = reading[key].labels
+        groups = len(absolute) // len(labels)  # grouped convolutions read several places a row
+        yield np.tile(labels, groups), absolute / count, positive / count
+
+
+def _reads(layer: Any, variable: Any) -> int | None:
+    """Return the axis along which a layer's kernel reads channels, None for other weights."""
+    if isinstance(layer, keras.layers.Dense):
+        return 0 if variable is layer.kernel else None
+    rank = len(variable.shape)
+    if variable is getattr(layer, "depthwise_kernel", None):
+        return rank - 2
+    if variable is not getattr(layer, "kernel", None):
+        return None
+    backwards = "Transpose" in type(layer).__name__
+    return rank - (1 if backwards else 2)
+
+
+@contextmanager
+def _listening(layers: list[Any], note: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Let `note` see what some layers are called with; nested and shared ones, too."""
+
+    def heard(layer: Any) -> Callable[..., Any]:
+        original = layer.call
+
+        def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            note(layer, inputs)
+            return original(inputs, *args, **kwargs)
+
+        return call
+
+    for layer in layers:
+        object.__setattr__(layer, "call", heard(layer))
+    try:
+        yield
+    finally:
+        for layer in layers:
+            object.__delattr__(layer, "call")
+
+
+def _pairs(batches: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield inputs and targets of each batch, and refuse what is no such pair."""
+    expected = "expected batches, each a pair (inputs, targets); one batch is [(inputs, targets)]"
+    if not isinstance(batches, Iterable):
+        raise ParameterError(f"data: received {type(batches).__name__}, {expected}")
+    for batch in batches:
+        if not isinstance(batch, tuple | list):
+            raise ParameterError(f"data: received {type(batch).__name__} for a batch, {expected}")
+        if len(batch) != 2:
+            raise ParameterError(f"data: received a batch of {len(batch)} parts, {expected}")
+        yield batch[0], batch[1]
+
+
+def _check(number: int) -> None:
+    if not number:
+        raise ParameterError("data: received no batch, expected at least one")

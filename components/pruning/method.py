@@ -1,0 +1,181 @@
+"""How networks are cut, as plain values: reading them needs no Keras."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from numbers import Integral, Real
+
+from slimderm.components.common.errors import ParameterError
+
+CRITERIA = (
+    "l1", "l2", "bn_scale", "fpgm", "lamp", "taylor", "activation", "apoz", "random", "uninformed",
+)  # fmt: skip
+NEED_DATA = frozenset({"taylor", "activation", "apoz"})
+# Of one scale in every layer; others are divided by their group's mean before layers are compared.
+COMPARABLE = frozenset({"lamp", "apoz", "random", "uninformed"})
+SCOPES = ("local", "global")
+AGGREGATES = ("mean", "sum", "max")
+INITS = ("scratch", "inherit")
+KINDS = ("parameters", "multiply_accumulates", "bytes", "latency_ms")
+
+
+def check_ratio(ratio: float | Fraction) -> None:
+    """Refuse a ratio outside (0, 1), NaN included.
+
+    Raises
+    ------
+    ParameterError
+        For such a ratio.
+    """
+    if isinstance(ratio, bool) or not isinstance(ratio, Real) or not 0 < ratio < 1:
+        raise ParameterError(
+            f"ratio: received {ratio!r}, expected the share to take away, above 0 and below 1"
+        )
+
+
+def matching(names: Iterable[str], pattern: str, kind: str) -> list[str]:
+    """Return the names that a pattern fits: ``*`` and ``?`` stand for any characters.
+
+    Raises
+    ------
+    ParameterError
+        If it fits none; `kind` says what the names are of.
+    """
+    known = list(names)
+    found = [name for name in known if fnmatchcase(name, pattern.replace("[", "[[]"))]
+    if not found:
+        raise ParameterError(
+            f"layer: received {pattern!r}, which no {kind} has for a name, expected some of "
+            f"{', '.join(known)}"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a plan may not do.
+
+    Attributes
+    ----------
+    keep : sequence of str
+        Layers that stay whole, by path; ``*`` and ``?`` stand for any characters. Of a layer that
+        makes no channels but holds weights for them, such as batch normalisation, those channels.
+    floors : mapping
+        Layer, as in ``keep``, to the channels it must be left, rounded up to the multiple; 1 for
+        all others.
+    multiple : int
+        Widths are rounded to a multiple of it, to the nearest; no width is rounded up beyond what
+        the layer has, and none below one multiple. Of layers that are coupled in part, each part.
+    only : sequence of str, optional
+        Layers that may shrink, as in ``keep``; all where not given.
+    """
+
+    keep: Sequence[str] = ()
+    floors: Mapping[str, int] = field(default_factory=dict)
+    multiple: int = 1
+    only: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        floors = (("floors", floor, f" for {layer}") for layer, floor in self.floors.items())
+        for name, value, where in (("multiple", self.multiple, ""), *floors):
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+                raise ParameterError(
+                    f"{name}: received {value!r}{where}, expected a whole number of at least 1"
+                )
+        for name, layers in (("keep", self.keep), ("only", self.only)):
+            if isinstance(layers, str):
+                raise ParameterError(f"{name}: received {layers!r}, expected a list of layers")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a pruned model may cost at most.
+
+    ``kind`` is one of `KINDS`: parameters; multiply-accumulates of one input; bytes of the saved
+    ``.keras`` file without an optimizer; median milliseconds for one input on this machine.
+    """
+
+    kind: str
+    limit: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ParameterError(
+                f"budget: received {self.kind!r}, expected one of {', '.join(KINDS)}"
+            )
+        number = isinstance(self.limit, Real) and not isinstance(self.limit, bool)
+        if not number or not 0 < self.limit < float("inf"):
+            raise ParameterError(
+                f"budget: received {self.limit!r} {self.kind}, expected a positive number"
+            )
+
+
+@dataclass(frozen=True)
+class PruningStep:
+    """What one step takes away; just one of ``percent``, ``total`` and ``budget`` is given.
+
+    Attributes
+    ----------
+    percent : float, optional
+        Of the parent's channels, above 0 and below 100.
+    total : float, optional
+        Share of the *unpruned* network's channels that is gone after this cut, in (0, 1).
+    budget : Budget, optional
+        What the network may cost after this cut.
+    layers : tuple of str, optional
+        Layers that shrink; all where not given.
+    """
+
+    percent: float | None = None
+    total: float | None = None
+    budget: Budget | None = None
+    layers: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        given = [self.percent, self.total, self.budget]
+        if sum(value is not None for value in given) != 1:
+            raise ParameterError(
+                f"cut: received percent {self.percent}, total {self.total} and budget "
+                f"{self.budget}, expected just one of them"
+            )
+
+
+@dataclass(frozen=True)
+class PruningMethod:
+    """How cuts are made; the defaults are the paper's, which looks at nothing and starts anew.
+
+    Attributes
+    ----------
+    criterion, scope, aggregate, limits, seed
+        As for `slimderm.components.pruning.pruner.prune`.
+    init : str
+        ``scratch``: what is left gets fresh weights; ``inherit``: it keeps its own.
+    masks : bool
+        Mask single weights by magnitude; nothing shrinks then, and the criterion is not asked.
+    """
+
+    criterion: str = "uninformed"
+    scope: str = "local"
+    aggregate: str = "mean"
+    init: str = "scratch"
+    masks: bool = False
+    limits: Limits = Limits()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value, names in (
+            ("criterion", self.criterion, CRITERIA),
+            ("scope", self.scope, SCOPES),
+            ("aggregate", self.aggregate, AGGREGATES),
+            ("init", self.init, INITS),
+        ):
+            if value not in names:
+                raise ParameterError(
+                    f"{name}: received {value!r}, expected one of {', '.join(names)}"
+                )
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether the criterion looks at data."""
+        return self.criterion in NEED_DATA and not self.masks

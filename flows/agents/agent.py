@@ -1,0 +1,170 @@
+"""One stage on another machine: data from the remote, results back to it.
+
+An agent is a Prefect worker in a clone. A job names a stage, a commit, the parameters, and what
+``dvc.lock`` records of the data that the stage reads; back goes what ``dvc.lock`` would record of
+the stage. Files travel through the remote alone. Jobs never change the clone: they run in one of
+their own inside it, which shares its objects and its cache.
+"""
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
+
+from slimderm.components.common.cache import replacing
+from slimderm.components.common.errors import RecordError
+from slimderm.flows.agents.transfers import pull, push
+from slimderm.flows.base.files import file_hash, write_text
+from slimderm.flows.base.retry import patiently
+from slimderm.flows.config.params import read_params
+from slimderm.flows.record import data_versions as versions
+from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.record.mlflow_store import FLOW_RUN, SENDER, Tracker
+from slimderm.flows.record.registry import Registry
+
+WORKPLACE = Path(".agent")
+LOCK = "requirements.lock"
+
+
+@contextlib.contextmanager
+def workplace(clone: Path, commit: str) -> Iterator[Path]:
+    """Hold a clone of a clone with a commit checked out, its data versions shared with it.
+
+    One job at a time: another worker's waits here, on a lock that ends with the process.
+
+    Parameters
+    ----------
+    clone : path
+        The agent's clone; only its objects are used, so it may stand anywhere.
+    commit : str
+        Full hash.
+
+    Raises
+    ------
+    RecordError
+        If the commit cannot be had, or its lock differs from what is installed here.
+    """
+    held = clone / ".dvc/tmp/slimderm-agent.lock"  # beside that of the coordinator's own run
+    held.parent.mkdir(parents=True, exist_ok=True)
+    with held.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield _check_out(clone, commit)
+
+
+def _check_out(clone: Path, commit: str) -> Path:
+    folder = clone / WORKPLACE
+    if not (folder / ".git").exists():
+        with replacing(folder) as draft:
+            _git(clone, "clone", "--quiet", "--shared", "--no-checkout", str(clone), str(draft))
+    for left in (folder / ".git").rglob("*.lock"):  # by a killed git; none runs here now
+        left.unlink()
+    if not _knows(folder, commit):
+        _git(clone, "fetch", "--quiet", "--all", check=False)
+    if not _knows(folder, commit):
+        raise RecordError(
+            f"commit: received {commit}, which {clone} does not have, expected one that its "
+            "remotes have; push it from the coordinator"
+        )
+    _git(folder, "checkout", "--quiet", "--force", "--detach", commit)
+    if file_hash(folder / LOCK) != file_hash(clone / LOCK):
+        raise RecordError(
+            f"{LOCK} of commit {commit} is not the one installed here; run `git pull` and "
+            f"`make setup` in {clone}, then start its agent again"
+        )
+    with contextlib.chdir(clone):
+        remote = versions.remote()
+    with contextlib.chdir(folder):
+        versions.set_remote(remote)
+        versions.share_cache(clone)
+    return folder
+
+
+def _git(folder: Path, *arguments: str, check: bool = True) -> bool:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+    )
+    if check and done.returncode:
+        raise RecordError(f"git {' '.join(arguments)} failed in {folder}: {done.stderr.strip()}")
+    return done.returncode == 0
+
+
+def _knows(folder: Path, commit: str) -> bool:
+    return _git(folder, "cat-file", "-e", f"{commit}^{{commit}}", check=False)
+
+
+def run_in_process(stage: str) -> None:
+    """Run a stage's plain function in a process of its own, and pass on what it says.
+
+    Raises
+    ------
+    RecordError
+        If it fails; the message holds its last lines.
+    """
+    logger, said = get_run_logger(), []
+    process = subprocess.Popen(
+        [sys.executable, "-m", "slimderm.flows.steps", *stage.split("@")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", SENDER: _sender()},
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip():
+                said.append(line.rstrip())
+                logger.info(line.rstrip())
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait()
+    if process.returncode:
+        raise RecordError(f"{stage} ended with {process.returncode}: " + "\n".join(said[-5:]))
+
+
+def _sender() -> str:
+    return str(patiently(getattr, flow_run, "root_flow_run_id"))
+
+
+def as_markdown(stage: str, entry: Mapping[str, Any]) -> str:
+    """Write what ``dvc.lock`` records of a stage for people; `from_markdown` reads it back."""
+    return f"What `dvc.lock` records:\n```yaml\n{yaml.safe_dump({stage: dict(entry)})}```\n"
+
+
+def from_markdown(text: str) -> ledger.Version:
+    """Read what `as_markdown` wrote."""
+    return dict(yaml.safe_load(text.split("```yaml\n")[1].rsplit("```", 1)[0]))
+
+
+@flow(name="agent", flow_run_name="{stage}", timeout_seconds=7 * 24 * 3600)
+def agent(stage: str, commit: str, params: dict[str, Any], version: dict[str, Any]) -> None:
+    """Run one stage for a coordinator and hand its outputs back through the remote.
+
+    What a run was killed in the middle of goes on when the same job comes again: finished
+    trainings lie in the workplace's cache.
+
+    Args:
+        stage: A stage of dvc.yaml, such as train@lenet5.
+        commit: Full hash of the commit to run.
+        params: The content of params.yaml.
+        version: What dvc.lock records of the stages whose outputs this one reads.
+    """
+    with workplace(Path.cwd(), commit) as folder, contextlib.chdir(folder):
+        write_text("params.yaml", yaml.safe_dump(params, sort_keys=False))
+        pull(version)
+        if ledger.is_stale(stage):
+            with ledger.made(stage):
+                run_in_process(stage)
+        push([stage])
+        text = as_markdown(stage, ledger.entry_of(stage))
+        text += Registry(Tracker(read_params().record)).pages(str(flow_run.id), tag=FLOW_RUN)
+    patiently(create_markdown_artifact, text, "outputs", f"What {stage} made")

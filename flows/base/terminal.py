@@ -1,0 +1,99 @@
+"""The terminal: progress thresholds, messages, and a clear end of a command that fails."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from slimderm.components.common.errors import SlimDermError
+
+console = Console()
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Drop what C++ libraries write to file descriptor 2 inside the block."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@contextmanager
+def progress_bar(title: str, total: int | None) -> Iterator[Callable[..., None]]:
+    """Show a progress bar; yields a function of (completed, note)."""
+    columns = (
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(title, total=total, note="")
+
+        def update(completed: int, note: str = "") -> None:
+            progress.update(task, completed=completed, note=note)
+
+        yield update
+
+
+def without_password(text: str) -> str:
+    """Return an address, or a text with addresses in it, without the user and password before @."""
+    return re.sub(r"(?<=//)[^/\s]*@", "", text)
+
+
+@contextmanager
+def command_line() -> Iterator[None]:
+    """End the process with status 1 and a message, not a traceback, on an error of our own.
+
+    A full disk is as much nobody's fault, and so is a server that does not answer; what is finished
+    is in the cache.
+    """
+    try:
+        yield
+    except (SlimDermError, FileNotFoundError) as error:
+        _say(type(error).__name__, str(error))
+    except Exception as error:
+        said = without_password(" ".join(str(error).split()))[:200]
+        if any(map(_is_a_full_disk, _causes(error))):
+            told = "No space left on device; free some (`make doctor` says how) and run again, what"
+            _say("DiskFullError", f"{told} is finished is kept ({said})")
+        if any(map(_is_a_lost_connection, _causes(error))):
+            told = "PREFECT_API_URL, MLFLOW_TRACKING_URI and AWS_ENDPOINT_URL name the servers, and"
+            _say(type(error).__name__, f"{said}; {told} `make doctor` checks them")
+        raise
+
+
+def _say(name: str, message: str) -> NoReturn:
+    console.print(f"[bold red]{name}[/]: {escape(message)}", highlight=False, soft_wrap=True)
+    raise SystemExit(1) from None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that led to it: libraries wrap them in their own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_a_full_disk(error: BaseException) -> bool:
+    said = str(error).lower()
+    return "no space left on device" in said or "disk is full" in said or "errno = 28" in said
+
+
+def _is_a_lost_connection(error: BaseException) -> bool:
+    clients = ("httpcore", "httpx", "requests", "urllib3")
+    return isinstance(error, ConnectionError) or type(error).__module__.split(".")[0] in clients

@@ -1,0 +1,4 @@
+"""The command `slimderm`: one file for each group of commands.
+
+Only reading arguments and printing; the work lies below.
+"""

@@ -1,0 +1,56 @@
+"""Say what a run made and where to look, for `make demo` and `make run`."""
+
+import pandas as pd
+from rich.box import SIMPLE
+from rich.table import Table
+
+from slimderm.flows.base.files import read_json
+from slimderm.flows.base.terminal import command_line, console
+from slimderm.flows.config import layout
+from slimderm.flows.work.pruning_summary import readable
+
+
+def pruning_summary(frame: pd.DataFrame) -> Table:
+    """Lay out the pruning steps for a terminal."""
+    table = Table(title="Pruning steps: accuracy in validation, balanced accuracy on test")
+    table.box = SIMPLE
+    rows = readable(frame)
+    for title in rows:
+        table.add_column(
+            title, justify="left" if title in ("network", "step") else "right", overflow="fold"
+        )
+    for row in rows.itertuples(index=False):
+        table.add_row(*row)
+    return table
+
+
+def main() -> None:
+    """Print the pruning steps, the storage saved, and where everything lies."""
+    metrics = read_json(layout.METRICS)
+    console.print(pruning_summary(pd.read_csv(layout.TABLES / "pruning.csv")))
+    lines = [metrics["sentence"]]
+    challenger = metrics["registry"]["challenger"]
+    if challenger:
+        lines.append(
+            f"{metrics['registry']['model']} version {challenger['version']} is the challenger: "
+            f"{challenger['network']} {challenger['notation']}, "
+            f"{challenger['num_parameters']:,} parameters."
+        )
+    else:
+        lines.append("No network met its thresholds, so there is no challenger: see the reasons.")
+    image = next(iter(sorted((layout.RAW / "images").iterdir())))
+    lines += [
+        "",
+        "Look at   reports/index.html          tables and pictures (numbers: reports/tables)",
+        "          data/compressed             the dataset as chosen; make verify checks it",
+        "          make up                     the record in MLflow's and Prefect's pages",
+        f"          make predict IMAGE={image} AGE=45 SEX=female SITE=back",
+        "          make promote                make the challenger champion, if its gates are open",
+    ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    with command_line():
+        main()

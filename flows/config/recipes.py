@@ -1,0 +1,75 @@
+"""Put a recipe's sections, or one's own data folder, into ``params.yaml``, for `make run`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.config import layout
+from slimderm.flows.config.params import read_params
+
+
+def apply(recipe: Path | None, data: Path | None, params: Path = layout.PARAMS) -> list[str]:
+    """Rewrite ``params.yaml`` with the values of a recipe and the folder of a dataset.
+
+    A section that the recipe holds replaces the section of ``params.yaml`` key by key. The result
+    is validated before it takes the place of the file, so a faulty recipe changes nothing.
+
+    Parameters
+    ----------
+    recipe : path, optional
+        A file of the same form as ``params.yaml``.
+    data : path, optional
+        A dataset in the official layout; becomes ``ingest.source``. Its folder ``negatives``, where
+        there is one, becomes ``ingest.negatives``.
+    params : path
+        The file to rewrite.
+
+    Returns
+    -------
+    list of str
+        The keys that changed, e.g. ``["train.epochs"]``.
+
+    Raises
+    ------
+    ParameterError
+        If the result is not valid.
+    """
+    yaml = YAML()  # keeps the comments
+    yaml.preserve_quotes = True  # without them an address in braces is no YAML for DVC
+    document = yaml.load(params.read_text()) or {}
+    before = _flat(document)
+    changes: dict[str, Any] = (YAML(typ="safe").load(recipe.read_text()) or {}) if recipe else {}
+    if data is not None:
+        negatives = data / "negatives"
+        changes.setdefault("ingest", {})["source"] = str(data)
+        changes["ingest"]["negatives"] = str(negatives) if negatives.is_dir() else None
+    for name, values in changes.items():
+        if isinstance(values, dict) and isinstance(document.get(name), dict):
+            document[name].update(values)
+        else:
+            document[name] = values
+    draft = params.with_name(f".{params.name}.draft")
+    with draft.open("w") as stream:
+        yaml.dump(document, stream)
+    try:
+        read_params(draft)
+    except SlimDermError:
+        draft.unlink()
+        raise
+    changed = sorted(_flat(document).items() - before.items())
+    if changed:
+        draft.replace(params)
+    else:
+        draft.unlink()
+    return [name for name, _ in changed]
+
+
+def _flat(document: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        f"{section}.{key}" if key else section: repr(value)
+        for section, values in document.items()
+        for key, value in (values.items() if isinstance(values, dict) else [("", values)])
+    }

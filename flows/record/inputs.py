@@ -1,0 +1,134 @@
+"""A stage's inputs: as ``dvc.lock`` records them when it starts, the same when it ends.
+
+DVC trusts time and size of a file, so it does not see what a failing disk changes. Here every
+recorded input is hashed but images, which whoever reads them checks against their table. And DVC
+looks at code and parameters when a stage has ended: what was edited meanwhile would go on record as
+what it was made by. Done without DVC, whose import takes longer than this.
+"""
+
+import configparser
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from slimderm.components.common.errors import RecordError
+from slimderm.flows.base.files import sources_hash
+from slimderm.flows.config.params import read_params
+from slimderm.flows.record import dvc_lock as ledger
+
+
+@contextmanager
+def steady_inputs(stage: str) -> Iterator[None]:
+    """Check a stage's inputs, run the block that makes its outputs, and look at the inputs again.
+
+    Raises
+    ------
+    RecordError
+        If an input holds other bytes than were recorded, or code or parameters of the stage were
+        changed while the block ran.
+    """
+    check_inputs(stage)
+    before = _code_and_params(stage)
+    yield
+    after = _code_and_params(stage)
+    changed = [name for name in before if after.get(name) != before[name]]
+    if changed:
+        raise RecordError(
+            f"{stage}: received other {', '.join(changed)} at its end than at its start, expected "
+            "the same, or what it made would go on record as made by them; run again (what is "
+            "finished is found in the cache if you undo the change)"
+        )
+
+
+def _code_and_params(stage: str) -> dict[str, Any]:
+    """Return what a stage of ``dvc.yaml`` names of code, hashed, and of params.yaml."""
+    named = _named_by(stage, "params")
+    params = yaml.safe_load(Path("params.yaml").read_text()) or {}
+    found = {}
+    for name in named:
+        value: Any = params
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        found[f"{name} in params.yaml"] = value
+    code = [dep for dep in _named_by(stage, "deps") if dep.split("/")[0] in ("components", "flows")]
+    return found | {dep: sources_hash(Path(dep)) for dep in code}
+
+
+def check_inputs(stage: str) -> None:
+    """Check what a stage reads of other stages' outputs.
+
+    An output that ``dvc.lock`` does not record, or that is not there, is left to DVC and the step.
+
+    Raises
+    ------
+    RecordError
+        If an input holds other bytes than were recorded; the message names it.
+    """
+    recorded = [out for entry in ledger.entries().values() for out in entry.get("outs", [])]
+    if not recorded:
+        return
+    read = _named_by(stage, "deps")
+    for out in recorded:
+        if any(dep == out["path"] or _are_nested(dep, out["path"]) for dep in read):
+            for file, expected in _files(out):
+                if any(file == dep or file.startswith(f"{dep}/") for dep in read):
+                    _check(Path(file), expected, out["path"])
+
+
+def _named_by(stage: str, kind: str) -> list[str]:
+    """Return the ``deps`` or ``params`` of a stage of ``dvc.yaml``, its ``${...}`` filled in."""
+    name, _, item = stage.partition("@")
+    params, named = read_params(), {"item": item, "key": item}
+
+    def value(found: re.Match[str]) -> str:
+        return named.get(found[1]) or str(reduce(getattr, found[1].split("."), params))
+
+    described = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][name]
+    named_there = described.get("do", described).get(kind, [])
+    return [re.sub(r"\$\{([^}]+)\}", value, entry) for entry in named_there]
+
+
+def _are_nested(one: str, other: str) -> bool:
+    return one.startswith(f"{other}/") or other.startswith(f"{one}/")
+
+
+def _files(out: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield path and MD5 of each file of an output, images left out."""
+    from slimderm.components.dataset.catalog import SUFFIXES  # and pandas, when it is needed
+
+    path, md5 = str(out["path"]), str(out["md5"])
+    if not md5.endswith(".dir"):
+        yield path, md5
+        return
+    listed = _cache() / md5[:2] / md5[2:]  # where it is not, nothing is known of the single files
+    if listed.exists():
+        _check(listed, md5.removesuffix(".dir"), path)
+        for entry in json.loads(listed.read_text()):
+            if not entry["relpath"].lower().endswith(SUFFIXES):
+                yield f"{path}/{entry['relpath']}", entry["md5"]
+
+
+def _cache() -> Path:
+    config = configparser.ConfigParser(interpolation=None)
+    config.read([".dvc/config", ".dvc/config.local"])
+    return Path(".dvc", config.get("cache", "dir", fallback="cache"), "files/md5")
+
+
+def _check(file: Path, expected: str, output: str) -> None:
+    if not file.is_file():
+        return
+    with file.open("rb") as stream:
+        received = hashlib.file_digest(stream, "md5").hexdigest()
+    if received != expected:
+        raise RecordError(
+            f"{file}: received {received[:12]}, expected {expected[:12]} by dvc.lock, so it was "
+            "damaged or changed since it was made; `make doctor` sets damaged data versions aside; "
+            f"then delete {output} and run again"
+        )

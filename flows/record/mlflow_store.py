@@ -1,0 +1,243 @@
+"""The sole importer of MLflow: runs and what is logged with them.
+
+Every run carries the content key of what it records as a tag, and is found again by it: a step that
+is recorded twice, after a crash or by the other route, stands in MLflow once.
+"""
+
+import contextlib
+import os
+import shutil
+import time
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from slimderm.components.common.cache import replacing
+from slimderm.components.common.errors import RecordError
+from slimderm.flows.base.terminal import quiet_stderr, without_password
+from slimderm.flows.config.params import RecordSettings
+
+KEY = "slimderm.key"
+FLOW_RUN = "prefect.flow_run"  # tag: the id of the flow run that did the work, an agent's included
+ROOT = "prefect.root_flow_run"  # tag: the one that somebody started, and that sent it to an agent
+SENDER = "SLIMDERM_ROOT_FLOW_RUN"  # tells that id to the process that an agent starts
+MODEL = "model"
+
+
+def make_database(address: str, artifacts: str) -> None:
+    """Make an SQLite database with MLflow's tables, whole or not at all.
+
+    MLflow makes its tables one by one, and cannot go on where it was killed in the midst of that.
+
+    Parameters
+    ----------
+    address : str
+        A tracking URI; nothing is done unless it is ``sqlite:///`` and a file that is not there.
+    artifacts : str
+        Folder of the artifacts of MLflow's own experiment ``Default``.
+    """
+    if not address.startswith("sqlite:///"):
+        return
+    path = Path(address.removeprefix("sqlite:///"))
+    if path.exists():
+        return
+    with quiet_stderr():
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with replacing(path.with_name(f".{path.name}.new")) as folder:
+        store = SqlAlchemyStore(
+            f"sqlite:///{folder / path.name}", Path(artifacts).resolve().as_uri()
+        )
+        store.engine.dispose()
+        with contextlib.suppress(FileExistsError):  # another process was first
+            path.hardlink_to(folder / path.name)
+    shutil.rmtree(path.with_name(f".{path.name}.new"), ignore_errors=True)
+
+
+class Tracker:
+    """One experiment of one MLflow store."""
+
+    def __init__(self, settings: RecordSettings) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+        # Our models hold no pickles; the server that `make serve` becomes inherits this.
+        os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+        with quiet_stderr():
+            import mlflow
+        import logging
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it logs it raises, too
+        self.settings = settings
+        self.mlflow = mlflow
+        address = os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri)
+        make_database(address, settings.artifacts)
+        mlflow.set_tracking_uri(address)
+        self.client = mlflow.MlflowClient()
+        self.experiment_id = self._experiment()
+
+    @property
+    def place(self) -> str:
+        """Address of the store, without user and password."""
+        return without_password(self.mlflow.get_tracking_uri())
+
+    def _experiment(self) -> str:
+        name = self.settings.experiment
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            self._check_reachable(found)
+            return str(found.experiment_id)
+        if not self.mlflow.get_tracking_uri().startswith("sqlite"):
+            return str(self.client.create_experiment(name))
+        artifacts = Path(self.settings.artifacts).resolve()
+        artifacts.mkdir(parents=True, exist_ok=True)  # by which a server's clients know it
+        return str(self.client.create_experiment(name, artifact_location=artifacts.as_uri()))
+
+    def _check_reachable(self, experiment: Any) -> None:
+        """Refuse an experiment whose artifacts cannot be reached from here.
+
+        One that was made without a server keeps its folder when a server shows it; MLflow would
+        write to a folder of that name here, where the server never looks. One that was made through
+        a server is reached through a server alone.
+        """
+        place = urllib.parse.urlsplit(experiment.artifact_location)
+        address = self.mlflow.get_tracking_uri()
+        if place.scheme == "mlflow-artifacts" and not address.startswith("http"):
+            raise RecordError(
+                f"experiment: received {experiment.name!r}, which was made through a server, and "
+                f"{self.place} without one; expected the server: `make up`, and set "
+                "MLFLOW_TRACKING_URI as it says, or write a new name into record.experiment of "
+                "params.yaml, and `make backfill`"
+            )
+        if not address.startswith("http") or place.scheme not in ("", "file"):
+            return
+        folder = Path(urllib.parse.unquote(place.path))
+        if not folder.is_dir():
+            raise RecordError(
+                f"experiment: received {experiment.name!r}, which {self.place} "
+                f"keeps in its own folder {folder}, for it was made without a server; expected one "
+                "that this machine reaches: on the coordinator write a new name into "
+                "record.experiment of params.yaml, and `make backfill` with MLFLOW_TRACKING_URI set"
+            )
+
+    def find(self, key: str) -> Any | None:
+        """Return the finished run that records `key`, or None."""
+        runs = self.client.search_runs(
+            [self.experiment_id], f"tags.`{KEY}` = '{key}' and attributes.status = 'FINISHED'"
+        )
+        return runs[0] if runs else None
+
+    def parent(self, key: str, name: str, tags: Mapping[str, str]) -> str:
+        """Return the id of the parent run of `key`, made and finished at once if it is not there.
+
+        A parent holds no work of its own, only its children: one that a killed process left RUNNING
+        lacks nothing but its end.
+        """
+        run = self.find(key)
+        if run is None:
+            left = self._running(key)
+            run = (
+                left[0]
+                if left
+                else self.client.create_run(
+                    self.experiment_id, run_name=name, tags={**tags, KEY: key}
+                )
+            )
+            self.client.set_terminated(run.info.run_id)
+        return str(run.info.run_id)
+
+    def _running(self, key: str) -> list[Any]:
+        query = f"tags.`{KEY}` = '{key}' and attributes.status = 'RUNNING'"
+        return list(self.client.search_runs([self.experiment_id], query))
+
+    @contextmanager
+    def child(
+        self, parent_id: str, key: str, name: str, tags: Mapping[str, str]
+    ) -> Iterator["Run"]:
+        """Open a child run; it ends FINISHED, or FAILED when the block raises.
+
+        A run of the same key that a killed process left RUNNING is closed as KILLED first.
+        """
+        for stale in self._running(key):
+            self.client.set_terminated(stale.info.run_id, "KILLED")
+        run = self.client.create_run(
+            self.experiment_id,
+            run_name=name,
+            tags={**tags, KEY: key, "mlflow.parentRunId": parent_id},
+        )
+        status = "FAILED"
+        try:
+            yield Run(self, run.info.run_id)
+            status = "FINISHED"
+        finally:
+            self.client.set_terminated(run.info.run_id, status)
+
+
+@contextmanager
+def no_custom_objects() -> Iterator[None]:
+    """Keep what other code registered with Keras out of a model, where MLflow would pickle it."""
+    import keras
+
+    registered = keras.saving.get_custom_objects()
+    kept = dict(registered)
+    registered.clear()
+    try:
+        yield
+    finally:
+        registered.update(kept)
+
+
+class Run:
+    """An open run."""
+
+    def __init__(self, tracker: Tracker, run_id: str) -> None:
+        self.tracker = tracker
+        self.run_id = run_id
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log parameters."""
+        from mlflow.entities import Param
+
+        entries = [Param(name, str(value)) for name, value in values.items()]
+        self.tracker.client.log_batch(self.run_id, params=entries)
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Log metrics at a step."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        entries = [Metric(name, float(value), now, step) for name, value in values.items()]
+        self.tracker.client.log_batch(self.run_id, metrics=entries)
+
+    def artifacts(self, path: Path, folder: str | None = None) -> None:
+        """Log a file, or all of a folder."""
+        if path.is_dir():
+            self.tracker.client.log_artifacts(self.run_id, str(path), folder)
+        else:
+            self.tracker.client.log_artifact(self.run_id, str(path), folder)
+
+    def figure(self, figure: Any, name: str) -> None:
+        """Log a matplotlib figure as a picture."""
+        self.tracker.client.log_figure(self.run_id, figure, name)
+
+    def model(self, model: Any, example: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        """Log a Keras model with its signature, taken from one example batch."""
+        import keras
+
+        mlflow = self.tracker.mlflow
+        # Called, for `predict` would trace a graph for it.
+        outputs = keras.ops.convert_to_numpy(model(dict(example), training=False))
+        signature = mlflow.models.infer_signature(dict(example), outputs)
+        pins = [f"{name}=={version(name)}" for name in ("keras", "tensorflow")]
+        with mlflow.start_run(run_id=self.run_id), quiet_stderr(), no_custom_objects():
+            mlflow.tensorflow.log_model(
+                model,
+                name=MODEL,
+                signature=signature,
+                pip_requirements=[*pins, "mlflow"],
+                metadata=dict(metadata),
+            )

@@ -1,0 +1,244 @@
+"""The registered model's versions: their evidence, and who made which the champion, when and why.
+
+A promotion is an alias, set by `make promote` or in MLflow's page. Each one seen is kept as a tag
+of the registered model, so that who, when and why outlive the alias.
+"""
+
+import getpass
+import json
+import os
+import urllib.parse
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from slimderm.components.common.errors import RecordError
+from slimderm.flows.base.terminal import quiet_stderr, without_password
+from slimderm.flows.config.registry_policy import read_registry
+from slimderm.flows.record.mlflow_store import KEY, MODEL, ROOT, Tracker
+
+GATES = "gates"  # tag of a version: passed or failed
+PROMOTION = "promotion "  # begins a tag of the registered model: who, when, why
+UNSEEN = "MLflow's page or API; at is when a review noticed"
+
+
+class Registry:
+    """Versions, aliases and promotions of the registered model."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.tracker, self.client = tracker, tracker.client
+        self.settings = read_registry()
+        self.name, self.aliases = self.settings.model, self.settings.aliases
+
+    def versions(self) -> list[Any]:
+        """Return every version of the registered model."""
+        return list(self.client.search_model_versions(f"name = '{self.name}'"))
+
+    def version(self, number: str) -> Any:
+        """Return a version by its number.
+
+        Raises
+        ------
+        RecordError
+            If there is none.
+        """
+        found = self.versions()
+        version = next((each for each in found if str(each.version) == str(number)), None)
+        if version is None:
+            known = ", ".join(sorted((str(each.version) for each in found), key=int)) or "none"
+            raise RecordError(
+                f"VERSION: received {number!r}, expected one of {self.name!r}: {known}"
+            )
+        return version
+
+    def register(self, key: str, tags: Mapping[str, str]) -> str:
+        """Make the model of the run of `key` a version of the registered model, once.
+
+        Returns
+        -------
+        str
+            The version number.
+
+        Raises
+        ------
+        RecordError
+            If no finished run records `key`.
+        """
+        run = self.tracker.find(key)
+        if run is None:
+            raise RecordError(f"no finished MLflow run records {key}; run the prune step again")
+        known = next((each for each in self.versions() if each.run_id == run.info.run_id), None)
+        if known is not None:
+            return str(known.version)
+        if not self.client.search_registered_models(f"name = '{self.name}'"):
+            self.client.create_registered_model(self.name)
+        with quiet_stderr():  # it announces each version
+            version = self.tracker.mlflow.register_model(
+                f"runs:/{run.info.run_id}/{MODEL}", self.name, tags={**tags, KEY: key}
+            )
+        return str(version.version)
+
+    def set_alias(self, alias: str, version: str) -> None:
+        """Point an alias of the registered model, by its role, at a version."""
+        self.client.set_registered_model_alias(self.name, self.aliases[alias], version)
+
+    def aliased(self, alias: str) -> Any | None:
+        """Return the version that carries an alias, by its role, or None."""
+        try:
+            return self.client.get_model_version_by_alias(self.name, self.aliases[alias])
+        except self.tracker.mlflow.MlflowException as error:
+            absent = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+            # Of a model that is not there MLflow tells only its administrator that it is not.
+            if error.error_code not in (*absent, "PERMISSION_DENIED"):
+                raise
+            return None
+
+    def expected(self, alias: str) -> Any:
+        """Return the version that carries an alias, by its role.
+
+        Raises
+        ------
+        RecordError
+            If none does.
+        """
+        version = self.aliased(alias)
+        if version is None:
+            made = "`make promote`" if alias == "champion" else "`make demo` or `make run`"
+            raise RecordError(
+                f"the registered model {self.name!r} has no version with the alias {alias} in "
+                f"{self.tracker.place}; run {made} first"
+            )
+        return version
+
+    def served(self) -> Any:
+        """Return the champion if it may be served.
+
+        Raises
+        ------
+        RecordError
+            If there is none, its gates failed, or nobody judged this promotion: a verdict from
+            before it may be about other opponents.
+        """
+        version = self.expected("champion")
+        if not self.is_recorded(version):
+            reason = "it was promoted past `make promote`, and nobody judged that promotion yet"
+        elif version.tags.get(GATES) != "passed":
+            reason = version.tags.get("gates.reason", "its gates were never judged")
+        else:
+            return version
+        raise RecordError(
+            f"version {version.version} of {version.name!r} is the champion but not to be served: "
+            f"{reason}; the pipeline's next run or `make review` judges it, `make rollback` goes "
+            "back to the champion before"
+        )
+
+    def load(self, version: Any) -> tuple[Any, dict[str, Any]]:
+        """Load a registered version as a Keras model, with the metadata logged beside it."""
+        mlflow, uri = self.tracker.mlflow, f"models:/{version.name}/{version.version}"
+        try:
+            model = mlflow.tensorflow.load_model(uri, keras_model_kwargs={"safe_mode": True})
+            return model, dict(mlflow.models.get_model_info(uri).metadata or {})
+        except Exception as error:  # Keras, zipfile, h5py and MLflow each have their own
+            said = without_password(" ".join(str(error).split()))[:200]
+            raise RecordError(
+                f"the model of version {version.version} of {version.name!r} cannot be loaded "
+                f"({type(error).__name__}: {said}); its artifact is damaged, gone or not ours: "
+                "restore it, or delete the version and its run in MLflow's page and `make backfill`"
+            ) from error
+
+    def pages(self, flow_run: str, *, tag: str = ROOT, report: str | None = None) -> str:
+        """Say in Markdown where people look: MLflow's pages of what a Prefect flow run recorded.
+
+        Parameters
+        ----------
+        flow_run : str
+            Its id.
+        tag : str
+            Of the runs: `FLOW_RUN`, or `ROOT` to have what agents recorded for it, too.
+        report : str, optional
+            Id of the run that holds the report.
+        """
+        server = os.environ.get("MLFLOW_PAGE", self.tracker.place)  # as browsers reach it
+        if not server.startswith("http"):
+            return f"MLflow: `{server}`; `make up` shows it"
+        experiment = f"{server}/#/experiments/{self.tracker.experiment_id}/runs"
+        query = urllib.parse.quote(f"tags.`{tag}` = '{flow_run}'")
+        links = {
+            "What this run recorded in MLflow": f"{experiment}?searchFilter={query}",
+            "the registered model": f"{server}/#/models/{self.name}",
+        }
+        if report is not None:
+            links["the report"] = f"{experiment}/{report}/artifacts/index.html"
+        return " · ".join(f"[{text}]({link})" for text, link in links.items())
+
+    def promotions(self) -> list[dict[str, Any]]:
+        """Return every promotion on record, the first first: number, version, by, at, why.
+
+        They are numbered, for clocks are set back, and differ from machine to machine.
+        """
+        if not self.client.search_registered_models(f"name = '{self.name}'"):
+            return []
+        tags = self.client.get_registered_model(self.name).tags
+        kept = [json.loads(text) for tag, text in tags.items() if tag.startswith(PROMOTION)]
+        return sorted(kept, key=lambda entry: (entry.get("number", 0), entry["at"]))
+
+    def promote(self, version: Any, why: str) -> None:
+        """Make a version the champion, and keep who, when and why.
+
+        They are kept first: until the alias has moved nothing serves the champion before, and the
+        same command, given again, ends as it would have.
+        """
+        self._keep(version, os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser(), why)
+        self.set_alias("champion", str(version.version))
+
+    def is_recorded(self, version: Any) -> bool:
+        """Whether the last promotion on record is that of a version."""
+        known = self.promotions()
+        return bool(known) and known[-1]["version"] == str(version.version)
+
+    def notice(self, champion: Any) -> None:
+        """Keep the champion's promotion if nobody did: its alias was set in MLflow's page.
+
+        A version that is the champion no more, for another was promoted meanwhile, is left alone.
+        """
+        now = self.aliased("champion")
+        if now and now.version == champion.version and not self.is_recorded(champion):
+            self._keep(champion, UNSEEN, "not said")
+
+    def _keep(self, version: Any, by: str, why: str) -> None:
+        known = self.promotions()
+        entry = {
+            "number": known[-1].get("number", 0) + 1 if known else 1,
+            "version": str(version.version),
+            "by": by,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "why": why,
+        }
+        tag = f"{PROMOTION}{entry['number']:04d} {uuid.uuid4().hex[:8]}"  # two at once are kept
+        self.client.set_registered_model_tag(self.name, tag, json.dumps(entry, ensure_ascii=False))
+
+    def before(self, version: Any) -> Any | None:
+        """Return the champion before a version's first promotion, or None.
+
+        One that was deleted or whose gates are shut does not count: then it is the one before that.
+        What followed the first promotion does not count either, so a version that was rolled back
+        is never before the one that it gave way to.
+        """
+        known = {str(each.version): each for each in self.versions()}
+        number = str(version.version)
+        history = [*(entry["version"] for entry in self.promotions()), number]
+        while first := history.index(number):
+            number = history[first - 1]
+            if number in known and known[number].tags.get(GATES) == "passed":
+                return known[number]
+        return None
+
+    def tag(self, version: Any, tags: Mapping[str, str]) -> None:
+        """Tag a version."""
+        for name, value in tags.items():
+            self.client.set_model_version_tag(version.name, version.version, name, value)
+
+    def describe(self, version: Any, text: str) -> None:
+        """Write a version's description, which MLflow's page shows as Markdown."""
+        self.client.update_model_version(version.name, version.version, text)

@@ -1,0 +1,220 @@
+"""How trainings and pruning steps stand in MLflow: one parent a network, one child a step."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
+
+from slimderm.components.common.cache import content_key
+from slimderm.components.reporting import plots
+from slimderm.flows.base.files import file_hash, read_json, write_json
+from slimderm.flows.base.keras_loader import load_keras
+from slimderm.flows.base.retry import patiently
+from slimderm.flows.config import layout
+from slimderm.flows.config.choice import storage_choice
+from slimderm.flows.config.params import Params, read_params
+from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.record.mlflow_store import FLOW_RUN, ROOT, SENDER, Run, Tracker
+
+DATA = tuple(str(path) for path in (layout.RAW, layout.COMPRESSED, layout.SPLITS))
+WRITTEN = ("dvc.lock", "params.yaml")  # by runs themselves
+MADE = "made.json"  # beside a model: what led to it
+WORKER = "PREFECT__FLOW_RUN_ID"  # Prefect's own, in what a worker starts
+
+
+def lineage() -> dict[str, str]:
+    """Tags that lead from a run to code, data and flow run: git commit, DVC hashes, an id.
+
+    ``git.dirty`` says whether a file that git tracks differs from the commit. ``dvc.lock`` and
+    ``params.yaml`` do not count: runs write them, and both are on record beside the commit.
+    """
+    tags = {f"dvc.{Path(path).name}": value for path, value in ledger.output_hashes(*DATA).items()}
+    if run := _flow_run():
+        tags[FLOW_RUN] = run
+        tags[ROOT] = os.environ.get(SENDER, run)
+    if commit := _git("rev-parse", "HEAD"):
+        others = (f":(exclude){name}" for name in WRITTEN)
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", *others)
+        tags["mlflow.source.git.commit"] = commit
+        tags["git.dirty"] = str(bool(changed)).lower()
+    return tags
+
+
+def sign(folder: Path) -> None:
+    """Keep what led to a model beside it, so that a record made later says the same."""
+    write_json(folder / MADE, lineage())
+
+
+def _flow_run() -> str | None:
+    """Return the id of the flow run that somebody started; steps are runs within that one.
+
+    A worker tells it to the process that it starts, and so to the steps that an agent starts.
+    """
+    if WORKER in os.environ:
+        return os.environ[WORKER]
+    if FlowRunContext.get() is None:
+        return None
+    return str(patiently(getattr, flow_run, "root_flow_run_id"))
+
+
+def _git(*arguments: str) -> str:
+    """Return what git says; nothing where this is no clone."""
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def record_network(tracker: Tracker, network: str, trainer_key: str) -> str:
+    """Return the parent run of a network on one version of the data and of the recipe."""
+    key = content_key(parent=network, trainer=trainer_key)
+    return tracker.parent(key, network, {"network": network, **lineage()})
+
+
+def record_folder(
+    tracker: Tracker, parent_id: str, name: str, folder: Path, description: Mapping[str, Any]
+) -> None:
+    """Log a training's folder as a child run, unless a finished run has its key already.
+
+    The same training judged by other thresholds stays one run, which gets the new verdict; one
+    judged on the test part since gets those figures.
+
+    Parameters
+    ----------
+    tracker : Tracker
+        Where to.
+    parent_id : str
+        The network's parent run.
+    name : str
+        The run's name: ``original``, ``compressed``, or a step's R-notation.
+    folder : Path
+        Holds ``record.json``, ``history.csv``, ``model.keras``, and `MADE` if `sign` wrote it.
+    description : mapping
+        What a model needs beside its weights; logged as the model's metadata.
+    """
+    record, verdict = read_json(folder / "record.json"), {}
+    if "verdict" in record:
+        accepted, reason = record["verdict"]["accepted"], record["verdict"]["reason"]
+        verdict = {"accepted": str(accepted).lower(), "verdict": reason}
+    known = tracker.find(record["key"])
+    if known is not None:
+        run = Run(tracker, known.info.run_id)
+        # A run without a verdict is the baseline's, from which pruning starts; it stays that.
+        if "accepted" in known.data.tags and verdict.items() - known.data.tags.items():
+            _judge_again(run, folder, verdict)
+        if record["metrics"].keys() - known.data.metrics.keys():
+            _record_figures(run, name, record)
+            run.artifacts(folder / "record.json")
+        return
+    made = folder / MADE
+    lead = read_json(made) if made.exists() else lineage()
+    tags = {"network": record["network"], "variant": record["variant"], **lead}
+    if verdict:
+        tags |= {"notation": name, **verdict}
+    keras = load_keras()
+    model = keras.models.load_model(folder / "model.keras", compile=False)
+    with tracker.child(parent_id, record["key"], name, tags) as run:
+        run.params(_params(record) | _settings(record))
+        _record_figures(run, name, record)
+        history = pd.read_csv(folder / "history.csv")
+        run.figure(plots.learning_curves({name: history}), "learning_curve.png")
+        for row in history.to_dict("records"):
+            curves = {f"epoch_{key}": value for key, value in row.items() if key != "epoch"}
+            run.metrics(curves, step=int(row["epoch"]))
+        for file in sorted(folder.iterdir()):
+            if file.suffix in (".json", ".csv", ".png"):
+                run.artifacts(file)
+        run.artifacts(Path("params.yaml"))
+        run.model(model, _example(model), dict(description))
+    keras.backend.clear_session()
+
+
+def _record_figures(run: Run, name: str, record: Mapping[str, Any]) -> None:
+    """Log what was measured: metrics, sizes, and the confusion matrix where there is one."""
+    run.metrics(record["metrics"] | _sizes(record))
+    if "confusion" in record:
+        run.figure(plots.confusion_matrices({name: record}), "confusion.png")
+
+
+def _judge_again(run: Run, folder: Path, verdict: Mapping[str, str]) -> None:
+    """Put a new verdict on the run of a training that is known, and the thresholds behind it."""
+    run.artifacts(folder / "record.json")
+    run.artifacts(Path("params.yaml"))
+    for name, value in verdict.items():
+        run.tracker.client.set_tag(run.run_id, name, value)
+
+
+def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the training was asked for: parameters, and how its images were stored."""
+    params = read_params()
+    found = {f"train.{name}": value for name, value in asdict(params.train).items()}
+    found["split.seed"] = params.split.seed
+    if "verdict" in record:
+        found |= {f"prune.{name}": value for name, value in asdict(params.prune).items()}
+    if record["variant"] == "compressed" and layout.CHOICE.exists():
+        chosen = asdict(storage_choice().option)
+        found |= {f"images.{name}": value for name, value in chosen.items()}
+    return found
+
+
+def _params(record: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("network", "variant", "precision", "best_epoch", "notation", "percents")
+    found = {name: record[name] for name in kept if name in record}
+    return found | {f"widths_{name}": value for name, value in record["widths"].items()}
+
+
+def _sizes(record: Mapping[str, Any]) -> dict[str, float]:
+    kept = (
+        "num_parameters",
+        "share_of_parameters",
+        "multiply_accumulates",
+        "bytes",
+        "bytes_with_optimizer",
+        "training_seconds",
+        "latency_p50_ms",
+    )
+    return {name: float(record[name]) for name in kept if name in record}
+
+
+def _example(model: Any) -> dict[str, np.ndarray]:
+    return {
+        name: np.zeros((1, *tensor.shape[1:]), dtype=tensor.dtype)
+        for name, tensor in model.input.items()
+    }
+
+
+def _files_key(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return content_key(report={str(path): file_hash(path) for path in files})
+
+
+def record_files(params: Params, group: str, name: str, folder: Path) -> None:
+    """Log a folder of tables and pictures as a run of its own, once for the same content.
+
+    Parameters
+    ----------
+    params : Params
+        Say where to.
+    group : str
+        Name of the parent run: ``reports`` or ``studies``.
+    name : str
+        The run's name.
+    folder : Path
+        Logged whole.
+    """
+    tracker, key = Tracker(params.record), _files_key(folder)
+    if tracker.find(key) is None:
+        parent = tracker.parent(content_key(parent=group), group, lineage())
+        with tracker.child(parent, key, name, lineage()) as run:
+            run.artifacts(folder)
+
+
+def find_report(tracker: Tracker, folder: Path) -> str | None:
+    """Return the id of the run that holds the report that lies in a folder, or None."""
+    run = tracker.find(_files_key(folder))
+    return str(run.info.run_id) if run else None

@@ -1,0 +1,176 @@
+"""Check what the platform stands on, and say what to do, for `make doctor`."""
+
+import http.client
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.base.terminal import command_line, console, without_password
+from slimderm.flows.servers.service import STATE
+
+LOCK = Path("requirements.lock")
+FREE_GB = 5
+SKEW_SECONDS = 30
+MARKS = {True: "[green]well[/]", False: "[red]ill [/]", None: "[dim]none[/]"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; ``well`` is None where there is nothing to check."""
+
+    name: str
+    well: bool | None
+    said: str
+
+
+def python() -> Finding:
+    """Check that the interpreter is one that the lock is for."""
+    version = sys.version.split()[0]
+    well = (3, 11) <= sys.version_info[:2] < (3, 14)
+    return Finding("Python", well, version if well else f"{version}; use 3.11 to 3.13")
+
+
+def pins(lock: Path = LOCK) -> Finding:
+    """Check that what is installed is what the lock names."""
+    wrong = []
+    for line in lock.read_text().splitlines():
+        if "==" not in line or line.startswith((" ", "#")):
+            continue
+        wanted = Requirement(line.rstrip("\\ "))
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            continue
+        try:
+            have = importlib.metadata.version(wanted.name)
+        except importlib.metadata.PackageNotFoundError:
+            have = "nothing"
+        if have == "nothing" or not wanted.specifier.contains(have):
+            wrong.append(f"{wanted.name} {have}")
+    if wrong:
+        more = f"{', '.join(wrong[:4])}{' …' if len(wrong) > 4 else ''}"
+        return Finding("packages", False, f"not as {lock}: {more}; delete .venv, then `make setup`")
+    return Finding("packages", True, f"as {lock}")
+
+
+def disk(folder: Path = Path()) -> Finding:
+    """Check that there is room for data versions and models."""
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < FREE_GB:
+        said = f"{free:.1f} GB free, {FREE_GB} wanted; `dvc gc -w` frees old versions"
+        return Finding("disk", False, said)
+    return Finding("disk", True, f"{free:.0f} GB free")
+
+
+def servers() -> Iterator[Finding]:
+    """Check that the servers answer that the environment names, and that clocks agree."""
+    named = {"MLflow": "MLFLOW_TRACKING_URI", "Prefect": "PREFECT_API_URL"}
+    for name, variable in named.items():
+        address = without_password(os.environ.get(variable, ""))
+        if not address.startswith("http"):
+            runs = (STATE / f"{name.lower()}.json").exists()
+            what = "set it as `make up` said, which runs" if runs else "`make up` starts one"
+            yield Finding(name, None, f"{variable} names no server; {what}")
+            continue
+        try:
+            skew = _skew(f"{address.rstrip('/')}/health")
+        except (OSError, http.client.HTTPException) as error:
+            yield Finding(name, False, f"{address} does not answer ({error}); `make up` there")
+            continue
+        yield Finding(name, True, address)
+        if skew is not None and abs(skew) > SKEW_SECONDS:
+            yield Finding("clock", False, f"{skew:+.0f} s from {name}'s; set the time (NTP)")
+
+
+def _skew(address: str) -> float | None:
+    """Seconds that this machine's clock is ahead of a server's, where that tells its time."""
+    with urllib.request.urlopen(address, timeout=5) as reply:
+        said = reply.headers["Date"]
+    return time.time() - parsedate_to_datetime(said).timestamp() if said else None
+
+
+def clock(folder: Path = Path()) -> Finding:
+    """Check that the clock was not set back behind the ledger's last writing."""
+    lock = folder / "dvc.lock"
+    if lock.exists() and lock.stat().st_mtime > time.time() + SKEW_SECONDS:
+        return Finding("clock", False, "dvc.lock is from the future; set the time (NTP)")
+    return Finding("clock", True, time.strftime("%Y-%m-%d %H:%M %Z"))
+
+
+def store() -> Finding:
+    """Check that the remote can be written and read."""
+    from slimderm.flows.record.data_versions import remote
+    from slimderm.flows.record.s3 import check_bucket
+
+    try:
+        url = remote()
+        if url.startswith("s3://"):
+            check_bucket(url)
+        elif not os.access(next(p for p in (Path(url), *Path(url).parents) if p.exists()), os.W_OK):
+            return Finding("store", False, f"{url} cannot be written; `make remote URL=...`")
+    except SlimDermError as error:
+        return Finding("store", False, str(error))
+    return Finding("store", True, url)
+
+
+def versions() -> Finding:
+    """Check that DVC's cache holds what its names say; what is damaged is set aside."""
+    from slimderm.flows.record.data_versions import set_damaged_aside
+
+    try:
+        damaged, number = set_damaged_aside()
+    except SlimDermError as error:
+        return Finding("versions", False, str(error))
+    except BlockingIOError:
+        return Finding("versions", None, "not looked at while a run is under way in this clone")
+    if damaged:
+        names = f"{', '.join(damaged[:2])}{' …' if len(damaged) > 2 else ''}"
+        said = f"{len(damaged)} of {number} in DVC's cache were damaged ({names}), now in "
+        said += ".dvc/damaged; run again, or `make pull`"
+        return Finding("versions", False, said)
+    return Finding("versions", True, f"{number} in DVC's cache, each as its name says")
+
+
+def gpu() -> Finding:
+    """Check that a GPU that is there is seen by Keras's backend."""
+    if shutil.which("nvidia-smi") is None:
+        return Finding("GPU", None, "no nvidia-smi; training runs on the CPU")
+    script = "from slimderm.components.training.precision import count_gpus; print(count_gpus())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    number = done.stdout.strip().splitlines()[-1:] or ["0"]
+    if done.returncode or number == ["0"]:
+        said = "there is one, and Keras's backend does not see it; `make setup CUDA=tensorflow`"
+        said += " (or jax, or torch) installs what it needs"
+        return Finding("GPU", False, said)
+    return Finding("GPU", True, f"{number[0]} seen by Keras")
+
+
+def examine() -> list[Finding]:
+    """Run every check."""
+    checks: list[Callable[[], Finding]] = [python, pins, disk, clock, store, versions, gpu]
+    return [*(check() for check in checks), *servers()]
+
+
+def main() -> int:
+    """Print what was found; 1 where something is ill."""
+    found = examine()
+    for each in found:
+        line = f"{MARKS[each.well]}  {each.name:<9} {each.said}"
+        console.print(line, highlight=False, soft_wrap=True)
+    return int(any(each.well is False for each in found))
+
+
+if __name__ == "__main__":
+    with command_line():
+        raise SystemExit(main())

@@ -1,0 +1,102 @@
+"""A Prefect server inside the process of a flow, where no other is named.
+
+Prefect would start one as a process of its own, which imports everything once more; a thread of
+this process finds it imported.
+"""
+
+import gc
+import logging
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import BufferingHandler
+from threading import Thread
+
+import uvicorn
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_SERVER_EPHEMERAL_ENABLED,
+    PREFECT_UI_URL,
+    temporary_settings,
+)
+
+from slimderm.components.common.errors import SlimDermError
+
+HOST = "127.0.0.1"
+GRACE = 30  # seconds, for what a flow says at its end, and for the server's end
+
+
+class ServerError(SlimDermError):
+    """The server inside this process did not start."""
+
+
+@contextmanager
+def embedded_server() -> Iterator[None]:
+    """Let flows inside the block find a server: a thread's, unless ``PREFECT_API_URL`` names one.
+
+    It serves on loopback, on a port that is free, from the database that Prefect's settings name,
+    and ends with the block, once it has what the flows said. Once in a process: Prefect's server
+    starts its services a single time.
+
+    Raises
+    ------
+    ServerError
+        If it does not start.
+    """
+    if PREFECT_API_URL.value() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+        yield
+        return
+    server, thread = _serve()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    # What a server has no page for, Prefect shall not print the address of.
+    with temporary_settings({PREFECT_API_URL: f"http://{HOST}:{port}/api", PREFECT_UI_URL: ""}):
+        try:
+            yield
+        finally:
+            EventsWorker.instance().wait_until_empty()  # one that is drained earlier complains
+            EventsWorker.drain_all(timeout=GRACE)
+            APILogWorker.drain_all(timeout=GRACE)
+            server.should_exit = True
+            thread.join(GRACE)
+
+
+def _serve() -> tuple[uvicorn.Server, Thread]:
+    """Start the server."""
+    gc.disable()  # what these imports make stays; a search among it finds nothing
+    from prefect.server.api.server import create_app
+
+    app = create_app(ephemeral=True, final=True)
+    gc.freeze()
+    gc.enable()
+    server = uvicorn.Server(
+        uvicorn.Config(app, HOST, 0, log_level="error", timeout_graceful_shutdown=GRACE)
+    )
+    thread = Thread(target=server.run, name="prefect-server", daemon=True)
+    with _errors_of_uvicorn() as heard:
+        thread.start()
+        while not server.started:
+            if not thread.is_alive():
+                said = "\n".join(record.getMessage() for record in heard)
+                reasons = re.findall(r"^[\w.]+: .+", said, re.MULTILINE) or ["no reason given"]
+                raise ServerError(
+                    f"Prefect's own server did not start, {reasons[-1]}; "
+                    "PREFECT_API_URL can name one that runs (`make up`)"
+                )
+            time.sleep(0.02)
+    return server, thread
+
+
+@contextmanager
+def _errors_of_uvicorn() -> Iterator[list[logging.LogRecord]]:
+    """Keep what uvicorn says inside the block, tracebacks among it, and do not show it."""
+    handler, log = BufferingHandler(capacity=1000), logging.getLogger("uvicorn.error")
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        yield handler.buffer
+    finally:
+        log.removeHandler(handler)
+        log.propagate = True

@@ -1,0 +1,169 @@
+"""MLflow's and Prefect's servers and two workers on this machine: up, status, down, agent.
+
+What ``infra/compose.yaml`` starts as containers, these start as processes: on loopback, with SQLite
+and local folders, or with what the servers' own variables say (``MLFLOW_BACKEND_STORE_URI``,
+``MLFLOW_ARTIFACTS_DESTINATION``, ``PREFECT_SERVER_DATABASE_CONNECTION_URL``). An address that holds
+a password stays in the environment and is never part of a command.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.agents.deployments import HEARTBEAT_SECONDS, POOLS, deploy
+from slimderm.flows.base.terminal import command_line, console
+from slimderm.flows.config.params import read_params
+from slimderm.flows.record.mlflow_store import make_database
+from slimderm.flows.record.s3 import CHECKSUMS
+from slimderm.flows.servers.doctor import gpu
+from slimderm.flows.servers.service import HOST, STATE, Service, answers
+
+MLFLOW = f"http://{HOST}:{os.environ.get('MLFLOW_PORT', '5000')}"
+PREFECT = f"http://{HOST}:{os.environ.get('PREFECT_PORT', '4200')}"
+PYTHON = [sys.executable, "-m"]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of servers and workers: where they find each other, and the clone."""
+    own = {
+        "MLFLOW_TRACKING_URI": MLFLOW,
+        "PREFECT_API_URL": f"{PREFECT}/api",
+        "SLIMDERM_CLONE": str(Path.cwd()),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its jobs serve language models
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        **CHECKSUMS,
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+    }
+    return {**os.environ, **own, "PYTHONUNBUFFERED": "1"}
+
+
+def servers() -> list[Service]:
+    """Return MLflow's and Prefect's servers."""
+    record = read_params().record
+    mlflow = [*PYTHON, "mlflow", "server", "--workers", "2", "--host", HOST]
+    mlflow += ["--port", MLFLOW.rsplit(":", 1)[1]]
+    if HOST not in ("127.0.0.1", "localhost"):  # elsewhere it refuses what its own page sends
+        mlflow += ["--allowed-hosts", f"localhost:*,127.0.0.1:*,{HOST}:*"]
+        mlflow += ["--cors-allowed-origins", MLFLOW]
+    if "MLFLOW_AUTH_CONFIG_PATH" in os.environ:
+        mlflow += ["--app-name", "basic-auth"]
+    if "MLFLOW_BACKEND_STORE_URI" not in os.environ:
+        mlflow += ["--backend-store-uri", record.tracking_uri]
+    if "MLFLOW_ARTIFACTS_DESTINATION" not in os.environ:
+        mlflow += ["--artifacts-destination", record.artifacts]
+    prefect = [*PYTHON, "prefect", "server", "start", "--host", HOST, "--port"]
+    prefect.append(PREFECT.rsplit(":", 1)[1])
+    return [
+        Service("mlflow", mlflow, f"{MLFLOW}/health", MLFLOW),
+        Service("prefect", prefect, f"{PREFECT}/api/health", PREFECT),
+    ]
+
+
+def worker(pool: str, name: str) -> list[str]:
+    """Return the command of a worker."""
+    command = [*PYTHON, "prefect", "worker", "start", "--type", "process"]
+    return [*command, "--pool", pool, "--name", name, *POOLS[pool]]
+
+
+def workers(pools: Iterable[str] = POOLS) -> list[Service]:
+    """Return the worker of each pool."""
+    return [Service(f"worker-{pool}", worker(pool, f"{pool}-here")) for pool in pools]
+
+
+def up(*pools: str) -> None:
+    """Start what does not run yet: servers, then deployments, then workers.
+
+    Parameters
+    ----------
+    *pools : str
+        Those that get a worker here; by default all.
+
+    Raises
+    ------
+    SlimDermError
+        If something ends or does not answer in time; the message names its log. If they are to
+        listen on an address that leads nowhere from elsewhere. If there is no such pool.
+    """
+    if unknown := set(pools) - set(POOLS):
+        raise SlimDermError(
+            f"POOLS: received {', '.join(sorted(unknown))}, expected some of {', '.join(POOLS)}"
+        )
+    if HOST in ("0.0.0.0", "::"):
+        raise SlimDermError(
+            f"SERVERS_HOST: received {HOST}, expected one address of this machine, the one that "
+            "browsers and agents use: the pages and the workers are told it"
+        )
+    STATE.mkdir(exist_ok=True)
+    if "MLFLOW_BACKEND_STORE_URI" not in os.environ:
+        record = read_params().record
+        make_database(record.tracking_uri, record.artifacts)
+    mlflow, prefect = servers()
+    for service in (mlflow, prefect):
+        service.start(environment())
+    prefect.wait()
+    deploy(environment())
+    mlflow.wait()
+    for service in workers(pools or POOLS):
+        service.start(environment())
+    status()
+    console.print(
+        f"for your shell: export MLFLOW_TRACKING_URI={MLFLOW} PREFECT_API_URL={PREFECT}/api",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def status() -> None:
+    """Print what runs, where its page is, and where it writes."""
+    for service in (*servers(), *workers()):
+        started = service.running()
+        well = started is not None and (started.health is None or answers(started.health))
+        state = "runs" if well else "does not answer" if started else "stopped"
+        console.print(
+            f"{service.name:<11} {state:<8} {(started or service).page or service.log}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def down() -> None:
+    """Stop workers, then servers, with their children."""
+    for service in (*workers(), *servers()):
+        ran = service.stop()
+        console.print(f"{service.name}: {'stopped' if ran else 'was not running'}", highlight=False)
+
+
+def agent(pool: str = "gpu") -> None:
+    """Become a worker of a server elsewhere, in the foreground.
+
+    Raises
+    ------
+    SlimDermError
+        If the environment does not say where the servers are, or a pool of GPUs is to get a machine
+        whose GPU the backend does not see: every training would run on the CPU without a word.
+    """
+    missing = [
+        name for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI") if name not in os.environ
+    ]
+    if missing:
+        raise SlimDermError(
+            f"received no {' and no '.join(missing)}, expected the coordinator's addresses in the "
+            "environment; `make up` prints them there"
+        )
+    if pool == "gpu" and (found := gpu()).well is False:
+        raise SlimDermError(f"GPU: {found.said}")
+    os.environ["SLIMDERM_CLONE"] = str(Path.cwd())
+    os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = str(HEARTBEAT_SECONDS)
+    name = f"{pool}-{os.uname().nodename}"
+    if chosen := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        name += f"-{chosen}"
+    os.execv(sys.executable, worker(pool, name))
+
+
+if __name__ == "__main__":
+    with command_line():
+        {"up": up, "status": status, "down": down, "agent": agent}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,126 @@
+"""A process that runs on after the command that started it: kept on file, found again, stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.base.files import write_json
+
+STATE = Path(".servers")
+HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process that `up` starts; a server answers at ``health``, a worker has none."""
+
+    name: str
+    command: list[str]
+    health: str | None = None
+    page: str = ""
+    pid: int = 0
+    born: float = 0.0
+
+    @property
+    def kept(self) -> Path:
+        """Where it stands as it was started."""
+        return STATE / f"{self.name}.json"
+
+    @property
+    def log(self) -> Path:
+        """What it says."""
+        return STATE / f"{self.name}.log"
+
+    def running(self) -> "Service | None":
+        """Return it as `up` started it, maybe with other variables, where it still runs."""
+        try:
+            started = Service(**json.loads(self.kept.read_text()))
+            process = psutil.Process(started.pid)
+            ours = abs(born(process) - started.born) < 2
+            return started if ours and process.status() != psutil.STATUS_ZOMBIE else None
+        except (OSError, ValueError, TypeError, psutil.Error):
+            return None
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start it in a session of its own, unless it runs.
+
+        Raises
+        ------
+        SlimDermError
+            If it runs with other settings.
+        """
+        started = self.running()
+        if started is None:
+            with self.log.open("a") as log:
+                process = subprocess.Popen(
+                    self.command,
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                    env=environment,
+                )
+            started = replace(self, pid=process.pid, born=born(psutil.Process(process.pid)))
+            write_json(self.kept, asdict(started))
+        elif started.command[1:] != self.command[1:]:
+            raise SlimDermError(
+                f"{self.name}: received other settings than those that it runs with "
+                f"({' '.join(started.command[1:])}), expected the same; `make down`, then `make up`"
+            )
+
+    def stop(self, seconds: float = 20) -> bool:
+        """Stop it with its children; tell whether it ran."""
+        started = self.running()
+        if started is not None:
+            os.killpg(started.pid, signal.SIGTERM)
+            if not self._ends(seconds):
+                os.killpg(started.pid, signal.SIGKILL)
+                self._ends(seconds)
+        self.kept.unlink(missing_ok=True)
+        return started is not None
+
+    def wait(self, seconds: float = 180) -> None:
+        """Wait until it answers.
+
+        Raises
+        ------
+        SlimDermError
+            If it ends or does not answer in time; the message names its log.
+        """
+        deadline = time.monotonic() + seconds
+        while self.health and not answers(self.health):
+            if self.running() is None or time.monotonic() > deadline:
+                raise SlimDermError(f"{self.name} does not answer at {self.health}; see {self.log}")
+            time.sleep(0.3)
+
+    def _ends(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.running() is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
+
+def born(process: psutil.Process) -> float:
+    """Seconds from the machine's start to a process's: they stay when the clock is set."""
+    return float(process.create_time() - psutil.boot_time())
+
+
+def answers(address: str) -> bool:
+    """Tell whether a server answers."""
+    try:
+        with urllib.request.urlopen(address, timeout=2) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False

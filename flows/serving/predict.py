@@ -1,0 +1,86 @@
+"""Classify one image with the champion, else the challenger, for `make predict`."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.dataset.images import read_image
+from slimderm.components.evaluation.calibration import tempered
+from slimderm.flows.base.keras_loader import load_keras
+from slimderm.flows.base.terminal import command_line, console
+from slimderm.flows.config.params import read_params
+from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.registry import GATES, Registry
+from slimderm.flows.work.model_inputs import model_inputs, prepare
+
+
+def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, float]]:
+    """Give each class's probability, calibrated where a review has fitted a temperature.
+
+    Parameters
+    ----------
+    image : path
+        A dermatoscopic image.
+    age : str
+        Years, or empty where unknown.
+    sex, site : str
+        As HAM10000 writes them, or empty where unknown.
+
+    Returns
+    -------
+    version : str
+        Name, version and alias of the model.
+    probabilities : dict of str to float
+        Class to probability; they sum to 1.
+
+    Raises
+    ------
+    ParameterError
+        If `age` is no number of years.
+    ImageError
+        If the file is no image.
+    RecordError
+        If neither champion nor challenger is registered, or the champion's gates are shut.
+    """
+    try:
+        years = float(age) if age else float("nan")
+    except ValueError:
+        raise ParameterError(f"AGE: received {age!r}, expected years, e.g. AGE=45") from None
+    read_image(image)  # names the file where it is none
+    load_keras()
+    registry = Registry(Tracker(read_params().record))
+    alias = "champion" if registry.aliased("champion") else "challenger"
+    version = registry.served() if alias == "champion" else registry.expected("challenger")
+    model, description = registry.load(version)
+    person = {"age": [years], "sex": [sex or "unknown"], "localization": [site or "unknown"]}
+    pixels = [prepare(image.read_bytes(), description)]
+    inputs = model_inputs(pixels, pd.DataFrame(person), description)
+    temperature = float(version.tags.get("temperature", 1))
+    (probabilities,) = tempered(model.predict(inputs, verbose=0), temperature)
+    shut = "" if version.tags.get(GATES) == "passed" else ", gates shut"
+    name = f"{version.name} version {version.version} ({alias}{shut}, {description['network']})"
+    return name, dict(zip(description["classes"], map(float, probabilities), strict=True))
+
+
+def main() -> None:
+    """Read the command line and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("image", type=Path)
+    for name in ("--age", "--sex", "--site"):
+        parser.add_argument(name, default="")
+    arguments = parser.parse_args()
+    with command_line():
+        name, probabilities = predict(**vars(arguments))
+    table = Table(title=name, caption="not a medical device: docs/intended-use.md")
+    table.add_column("class")
+    table.add_column("probability", justify="right")
+    for label, value in sorted(probabilities.items(), key=lambda pair: -pair[1]):
+        table.add_row(label, f"{value:.3f}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""From an image file and a person's metadata to what a trained model takes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from slimderm.components.compression.write import compress_image
+from slimderm.components.dataset.images import decode_image, resize
+
+
+def prepare(data: bytes, description: Mapping[str, Any]) -> np.ndarray:
+    """Bring an image to what the model was trained on: same k, same encoder, same size.
+
+    Parameters
+    ----------
+    data : bytes
+        An image file.
+    description : dict
+        As `slimderm.flows.work.training.Trainer.description` gives it.
+
+    Returns
+    -------
+    uint8 array of shape (height, width, 3)
+    """
+    if description["variant"] == "compressed":
+        option = {name: description[name] for name in ("k", "codec", "quality")}
+        data, _ = compress_image(data, **option)
+    height, width = description["size"]
+    return resize(decode_image(data), size=(height, width))
+
+
+def model_inputs(
+    images: Sequence[np.ndarray], people: pd.DataFrame, description: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """Return what a model takes.
+
+    Parameters
+    ----------
+    images : sequence of N uint8 arrays of shape (height, width, 3)
+        As `prepare` gives them.
+    people : DataFrame
+        N rows: age (years, NaN where unknown), sex, localization (where unknown ``unknown``).
+    description : mapping
+        As `slimderm.flows.work.training.Trainer.description` gives it.
+
+    Returns
+    -------
+    dict of str to array
+        ``image``, (N, height, width, 3) uint8, and, unless it sees images alone, ``metadata``.
+    """
+    inputs = {"image": np.stack(images)}
+    if not description["image_only"]:
+        from slimderm.components.training.metadata import MetadataEncoder
+
+        inputs["metadata"] = MetadataEncoder.from_dict(description["encoder"]).transform(people)
+    return inputs

@@ -1,0 +1,95 @@
+"""Make a version of the registered model the champion, or go back to the one before."""
+
+import argparse
+import os
+from typing import Any
+
+from slimderm.components.common.errors import RecordError
+from slimderm.flows.base.terminal import command_line, console
+from slimderm.flows.config.params import read_params
+from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.registry import Registry
+from slimderm.flows.work.reviewing import judged, judged_champion
+
+WHY = "a person's decision"
+
+
+def promote(version: str = "", why: str = "") -> Any:
+    """Make a version, by default the challenger, the champion, if its gates are open.
+
+    Parameters
+    ----------
+    version : str
+        Its number.
+    why : str
+        Kept with who and when, unless this promotion is on record already.
+
+    Returns
+    -------
+    ModelVersion
+        The champion.
+
+    Raises
+    ------
+    RecordError
+        If a gate is shut, or there is no such version.
+    """
+    params = read_params()
+    registry = Registry(Tracker(params.record))
+    chosen = registry.version(version) if version else registry.expected("challenger")
+    champion = registry.aliased("champion")
+    if champion is None or champion.version == chosen.version:
+        reference = registry.before(chosen)
+    else:
+        _, reference = judged_champion(params, registry, champion)
+    found = judged(params, registry, chosen, reference)
+    if found["gates"] != "passed":
+        raise RecordError(
+            f"version {chosen.version} was not promoted: {found['reason']}. MLflow's page shows "
+            "the evidence; an alias set there is a promotion, too, but nothing serves it while a "
+            "gate is shut"
+        )
+    if champion is None or champion.version != chosen.version or not registry.is_recorded(chosen):
+        registry.promote(chosen, why or WHY)
+    return chosen
+
+
+def rollback(why: str = "") -> Any:
+    """Make the champion before this one the champion again.
+
+    Raises
+    ------
+    RecordError
+        If there was none.
+    """
+    registry = Registry(Tracker(read_params().record))
+    champion = registry.aliased("champion")
+    before = registry.before(champion) if champion else None
+    if champion is None or before is None:
+        raise RecordError(
+            "no champion before this one passed its gates, so there is none to go back to; "
+            "`make promote VERSION=n` makes another version the champion"
+        )
+    registry.notice(champion)
+    registry.promote(before, why or f"back from version {champion.version}")
+    return before
+
+
+def main() -> None:
+    """Read the command line; print who is champion."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--version", default="")
+    parser.add_argument("--why", default="")
+    parser.add_argument("--rollback", action="store_true")
+    arguments = parser.parse_args()
+    os.environ.setdefault("MPLBACKEND", "agg")
+    with command_line():
+        if arguments.rollback:
+            chosen = rollback(arguments.why)
+        else:
+            chosen = promote(arguments.version, arguments.why)
+    console.print(f"promote: version {chosen.version} is the champion", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

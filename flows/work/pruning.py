@@ -1,0 +1,112 @@
+"""One network's pruning: its schedule, its acceptance rule, and what is kept of each step."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from slimderm.components.pruning.acceptance import Verdict
+from slimderm.components.pruning.acceptance import get as get_acceptance
+from slimderm.components.pruning.schedules.algorithm2 import StepResult, algorithm2, explicit_path
+from slimderm.components.pruning.schedules.sequences import iterative, layerwise, one_shot
+from slimderm.flows.base.files import read_json, write_json
+from slimderm.flows.base.terminal import console
+from slimderm.flows.config import layout
+from slimderm.flows.config.params import Params
+from slimderm.flows.record.runs import sign
+from slimderm.flows.work.sources import LesionSource
+from slimderm.flows.work.step_runner import StepRunner, fine_tuning, fixed_layers
+from slimderm.flows.work.training import Trainer
+
+
+class Pruning:
+    """One network's pruning: its schedule, and what is kept of each step."""
+
+    def __init__(self, params: Params, network: str) -> None:
+        self.params, self.network = params, network
+        self.trainer = Trainer(params, network, LesionSource(params, "compressed"))
+        self.baseline = read_json(layout.baseline(network) / "original" / "record.json")
+        settings = params.prune
+        fixed = fixed_layers(network, image_only=params.train.image_only)
+        self.runner = StepRunner(
+            self.trainer,
+            settings.recipe(fixed, params.train.seed),
+            fine_tuning(
+                params.train,
+                settings.init,
+                settings.fine_tune_epochs,
+                settings.fine_tune_learning_rate,
+            ),
+            data_batches=settings.data_batches,
+            # The rule `validation` leaves the test part alone until the choice is made; `paper`
+            # needs it at every step, and a path of table 6 exists to report it.
+            test_each=settings.acceptance == "paper" or settings.schedule == "path",
+        )
+
+    def accept(self, metrics: Mapping[str, float]) -> Verdict:
+        """Judge a step's metrics by the rule of ``prune.acceptance``."""
+        settings = self.params.prune
+        rule = get_acceptance(settings.acceptance)
+        return rule(metrics, self.baseline["metrics"], settings.thresholds_for(self.network))
+
+    def steps(self) -> Iterator[StepResult]:
+        """Yield the schedule's steps."""
+        settings = self.params.prune
+        work, accept = self.runner, self.accept
+        if settings.schedule == "path":
+            return explicit_path(work, accept, settings.path)
+        if settings.schedule == "one_shot":
+            target = settings.target()
+            ratio = None if target else settings.ratio
+            return one_shot(work, accept, ratio=ratio, budget=target)
+        if settings.schedule == "iterative":
+            number, spacing = settings.num_steps, settings.spacing
+            return iterative(work, accept, ratio=settings.ratio, num_steps=number, spacing=spacing)
+        if settings.schedule == "layerwise":
+            return layerwise(work, accept, ratio=settings.ratio)
+        return algorithm2(
+            work,
+            accept,
+            factors=settings.factors,
+            max_failures=settings.max_failures,
+            max_prunings=settings.max_prunings,
+            refused_start=settings.refused_start,
+        )
+
+    def keep(self, step: StepResult, folder: Path) -> dict[str, Any]:
+        """Copy a step's training into `folder`, with the verdict in its record."""
+        trained = step.evaluation.trained
+        record = trained.full_record | {
+            "notation": step.notation,
+            "parent": step.parent,
+            "percents": list(step.percents),
+            "stopped": step.stopped,
+            "folder": f"steps/{step.index:02d}",
+            "share_of_parameters": trained.record["num_parameters"]
+            / self.baseline["num_parameters"],
+            "verdict": asdict(step.verdict),
+        }
+        target = folder / record["folder"]
+        shutil.copytree(trained.folder, target)
+        write_json(target / "record.json", record)
+        sign(target)
+        return dict(record)
+
+
+def smallest_accepted(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the accepted step with the fewest parameters, the earlier of equals."""
+    accepted = [record for record in records if record["verdict"]["accepted"]]
+    return min(accepted, key=lambda record: record["num_parameters"], default=None)
+
+
+def report_step(record: Mapping[str, Any]) -> None:
+    """Print one line about a step."""
+    accepted, metrics = record["verdict"]["accepted"], record["metrics"]
+    console.print(
+        f"prune: {record['network']} {record['notation']} {'accepted' if accepted else 'refused'}, "
+        f"{record['num_parameters']:,} parameters, accuracy {metrics['train_accuracy']:.3f} in "
+        f"training, {metrics['validation_accuracy']:.3f} in validation",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,36 @@
+"""The control arm of a study: images that went through the encoder, and through no SVD."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from slimderm.components.compression.write import compress_image
+from slimderm.components.dataset.images import decode_image, resize
+from slimderm.flows.config.choice import storage_choice
+from slimderm.flows.config.params import Params
+from slimderm.flows.work.sources import LesionSource
+
+NAME = "reencoded"
+
+
+class ReencodedSource(LesionSource):
+    """The original images, encoded as the compressed ones are when they are read."""
+
+    def __init__(self, params: Params, *, max_train: int | None = None) -> None:
+        super().__init__(params, "original", max_train=max_train)
+        self.name = NAME
+        self.option = replace(storage_choice().option, k=None)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """As for the originals, with the way to encode."""
+        return super().content | {"encoded": asdict(self.option)}
+
+    def load(self, files: list[str]) -> np.ndarray:
+        """Encode and decode images, and bring them to the input size."""
+        images = []
+        for file in files:
+            stored, _ = compress_image((self.folder / file).read_bytes(), **asdict(self.option))
+            images.append(resize(decode_image(stored), size=self.size))
+        return np.stack(images)

@@ -1,0 +1,140 @@
+"""The report's page: its pictures, and which tables stand beside them."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.quality.arms import storage_sentences
+from slimderm.components.quality.settings import METRICS
+from slimderm.components.reporting import plots, storage_plots
+from slimderm.components.reporting.page import Section
+from slimderm.flows.config import layout
+from slimderm.flows.config.choice import StorageChoice
+from slimderm.flows.work.report_tables import Results
+
+TESTED = [
+    f"test_{metric}{end}"
+    for metric in ("balanced_accuracy", "melanoma_sensitivity")
+    for end in ("", "_low", "_high")
+]
+# Of the tables, what the page shows.
+COMPARISON_COLUMNS = ["network", "variant", "train_accuracy", "validation_accuracy", *TESTED]
+PRUNING_COLUMNS = [
+    "network",
+    "notation",
+    "num_parameters",
+    "share_of_parameters",
+    "latency_p50_ms",
+    "validation_accuracy",
+    "test_balanced_accuracy",
+    "accepted",
+    "reason",
+]
+SIZE_QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "haralick_distance": "Haralick distance"}
+
+
+def figures(results: Results) -> dict[str, Figure]:
+    """Draw every picture of the report, by its file's name without ending."""
+    frames, baselines, pruned = results.frames, results.baselines, results.pruned
+    k = results.choice.k
+    finals = {
+        f"{name} {run['smallest']['notation']}": run["smallest"]
+        for name, run in pruned.items()
+        if run["smallest"]
+    }
+    confusions = {f"{record['network']}, {record['variant']}": record for record in baselines}
+    histories = {
+        f"{record['network']}, {record['variant']}": pd.read_csv(
+            layout.baseline(record["network"]) / record["variant"] / "history.csv"
+        )
+        for record in baselines
+    }
+    paths = pd.read_csv(layout.GROWTH / "paths.csv")
+    labels = {name: metric.label for name, metric in METRICS.items()}
+    return {
+        "metrics": plots.metrics_against_rank(frames["sweep"], labels, k),
+        "size_quality": plots.size_against_quality(frames["sweep"], SIZE_QUALITY),
+        "rate_distortion": storage_plots.rate_distortion(frames["arms"], SIZE_QUALITY, k),
+        "input_sizes": storage_plots.input_sizes(frames["resize"], frames["resolutions"]),
+        "learning_curves": plots.learning_curves(histories),
+        "confusion": plots.confusion_matrices(confusions | finals),
+        "pruning_path": plots.pruning_path(
+            frames["pruning"], "validation_accuracy", "validation accuracy"
+        ),
+        "growth": plots.growth(paths, frames["growth"], sorted(set(paths["factor"]), reverse=True)),
+    }
+
+
+def _storage_sentences(arms: pd.DataFrame, choice: StorageChoice) -> list[str]:
+    """Say what saved the bytes, or that the study did not try what was chosen."""
+    k = choice.k if choice.k in set(arms["k"]) else None  # it leaves full rank out
+    try:
+        return storage_sentences(arms, codec=choice.codec, quality=choice.quality, k=k)
+    except ParameterError as error:
+        return [f"{error}."]
+
+
+def sections(results: Results, saved: str) -> list[Section]:
+    """Lay out the page; `saved` is the sentence on the bytes saved."""
+    frames, choice, k = results.frames, results.choice, results.choice.k
+    return [
+        Section(
+            "Images",
+            (choice.reason, saved),
+            frames["storage"],
+            {
+                "plots/size_quality.png": "bytes against quality, with the encoder alone",
+                "plots/metrics.png": "every metric against k, with its spread",
+            },
+        ),
+        Section(
+            "Ways to store",
+            (
+                "Every codec without SVD and at the chosen k, on a sample of the images.",
+                *_storage_sentences(frames["arms"], choice),
+            ),
+            storage_plots.arms_table(frames["arms"], k),
+            {"plots/rate_distortion.png": "quality against bits per pixel, dashed with SVD"},
+        ),
+        Section(
+            "Bytes at equal quality",
+            ("Bjøntegaard rate differences against JPEG without SVD: below zero is fewer bytes.",),
+            storage_plots.rates_wide(frames["rates"]),
+        ),
+        Section(
+            "Input size",
+            (results.size.reason,),
+            frames["resolutions"],
+            {"plots/input_sizes.png": "what is left of an image and what a network costs"},
+        ),
+        Section(
+            "Networks on original and on compressed images",
+            (
+                "Shares. The columns low and high bound the interval over resampled lesions. "
+                "tables/comparison.csv has every metric.",
+            ),
+            frames["comparison"].filter(COMPARISON_COLUMNS),
+            {
+                "plots/learning_curves.png": "accuracy against epoch",
+                "plots/confusion.png": "confusion matrices on the test part",
+            },
+        ),
+        Section(
+            "Pruning",
+            (
+                "Each step as tried, accepted or not, and why. tables/pruning.csv has every width, "
+                "size and metric.",
+            ),
+            frames["pruning"].filter(PRUNING_COLUMNS),
+            {"plots/pruning_path.png": "validation accuracy against parameters"},
+        ),
+        Section(
+            "Parameters against iteration",
+            ("The paper's figure 2: how fast parameters fall, by which convolutions shrink.",),
+            frames["growth"],
+            {"plots/growth.png": "parameters against pruning iteration"},
+        ),
+        Section("Sizes at the paper's input sizes", (), frames["sizes"]),
+        Section("What the split could not give", (), frames["shortfall"]),
+        Section("Quarantine", (), frames["quarantine"]),
+    ]

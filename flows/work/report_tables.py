@@ -1,0 +1,79 @@
+"""What the report shows: every stage's tables, read once."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import pandas as pd
+
+from slimderm.components.reporting import tables
+from slimderm.flows.base.files import read_json
+from slimderm.flows.config import layout
+from slimderm.flows.config.choice import InputSize, StorageChoice, input_size, storage_choice
+from slimderm.flows.config.params import Params
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the stages left.
+
+    Attributes
+    ----------
+    baselines : list of dict
+        Records of the unpruned trainings, of each network and variant.
+    pruned : dict
+        Network to its steps and the smallest accepted one.
+    frames : dict
+        Name to table, as ``reports/tables`` holds them.
+    choice, size
+        What was chosen.
+    """
+
+    baselines: list[dict[str, Any]]
+    pruned: dict[str, dict[str, Any]]
+    frames: dict[str, pd.DataFrame]
+    choice: StorageChoice
+    size: InputSize
+
+    @classmethod
+    def read(cls, params: Params) -> Self:
+        """Read the outputs of every stage."""
+        baselines = [
+            read_json(layout.baseline(network) / variant / "record.json")
+            for network in params.networks
+            for variant in layout.VARIANTS
+        ]
+        pruned = {
+            network: read_json(layout.pruned(network) / "steps.json") for network in params.networks
+        }
+        return cls(baselines, pruned, _frames(baselines, pruned), storage_choice(), input_size())
+
+    def saved_storage(self) -> dict[str, Any]:
+        """Say what the compressed dataset saved: by the sweep's table, else by the manifest."""
+        storage, choice = self.frames["storage"], self.choice
+        found = asdict(choice.option)
+        if choice.rule != "fewest_bytes" and choice.k is not None:
+            found |= storage.set_index("k").loc[choice.k].to_dict()
+            return found | {"sentence": tables.storage_sentence(storage, choice.k)}
+        manifest = pd.read_parquet(layout.MANIFEST)
+        before, after = manifest["bytes_before"].sum(), manifest["bytes_after"].sum()
+        saved = {"compression_ratio": before / after, "storage_saved": 1 - after / before}
+        return found | saved | {"sentence": f"The dataset is {before / after:.2f}× smaller."}
+
+
+def _frames(baselines: list[Any], pruned: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    summary = pd.read_csv(layout.SWEEP / "summary.csv")
+    quarantine = pd.read_csv(layout.QUARANTINE)
+    return {
+        "sweep": summary,
+        "storage": tables.storage_table(summary),
+        "arms": pd.read_csv(layout.STORAGE / "summary.csv"),
+        "rates": pd.read_csv(layout.STORAGE / "rates.csv"),
+        "resize": pd.read_csv(layout.RESIZE / "summary.csv"),
+        "resolutions": pd.read_csv(layout.RESIZE / "resolutions.csv"),
+        "comparison": tables.comparison_table(baselines),
+        "pruning": tables.pruning_table([step for run in pruned.values() for step in run["steps"]]),
+        "growth": pd.read_csv(layout.GROWTH / "fits.csv"),
+        "sizes": pd.read_csv(layout.GROWTH / "sizes.csv"),
+        "shortfall": pd.read_csv(layout.SHORTFALL),
+        "quarantine": quarantine["reason"].value_counts().rename_axis("reason").reset_index(),
+    }

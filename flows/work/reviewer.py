@@ -1,0 +1,248 @@
+"""Judging a registered version: what it and its opponent say of lesions that neither has seen."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from slimderm.components.common.cache import content_key
+from slimderm.components.common.errors import IncomparableError
+from slimderm.components.evaluation.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    tempered,
+)
+from slimderm.components.evaluation.gates import Check, judge, sentence
+from slimderm.components.reporting.model_card import model_card, reliability_plot
+from slimderm.flows.base.files import read_json
+from slimderm.flows.base.keras_loader import load_keras
+from slimderm.flows.config import layout
+from slimderm.flows.config.params import Params
+from slimderm.flows.record import data_versions as versions
+from slimderm.flows.record.mlflow_store import KEY
+from slimderm.flows.record.registry import GATES, Registry
+from slimderm.flows.work.model_inputs import model_inputs, prepare
+from slimderm.flows.work.sources import LesionSource
+
+
+def _baseline(network: str) -> Path:
+    """Return where the unpruned network lies."""
+    return layout.baseline(network) / "original"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that can be judged: weights, what it needs beside them, lesions that it knows.
+
+    ``known`` says of each part of today's split which lesions are of no use there: in the test part
+    those that the model was trained or validated on, in the validation part, on which it is
+    calibrated, those that it was trained on.
+    """
+
+    name: str
+    model: Any
+    description: Mapping[str, Any]
+    known: Mapping[str, frozenset[str]]
+
+
+class Reviewer:
+    """Judges versions on the validation and test lesions that lie in this workspace."""
+
+    def __init__(self, params: Params, registry: Registry) -> None:
+        self.params, self.registry, self.tracker = params, registry, registry.tracker
+        self.settings = registry.settings.gates
+        self.source = LesionSource(params, "original")
+
+    def review(self, version: Any, reference: Any | None) -> list[Check]:
+        """Judge a version against another, else its own unpruned network; keep the evidence.
+
+        The unpruned network also stands in for a reference that cannot be judged here.
+
+        Returns
+        -------
+        list of Check
+            Also written to the version: tags, description, and artifacts of its run.
+
+        Raises
+        ------
+        IncomparableError
+            If the version knows other classes, it is not known what it was trained on, or no lesion
+            is left to judge it on.
+        """
+        load_keras()
+        run = self.tracker.client.get_run(version.run_id)
+        challenger = self._version(version)
+        other = self._reference(reference, challenger, run.data.tags["network"])
+        rows = self._unseen("test", challenger, other)
+        labels, lesions = self._labels(rows), rows["lesion_id"].to_numpy(dtype=str)
+        found = {
+            "challenger": self._probabilities(challenger, rows),
+            "reference": self._probabilities(other, rows),
+        }
+        metrics = run.data.metrics
+        costs = {"bytes": metrics["bytes"], "latency_ms": metrics["latency_p50_ms"]}
+        melanoma = self.source.classes.index("melanoma") if self._has_melanoma else None
+        checks = judge(found, labels, lesions, costs, self.settings, melanoma=melanoma)
+        validation = self._unseen("validation", challenger)
+        temperature = fit_temperature(
+            self._labels(validation), self._probabilities(challenger, validation)
+        )
+        calibration = self._calibrate(run, labels, found["challenger"], temperature)
+        self._keep(version, run, other.name, checks, calibration)
+        return checks
+
+    def key(self, version: Any, reference: Any | None) -> str:
+        """Hash what a review depends on.
+
+        Raises
+        ------
+        IncomparableError
+            If the pipeline did not register the version.
+        """
+        if not {KEY, "network"} <= version.tags.keys():
+            raise IncomparableError(
+                f"version {version.version} of {version.name!r} cannot be judged: received one "
+                "without the tags of the pipeline's step register, expected one that it registered"
+            )
+        split = self._split(reference) if reference else None
+        unpruned = _baseline(version.tags["network"]) / "record.json"
+        return content_key(
+            version=version.tags.get(KEY),
+            reference=reference.tags.get(KEY) if reference else None,
+            unpruned=read_json(unpruned)["key"] if unpruned.exists() else None,  # may stand in
+            split=bool(split and versions.cached_file(split)),  # one that comes back is a new case
+            content=self.source.content,
+            settings=asdict(self.settings),
+        )
+
+    @property
+    def _has_melanoma(self) -> bool:
+        return "melanoma" in self.source.classes
+
+    def _split(self, version: Any) -> str | None:
+        """Hash of the split that a version was trained on."""
+        if not version.run_id:  # nobody said how it was made
+            return None
+        tags: dict[str, str] = self.tracker.client.get_run(version.run_id).data.tags
+        return tags.get("dvc.splits.csv")
+
+    def _version(self, version: Any) -> Candidate:
+        name = f"version {version.version}"
+        known = self._known(self._split(version), name)
+        model, description = self.registry.load(version)
+        if set(description["classes"]) != set(self.source.classes):
+            raise IncomparableError(
+                f"{name} cannot be judged on these data: it knows the classes "
+                f"{', '.join(description['classes'])}, expected {', '.join(self.source.classes)}"
+            )
+        return Candidate(name, model, description, known)
+
+    def _reference(self, reference: Any | None, challenger: Candidate, network: str) -> Candidate:
+        """Return what a version is judged against; its name says why where a stand-in is."""
+        if reference is None:
+            return self._unpruned(network)
+        try:
+            other = self._version(reference)
+            self._unseen("test", challenger, other)
+            return other
+        except IncomparableError as error:
+            unpruned = self._unpruned(network)
+            return replace(unpruned, name=f"{unpruned.name}, because {error}")
+
+    def _unpruned(self, network: str) -> Candidate:
+        file = _baseline(network) / "model.keras"
+        if not file.exists():
+            raise IncomparableError(
+                f"the unpruned {network} to judge against is not here: expected {file}; `make "
+                "pull` fetches it, or add the network to params.yaml and run the pipeline"
+            )
+        keras = load_keras()
+        model = keras.models.load_model(file, compile=False)
+        image_only = "metadata" not in {tensor.name for tensor in model.inputs}
+        description = self.source.description | {"network": network, "image_only": image_only}
+        run = self.tracker.find(read_json(file.with_name("record.json"))["key"])
+        split = run.data.tags.get("dvc.splits.csv") if run else None
+        name = f"the unpruned {network}"
+        return Candidate(name, model, description, self._known(split, name))
+
+    def _known(self, splits: str | None, name: str) -> dict[str, frozenset[str]]:
+        """Read `Candidate.known` from a version of ``data/splits.csv``."""
+        path = versions.cached_file(splits) if splits else None
+        if path is None:
+            raise IncomparableError(
+                f"{name} cannot be judged: the split it was trained on ({splits}) lies neither in "
+                "this clone's cache nor in the remote, so its lesions could be among the test's"
+            )
+        frame = pd.read_csv(path, dtype=str)
+        parts = {"test": ["train", "validation"], "validation": ["train"]}
+        return {
+            part: frozenset(frame.loc[frame["part"].isin(known), "lesion_id"])
+            for part, known in parts.items()
+        }
+
+    def _unseen(self, part: str, *candidates: Candidate) -> pd.DataFrame:
+        """Rows of a part whose lesions no candidate knows."""
+        known = frozenset().union(*(candidate.known[part] for candidate in candidates))
+        rows = self.source.rows(part)
+        rows = rows[~rows["lesion_id"].isin(known)]
+        if rows.empty:
+            raise IncomparableError(
+                f"no lesion of the {part} part is new to "
+                + " and ".join(candidate.name for candidate in candidates)
+            )
+        return rows
+
+    def _labels(self, rows: pd.DataFrame) -> np.ndarray:
+        return np.array([self.source.classes.index(name) for name in rows["label"]])
+
+    def _probabilities(self, candidate: Candidate, rows: pd.DataFrame) -> np.ndarray:
+        """Class probabilities of a candidate, (N, C), in this workspace's order of classes."""
+        description = dict(candidate.description)
+        images = [prepare((layout.RAW / file).read_bytes(), description) for file in rows["file"]]
+        inputs = model_inputs(images, rows, description)
+        given = candidate.model.predict(inputs, verbose=0)
+        order = [description["classes"].index(name) for name in self.source.classes]
+        return np.asarray(given, np.float64)[:, order]
+
+    def _calibrate(
+        self, run: Any, labels: np.ndarray, probabilities: np.ndarray, temperature: float
+    ) -> dict[str, float]:
+        """Measure calibration before and after the temperature; draw it into the run."""
+        mended = tempered(probabilities, temperature)
+        tables = {
+            "as trained": reliability(labels, probabilities),
+            "tempered": reliability(labels, mended),
+        }
+        figure = reliability_plot(tables)
+        self.tracker.client.log_figure(run.info.run_id, figure, "review/reliability.png")
+        return {
+            "temperature": temperature,
+            "ece": expected_calibration_error(labels, probabilities),
+            "ece_calibrated": expected_calibration_error(labels, mended),
+            "num_images": len(labels),
+        }
+
+    def _keep(
+        self, version: Any, run: Any, against: str, checks: list[Check], calibration: dict[str, Any]
+    ) -> None:
+        """Keep the evidence: artifacts of the run, description and tags of the version."""
+        client, run_id = self.tracker.client, run.info.run_id
+        table = pd.DataFrame([asdict(check) for check in checks])
+        client.log_text(run_id, table.to_csv(index=False), "review/gates.csv")
+        client.log_dict(run_id, calibration, "review/calibration.json")
+        card = model_card(version, run.data, against, checks, calibration)
+        client.log_text(run_id, card, "review/card.md")
+        self.registry.describe(version, card)
+        tags = {
+            "gates.reason": sentence(checks),
+            "gates.against": against,
+            "gates.at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "temperature": repr(calibration["temperature"]),
+            GATES: "passed" if all(check.passed for check in checks) else "failed",
+        }
+        self.registry.tag(version, tags)

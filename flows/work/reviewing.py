@@ -1,0 +1,95 @@
+"""Judging the challenger and the champion, and putting promotions on record."""
+
+from typing import Any
+
+from slimderm.components.common.errors import IncomparableError
+from slimderm.flows.base.terminal import console
+from slimderm.flows.config.params import Params
+from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.registry import GATES, Registry
+from slimderm.flows.work.reviewer import Reviewer
+
+
+def review_registry(params: Params) -> dict[str, Any]:
+    """Judge what has not been judged: the challenger, and the champion against the one before it.
+
+    Returns
+    -------
+    dict
+        Role to what `judged` returns.
+    """
+    registry = Registry(Tracker(params.record))
+    found: dict[str, Any] = {}
+    champion, challenger = registry.aliased("champion"), registry.aliased("challenger")
+    reference = None
+    if champion is not None:
+        found["champion"], reference = judged_champion(params, registry, champion)
+    if challenger is not None and (champion is None or challenger.version != champion.version):
+        found["challenger"] = judged(params, registry, challenger, reference)
+    return found
+
+
+def judged_champion(
+    params: Params, registry: Registry, champion: Any
+) -> tuple[dict[str, Any], Any | None]:
+    """Judge the champion against the one before it, and only then put its promotion on record.
+
+    A champion on record that cannot be judged on the data of today keeps its verdict.
+
+    Returns
+    -------
+    found : dict
+        As `judged` returns it.
+    reference : ModelVersion or None
+        What others are measured by: the champion, or the one before where its gates are shut.
+    """
+    before = registry.before(champion)
+    try:
+        found = judged(params, registry, champion, before)
+    except IncomparableError as error:
+        if not registry.is_recorded(champion):  # no verdict of it is about this promotion
+            registry.tag(champion, {GATES: "failed", "gates.reason": str(error)})
+        tags = registry.version(champion.version).tags
+        found = {
+            "version": str(champion.version),
+            "against": tags.get("gates.against", "nothing"),
+            "gates": tags.get(GATES, "failed"),
+            "reason": str(error),
+        }
+        console.print(
+            f"review: {error}; version {champion.version} stays {found['gates']}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    registry.notice(champion)
+    return found, champion if found["gates"] == "passed" else before
+
+
+def judged(
+    params: Params, registry: Registry, version: Any, reference: Any | None
+) -> dict[str, Any]:
+    """Return what the gates say of a version, judging it where nobody has on these data.
+
+    Returns
+    -------
+    dict
+        ``version``, ``against``, ``gates`` (passed or failed), ``reason``.
+    """
+    reviewer = Reviewer(params, registry)
+    key = reviewer.key(version, reference)
+    if version.tags.get("gates.key") != key:
+        reviewer.review(version, reference)
+        registry.tag(version, {"gates.key": key})
+    tags = registry.version(version.version).tags
+    found = {
+        "version": str(version.version),
+        "against": tags["gates.against"],
+        "gates": tags[GATES],
+        "reason": tags["gates.reason"],
+    }
+    console.print(
+        f"review: version {found['version']} against {found['against']}: {found['reason']}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return found

@@ -1,0 +1,215 @@
+"""One pruning study: every arm, seed, schedule and ratio, trained and tested, side by side."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from slimderm.components.pruning.acceptance import Verdict
+from slimderm.components.pruning.method import Budget, Limits, PruningMethod, PruningStep
+from slimderm.components.pruning.schedules.algorithm2 import StepResult
+from slimderm.components.pruning.schedules.sequences import chain, iterative, layerwise, one_shot
+from slimderm.components.pruning.study_settings import Arm, StudySettings, parse_arm
+from slimderm.components.reporting.page import markdown_table
+from slimderm.components.reporting.pruning_fronts import fronts
+from slimderm.components.reporting.pruning_fronts import table as readable
+from slimderm.components.reporting.study_curves import curves
+from slimderm.flows.base.files import write_json
+from slimderm.flows.base.keras_loader import load_keras
+from slimderm.flows.base.terminal import console
+from slimderm.flows.config.params import Params
+from slimderm.flows.work import reencoded
+from slimderm.flows.work.feature_comparison import compare, same_place
+from slimderm.flows.work.reencoded import ReencodedSource
+from slimderm.flows.work.sources import CifarSource, ExampleSource, LesionSource
+from slimderm.flows.work.step_runner import PrunedRun, StepRunner, fixed_layers
+from slimderm.flows.work.study_tables import (
+    StudyRun,
+    by_variant,
+    histories,
+    predictions,
+    summarise,
+    table,
+    ways,
+)
+from slimderm.flows.work.training import Trainer, TrainingRun
+
+
+class Study:
+    """One study: the networks it wants, each trained or found."""
+
+    def __init__(self, params: Params, settings: StudySettings) -> None:
+        self.params, self.settings = params, settings
+        self.sources: dict[str, ExampleSource] = {}
+
+    def source(self, variant: str) -> ExampleSource:
+        """Return the examples of a variant, read once for all seeds and arms."""
+        if variant not in self.sources:
+            self.sources[variant] = self._read(variant)
+        return self.sources[variant]
+
+    def _read(self, variant: str) -> ExampleSource:
+        settings = self.settings
+        if settings.cifar:  # it has one variant
+            return CifarSource(settings.cifar)
+        if variant == reencoded.NAME:
+            return ReencodedSource(self.params, max_train=settings.max_train)
+        return LesionSource(self.params, variant, max_train=settings.max_train)
+
+    def runs(self) -> Iterator[StudyRun]:
+        """Yield every network: of each variant and seed the unpruned one, then each arm's."""
+        settings = self.settings
+        for variant in settings.variants:
+            for seed in settings.seeds:
+                trainer = self._trainer(variant, seed)
+                name = trainer.source.name
+                unpruned = trainer.tested(trainer.fit(f"{name}, seed {seed}: unpruned"))
+                yield StudyRun(name, seed, "unpruned", "", 0.0, unpruned, (unpruned,))
+                for text in settings.arms:
+                    for schedule in settings.schedules:
+                        yield from self._arm(trainer, parse_arm(text), schedule)
+
+    def _trainer(self, variant: str, seed: int) -> Trainer:
+        settings = self.settings
+        train = replace(
+            self.params.train,
+            seed=seed,
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+        )
+        params = replace(self.params, train=train)
+        return Trainer(params, settings.network, self.source(variant), weights=settings.weights)
+
+    def _arm(self, trainer: Trainer, arm: Arm, schedule: str) -> Iterator[StudyRun]:
+        settings, train = self.settings, trainer.params.train
+        fixed = fixed_layers(settings.network, image_only=trainer.image_only)
+        recipe = PruningMethod(
+            criterion=arm.criterion,
+            scope=arm.scope,
+            init=arm.init,
+            masks=arm.masks,
+            limits=Limits(fixed),
+            seed=train.seed,
+        )
+        if arm.init == "inherit":
+            train = replace(
+                train,
+                epochs=settings.epochs_per_cut(schedule, arm),
+                learning_rate=settings.fine_tune_learning_rate,
+            )
+        cutting = StepRunner(trainer, recipe, train)
+        name = f"{trainer.source.name}, seed {train.seed}: {arm.name}"
+        place = (trainer.source.name, train.seed, arm.name, schedule)
+        for ratio, steps in self._steps(cutting, arm, schedule, name):
+            cuts = tuple(step.evaluation.trained for step in steps)
+            sparsity = steps[-1].evaluation.sparsity
+            yield StudyRun(*place, ratio, trainer.tested(cuts[-1]), cuts, sparsity)
+
+    def _steps(
+        self, cutting: StepRunner, arm: Arm, schedule: str, name: str
+    ) -> Iterator[tuple[float, list[StepResult]]]:
+        """Yield each ratio's cuts: from the unpruned network on, or with ``path`` its own alone."""
+        settings = self.settings
+
+        def work(cut: PruningStep | None, parent: StepResult | None, notation: str) -> PrunedRun:
+            return cutting(self._matched(cutting, arm, cut), parent, f"{name}, {notation}")
+
+        if schedule == "path":
+            cuts = [(f"{100 * ratio:g}%", PruningStep(total=ratio)) for ratio in settings.ratios]
+            steps = chain(work, _accept, cuts)
+            next(steps)
+            yield from ((ratio, [step]) for ratio, step in zip(settings.ratios, steps, strict=True))
+            return
+        for ratio in settings.ratios:
+            if schedule == "one_shot":
+                steps = one_shot(work, _accept, ratio=ratio)
+            elif schedule == "iterative":
+                steps = iterative(work, _accept, ratio=ratio, num_steps=max(1, settings.num_steps))
+            else:
+                steps = layerwise(work, _accept, ratio=ratio, num_parts=settings.num_steps or None)
+            unpruned, *cut = steps
+            yield ratio, cut or [unpruned]  # layer by layer there may be nothing to cut
+
+    def _matched(
+        self, cutting: StepRunner, arm: Arm, cut: PruningStep | None
+    ) -> PruningStep | None:
+        """Turn a global arm's ratio into the parameters that a local cut of it would leave."""
+        if cut is None or arm.masks or arm.scope == "local" or cut.layers is not None:
+            return cut
+        load_keras()
+        from slimderm.components.pruning.steps import parameters_left
+
+        model = cutting.trainer.fit("").load()
+        assert cut.total is not None
+        left = parameters_left(model, cut.total, cutting.recipe.limits)
+        return PruningStep(budget=Budget("parameters", left))
+
+
+def _accept(metrics: Mapping[str, float]) -> Verdict:
+    return Verdict(True, "a study judges nothing")
+
+
+def write_study(folder: Path, runs: Sequence[StudyRun], own: Study, name: str) -> None:
+    """Write a study's tables and pictures."""
+    rows, kept = table(runs), predictions(runs)
+    rows.to_csv(folder / "runs.csv", index=False)
+    arrays: dict[str, Any] = kept
+    np.savez_compressed(folder / "predictions.npz", **arrays)
+    classes = list(own.source(own.settings.variants[0]).classes)
+    write_json(folder / "classes.json", classes)
+    melanoma = classes.index("melanoma") if "melanoma" in classes else None
+    summary, differences = summarise(rows, kept, melanoma, own.params)
+    summary.to_csv(folder / "summary.csv", index=False)
+    differences.to_csv(folder / "differences.csv", index=False)
+    history = histories(runs)
+    history.to_csv(folder / "history.csv", index=False)
+    history["way"] = ways(history)
+    seed = own.settings.seeds[0]
+    for variant, part in summary.groupby("variant", sort=False):
+        (folder / f"table_{variant}.md").write_text(markdown_table(readable(part)))
+        title = f"{name}: {own.settings.network} on {variant} images"
+        fronts(part, title=title).savefig(folder / f"fronts_{variant}.png", dpi=130)
+        epochs = history[(history["variant"] == variant) & (history["seed"] == seed)]
+        curves(epochs, title=title).savefig(folder / f"curves_{variant}.png", dpi=110)
+    if len(own.settings.variants) > 1:
+        title = f"{name}: {own.settings.network}, the same pruning on each variant"
+        figure = fronts(by_variant(summary), title=title, costs=("num_parameters",))
+        figure.savefig(folder / "fronts_variants.png", dpi=130)
+    if own.settings.similarity:
+        write_feature_comparison(folder, runs, own)
+
+
+def write_feature_comparison(folder: Path, runs: Sequence[StudyRun], own: Study) -> None:
+    """Compare the schedules of each arm at each ratio, first variant and seed."""
+    variant, seed = runs[0].variant, own.settings.seeds[0]
+    own_runs = [run for run in runs if (run.variant, run.seed) == (variant, seed)]
+    unpruned = next(run.trained for run in own_runs if run.arm == "unpruned")
+    examples = own.source(variant).examples["test"]
+    groups: dict[tuple[str, float], dict[str, TrainingRun]] = {}
+    for run in own_runs:
+        if run.arm != "unpruned":
+            group = groups.setdefault((run.arm, run.ratio), {"unpruned": unpruned})
+            group[run.schedule] = run.trained
+    tables = [
+        compare(folder, arm, ratio, trained, examples) for (arm, ratio), trained in groups.items()
+    ]
+    similarity = pd.concat(tables)
+    similarity.to_csv(folder / "cka.csv", index=False)
+    same_place(similarity).to_csv(folder / "cka_same_place.csv", index=False)
+
+
+def report_run(name: str, run: StudyRun) -> None:
+    """Print one line about a network of a study."""
+    record, metrics = run.trained.record, run.trained.metrics
+    zeros = "" if math.isnan(run.sparsity) else f", {run.sparsity:.1%} of the weights zero"
+    console.print(
+        f"study {name}: {run.variant}, seed {run.seed}, {run.arm} {run.schedule} "
+        f"{100 * run.ratio:g}%: {record['num_parameters']:,} parameters{zeros}, test "
+        f"balanced accuracy {metrics['test_balanced_accuracy']:.3f}",
+        highlight=False,
+        soft_wrap=True,
+    )

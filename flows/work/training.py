@@ -1,0 +1,278 @@
+"""One training, keyed by its content: what the train step, the prune step and the studies share.
+
+A `Trainer` trains one network on the examples of one source. `Trainer.fit` trains the unpruned
+network, `Trainer.refit` whatever network a recipe makes, or each finds that training in the cache;
+the folder it returns holds the model, its history and every measurement but those on the test part,
+which `Trainer.tested` adds when asked.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slimderm.components.common.cache import cached, content_key
+from slimderm.components.training.architectures import NETWORKS
+from slimderm.components.training.settings import TrainingSettings
+from slimderm.flows.base.code import code_hash
+from slimderm.flows.base.files import file_hash, read_json, write_json
+from slimderm.flows.base.keras_loader import load_keras
+from slimderm.flows.base.terminal import progress_bar
+from slimderm.flows.config.params import Params
+from slimderm.flows.work.sources import ExampleSource
+
+Make = Callable[[Path], Any]  # an empty folder for notes on how it was made, to an untrained model
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A finished training in the cache."""
+
+    key: str
+    folder: Path
+    test: dict[str, Any] | None = None
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """Sizes, counts, times and the metrics of the training and validation parts."""
+        return dict(read_json(self.folder / "record.json"))
+
+    @property
+    def judgement(self) -> dict[str, Any]:
+        """What `Trainer.tested` added."""
+        if self.test is None:
+            raise ValueError(f"{self.key}: not judged on the test part yet, call Trainer.tested")
+        return self.test
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics alone, as acceptance reads them: ``validation_accuracy`` and the like."""
+        return {**self.record["metrics"], **(self.test or {"metrics": {}})["metrics"]}
+
+    @property
+    def full_record(self) -> dict[str, Any]:
+        """The record with its key, and with the judgement on test where there is one."""
+        found = {**self.record, **(self.test or {}), "key": self.key}
+        return found | {"metrics": self.metrics}
+
+    def load(self) -> Any:
+        """Load the trained model, not compiled."""
+        return load_keras().models.load_model(self.folder / "model.keras", compile=False)
+
+
+class Trainer:
+    """Trains one network on the examples of one source.
+
+    Parameters
+    ----------
+    params : Params
+        All parameters; the sections train and evaluate shape the result and so the key.
+    network : str
+        Name of the network.
+    source : ExampleSource
+        Where the examples come from.
+    weights : path, optional
+        A file of ImageNet weights, for VGG16 and DenseNet169.
+    """
+
+    def __init__(
+        self, params: Params, network: str, source: ExampleSource, *, weights: str | None = None
+    ) -> None:
+        self.params, self.network, self.source, self.weights = params, network, source, weights
+        self.key = content_key(
+            **source.content,
+            weights=file_hash(weights) if weights else None,
+            train=asdict(params.train),
+            evaluate=asdict(params.evaluate),
+            code=code_hash(__name__),
+        )
+
+    def fit(self, title: str) -> TrainingRun:
+        """Train the unpruned network, or return the training of the same content."""
+        return self.refit({"unpruned": self.network}, lambda draft: self.build(), title)
+
+    def refit(
+        self,
+        recipe: Mapping[str, Any],
+        make: Make,
+        title: str,
+        *,
+        train: TrainingSettings | None = None,
+    ) -> TrainingRun:
+        """Train what `make` makes, or return the training of the same content from the cache.
+
+        Parameters
+        ----------
+        recipe : mapping
+            JSON-able; says all that `make` depends on.
+        make : callable
+            Makes the model, and may write notes into the folder it is given.
+        title : str
+            Of the progress bar.
+        train : TrainingSettings, optional
+            Instead of the section train.
+        """
+        settings = train or self.params.train
+        key = content_key(trainer=self.key, recipe=dict(recipe), train=asdict(settings))
+        folder = cached(
+            self.params.record.cache,
+            key,
+            lambda draft: self._train(draft, make(draft), settings, title),
+        )
+        return TrainingRun(key, folder)
+
+    @property
+    def image_only(self) -> bool:
+        """Whether the network sees no metadata."""
+        return self.params.train.image_only or self.network not in NETWORKS
+
+    def build(self) -> Any:
+        """Build the unpruned network with fresh weights."""
+        load_keras()
+        from slimderm.components.training.backbones import build_backbone
+        from slimderm.components.training.networks import build
+        from slimderm.components.training.precision import choose_precision
+
+        settings = self.params.train
+        shared: dict[str, Any] = {
+            "input_shape": self.source.size,
+            "num_classes": len(self.source.classes),
+            "precision": choose_precision(settings.precision),
+            "seed": settings.seed,
+        }
+        if self.network in NETWORKS:
+            return build(self.network, image_only=settings.image_only, **shared)
+        return build_backbone(self.network, weights=self.weights, **shared)
+
+    def _train(self, draft: Path, model: Any, settings: TrainingSettings, title: str) -> None:
+        from slimderm.components.training.fit import fit
+
+        examples = self.source.examples
+        with progress_bar(title, settings.epochs) as update:
+            history = fit(
+                model,
+                examples["train"],
+                examples["validation"],
+                settings,
+                on_epoch=lambda epoch, logs: update(
+                    epoch, f"validation accuracy {logs['validation_accuracy']:.3f}"
+                ),
+            )
+        history.frame.to_csv(draft / "history.csv", index=False)
+        trained = {"training_seconds": history.seconds, "best_epoch": history.best_epoch}
+        self._keep(draft, model, trained)
+
+    def _keep(self, draft: Path, model: Any, trained: Mapping[str, Any]) -> None:
+        """Save a model with all that is measured without the test part."""
+        keras = load_keras()
+        from slimderm.components.model_graph.cost import multiply_accumulates
+        from slimderm.components.model_graph.latency import latency
+        from slimderm.components.training.costs import bytes_with_optimizer, without_optimizer
+
+        path = draft / "model.keras"
+        without_optimizer(model).save(path)
+        record = {
+            "network": self.network,
+            "variant": self.source.name,
+            "widths": widths_of(model),
+            "num_parameters": model.count_params(),
+            "multiply_accumulates": multiply_accumulates(model),
+            "bytes_with_optimizer": bytes_with_optimizer(model),
+            "bytes": path.stat().st_size,
+            **trained,
+            "precision": model.layers[-2].dtype_policy.name,
+            "latency_p50_ms": latency(model, repeats=self.params.evaluate.latency_repeats),
+            "metrics": self._judge(model),
+        }
+        write_json(draft / "record.json", record)
+        # Collects garbage, too: networks before this one, which hold themselves in circles.
+        keras.backend.clear_session()
+
+    def _judge(self, model: Any) -> dict[str, float]:
+        from slimderm.components.evaluation.metrics import classification_metrics
+        from slimderm.components.training.prediction import predict
+        from slimderm.components.training.sampling import equal_classes
+
+        metrics: dict[str, float] = {}
+        for part in ("train", "validation"):
+            judged = self.source.examples[part]
+            if part == "train":
+                judged = equal_classes(judged, seed=self.params.train.seed)
+            values = classification_metrics(
+                judged.labels, predict(model, judged), melanoma=self.melanoma
+            )
+            metrics |= {f"{part}_{name}": value for name, value in values.items()}
+        return metrics
+
+    @property
+    def melanoma(self) -> int | None:
+        """Index of the melanoma class, where there is one."""
+        classes = self.source.classes
+        return classes.index("melanoma") if "melanoma" in classes else None
+
+    def tested(self, trained: TrainingRun) -> TrainingRun:
+        """Judge a finished training on the test part, or find that judgement in the cache.
+
+        Returns
+        -------
+        TrainingRun
+            With ``test``: ``metrics`` (``test_accuracy`` and the like), ``intervals`` (metric to
+            low and high, lesion-level bootstrap), ``confusion`` (rows true, columns predicted),
+            ``classes``, ``num_images``, ``num_lesions``, and ``predictions``, the file that holds
+            probabilities, labels and lesions.
+        """
+        key = content_key(trained=trained.key, part="test")
+        folder = cached(
+            self.params.record.cache, key, lambda draft: self._test(draft, trained.load())
+        )
+        test = read_json(folder / "test.json")
+        return replace(trained, test=test | {"predictions": str(folder / "predictions.npz")})
+
+    def _test(self, draft: Path, model: Any) -> None:
+        from slimderm.components.evaluation.bootstrap import bootstrap_intervals
+        from slimderm.components.evaluation.metrics import classification_metrics, confusion_matrix
+        from slimderm.components.training.prediction import predict
+
+        examples, settings = self.source.examples["test"], self.params.evaluate
+        probabilities = predict(model, examples)
+        labels, lesions = examples.labels, examples.lesions
+        values = classification_metrics(labels, probabilities, melanoma=self.melanoma)
+        intervals = bootstrap_intervals(
+            labels,
+            probabilities,
+            lesions,
+            melanoma=self.melanoma,
+            num_samples=settings.bootstrap_samples,
+            confidence=settings.confidence,
+            seed=settings.seed,
+        )
+        np.savez(
+            draft / "predictions.npz", probabilities=probabilities, labels=labels, lesions=lesions
+        )
+        found = {
+            "metrics": {f"test_{name}": value for name, value in values.items()},
+            "intervals": {f"test_{name}": list(pair) for name, pair in intervals.items()},
+            "confusion": confusion_matrix(labels, probabilities).tolist(),
+            "classes": list(self.source.classes),
+            "num_images": len(labels),
+            "num_lesions": len(set(lesions)),
+        }
+        write_json(draft / "test.json", found)
+
+    def description(self) -> dict[str, Any]:
+        """All that a model needs beside its weights to classify a new image."""
+        own = {"network": self.network, "image_only": self.image_only}
+        return self.source.description | own
+
+
+def widths_of(model: Any) -> dict[str, list[int]]:
+    """Return the filters of each convolution and the units of the dense layers that shrink."""
+    filters = [layer.filters for layer in model.layers if getattr(layer, "filters", None)]
+    dense = [layer for layer in model.layers if layer.name.startswith("dense")]
+    return {
+        "convolutions": filters,
+        "dense": [layer.units for layer in dense if hasattr(layer, "units")],
+    }
