@@ -1,16 +1,24 @@
-"""The terminal: progress thresholds, messages, and a clear end of a command that fails."""
+"""The terminal: progress bars, messages, and a clear end of a command that fails."""
 
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from slimderm.components.common.errors import SlimDermError
 
@@ -31,9 +39,19 @@ def quiet_stderr() -> Iterator[None]:
             os.close(kept)
 
 
+Update = Callable[..., None]
+Progressed = Callable[[tuple[str, int | None, int, str]], None]
+_SENT_TO: list[Progressed] = []  # in a worker, whoever draws for it
+
+
+def send_progress(to: Progressed) -> None:
+    """Draw no progress bars in this process: pass (title, total, completed, note) on instead."""
+    _SENT_TO[:] = [to]
+
+
 @contextmanager
-def progress_bar(title: str, total: int | None) -> Iterator[Callable[..., None]]:
-    """Show a progress bar; yields a function of (completed, note)."""
+def progress_bars() -> Iterator[Update]:
+    """Show a progress bar a title; yields a function of (title, total, completed, note)."""
     columns = (
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
@@ -42,12 +60,25 @@ def progress_bar(title: str, total: int | None) -> Iterator[Callable[..., None]]
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(title, total=total, note="")
+        tasks: dict[str, TaskID] = {}
 
-        def update(completed: int, note: str = "") -> None:
-            progress.update(task, completed=completed, note=note)
+        def update(title: str, total: int | None, completed: int, note: str = "") -> None:
+            if title not in tasks:
+                tasks[title] = progress.add_task(title, total=total, note="")
+            progress.update(tasks[title], completed=completed, note=note)
 
         yield update
+
+
+@contextmanager
+def progress_bar(title: str, total: int | None) -> Iterator[Update]:
+    """Show a progress bar; yields a function of (completed, note)."""
+    if _SENT_TO:
+        yield lambda completed, note="": _SENT_TO[0]((title, total, completed, note))
+        return
+    with progress_bars() as update:
+        update(title, total, 0)
+        yield partial(update, title, total)
 
 
 def without_password(text: str) -> str:
