@@ -16,7 +16,7 @@ from prefect.runtime import flow_run
 
 from slimderm.components.common.errors import ParameterError, SlimDermError
 from slimderm.flows.agents.coordinator import Fleet
-from slimderm.flows.base.retry import patiently
+from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.base.terminal import command_line
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params, recorded_by
@@ -58,7 +58,7 @@ def run_stages(wanted: list[str], ran: list[str], *, agents: bool) -> None:
     needs, waiting = ledger.needs(), list(wanted)
     fleet = Fleet() if agents else None
     description = "stages up to date"
-    progress = patiently(create_progress_artifact, 0.0, "progress", description)
+    progress = ask_prefect(create_progress_artifact, 0.0, "progress", description)
     while waiting or (fleet and fleet.running):
         busy = {*waiting, *(fleet.running if fleet else ())}
         stage = next((stage for stage in waiting if not needs[stage] & busy), None)
@@ -75,7 +75,7 @@ def run_stages(wanted: list[str], ran: list[str], *, agents: bool) -> None:
                     ran.append(stage)
         left = len(waiting) + (len(fleet.running) if fleet else 0)
         share = 100 * (1 - left / len(wanted))
-        patiently(update_progress_artifact, progress, share)
+        ask_prefect(update_progress_artifact, progress, share)
 
 
 def review_anyway(ran: list[str]) -> None:
@@ -102,7 +102,7 @@ def told(key: str) -> Iterator[list[str]]:
         pages = Registry(tracker).pages(str(flow_run.id), report=report)
         text = f"{len(ran)} stages ran: {what}\n\n{pruning_markdown()}\n\n{pages}"
         about = "What ran, every pruning step, and where to look"
-        patiently(create_markdown_artifact, text, key, about)
+        ask_prefect(create_markdown_artifact, text, key, about)
 
     try:
         yield ran

@@ -24,7 +24,7 @@ from slimderm.components.common.cache import replacing
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.agents.transfers import pull, push
 from slimderm.flows.base.files import file_hash, write_text
-from slimderm.flows.base.retry import patiently
+from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record import data_versions as versions
 from slimderm.flows.record import dvc_lock as ledger
@@ -132,7 +132,7 @@ def run_in_process(stage: str) -> None:
 
 
 def _sender() -> str:
-    return str(patiently(getattr, flow_run, "root_flow_run_id"))
+    return str(ask_prefect(getattr, flow_run, "root_flow_run_id"))
 
 
 def as_markdown(stage: str, entry: Mapping[str, Any]) -> str:
@@ -167,4 +167,4 @@ def agent(stage: str, commit: str, params: dict[str, Any], version: dict[str, An
         push([stage])
         text = as_markdown(stage, ledger.entry_of(stage))
         text += Registry(Tracker(read_params().record)).pages(str(flow_run.id), tag=FLOW_RUN)
-    patiently(create_markdown_artifact, text, "outputs", f"What {stage} made")
+    ask_prefect(create_markdown_artifact, text, "outputs", f"What {stage} made")

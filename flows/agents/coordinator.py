@@ -17,7 +17,7 @@ from slimderm.components.common.cache import content_key
 from slimderm.components.common.errors import RecordError, TransferError
 from slimderm.flows.agents.agent import from_markdown
 from slimderm.flows.agents.transfers import pull, push
-from slimderm.flows.base.retry import patiently
+from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.record import dvc_lock as ledger
 
 DEPLOYMENT = "agent/agent"
@@ -72,7 +72,7 @@ class Fleet:
         }
         for attempt in count():
             key = content_key(**job, attempt=attempt)
-            run = patiently(
+            run = ask_prefect(
                 run_deployment, DEPLOYMENT, parameters=job, timeout=0, idempotency_key=key
             )
             if not run.state.is_final() or (run.state.is_completed() and run.id not in self.gone):
@@ -96,7 +96,7 @@ class Fleet:
             time.sleep(seconds)
 
     def _is_done(self, stage: str, sent: Any) -> bool:
-        run, made = patiently(_look, sent.id)
+        run, made = ask_prefect(_look, sent.id)
         if not run.state.is_final():
             return False
         if run.state.is_crashed() and self.lost[stage] + 1 < TRIES:

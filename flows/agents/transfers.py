@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.runtime import task_run
 
-from slimderm.flows.base.retry import PATIENT
+from slimderm.flows.base.retry import RETRIES
 from slimderm.flows.record import data_versions as versions
 from slimderm.flows.record import dvc_lock as ledger
 
 HOURS = 6  # for the first push of a whole dataset over a slow line
 
 
-@task(name="push", task_run_name="push {stages}", timeout_seconds=HOURS * 3600, **PATIENT)
+@task(name="push", task_run_name="push {stages}", timeout_seconds=HOURS * 3600, **RETRIES)
 def push(stages: Sequence[str]) -> None:
     """Send the outputs of some stages to the remote."""
     versions.push(stages)
@@ -22,7 +22,7 @@ def _name() -> str:
     return f"pull {list(task_run.parameters['version'])}"
 
 
-@task(name="pull", task_run_name=_name, timeout_seconds=HOURS * 3600, **PATIENT)
+@task(name="pull", task_run_name=_name, timeout_seconds=HOURS * 3600, **RETRIES)
 def pull(version: ledger.Version) -> None:
     """Take up the stages of a version, which another machine made."""
     versions.adopt(version)
