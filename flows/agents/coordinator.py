@@ -113,9 +113,7 @@ class AgentJobs:
         except TransferError:
             if not sent.state.is_completed():  # what an agent has just made must be there
                 raise
-            get_run_logger().warning(
-                "%s: its outputs are gone; the job is sent again", stage
-            )
+            get_run_logger().warning("%s: its outputs are gone; the job is sent again", stage)
             self.gone.add(run.id)
             self.submit(stage)
             return False
