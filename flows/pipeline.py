@@ -15,8 +15,8 @@ from prefect.artifacts import (
 from prefect.runtime import flow_run
 
 from slimderm.components.common.errors import ParameterError, SlimDermError
-from slimderm.flows.agents.coordinator import Fleet
-from slimderm.flows.base.retry import patiently
+from slimderm.flows.agents.coordinator import AgentJobs
+from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.base.terminal import command_line
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params, recorded_by
@@ -56,26 +56,26 @@ def run_stages(wanted: list[str], ran: list[str], *, agents: bool) -> None:
         Whether stages that train go to agents, side by side, while the others run here.
     """
     needs, waiting = ledger.needs(), list(wanted)
-    fleet = Fleet() if agents else None
+    jobs = AgentJobs() if agents else None
     description = "stages up to date"
-    progress = patiently(create_progress_artifact, 0.0, "progress", description)
-    while waiting or (fleet and fleet.running):
-        busy = {*waiting, *(fleet.running if fleet else ())}
+    progress = ask_prefect(create_progress_artifact, 0.0, "progress", description)
+    while waiting or (jobs and jobs.running):
+        busy = {*waiting, *(jobs.running if jobs else ())}
         stage = next((stage for stage in waiting if not needs[stage] & busy), None)
         if stage is None:
-            assert fleet is not None  # the order leaves only what agents do to wait for
-            ran += fleet.wait()
+            assert jobs is not None  # the order leaves only what agents do to wait for
+            ran += jobs.wait()
         else:
             waiting.remove(stage)
             if ledger.is_stale(stage):
-                if fleet and stage_of(stage).trains:
-                    fleet.submit(stage)
+                if jobs and stage_of(stage).trains:
+                    jobs.submit(stage)
                 else:
                     run_stage(stage)
                     ran.append(stage)
-        left = len(waiting) + (len(fleet.running) if fleet else 0)
+        left = len(waiting) + (len(jobs.running) if jobs else 0)
         share = 100 * (1 - left / len(wanted))
-        patiently(update_progress_artifact, progress, share)
+        ask_prefect(update_progress_artifact, progress, share)
 
 
 def review_anyway(ran: list[str]) -> None:
@@ -102,7 +102,7 @@ def told(key: str) -> Iterator[list[str]]:
         pages = Registry(tracker).pages(str(flow_run.id), report=report)
         text = f"{len(ran)} stages ran: {what}\n\n{pruning_markdown()}\n\n{pages}"
         about = "What ran, every pruning step, and where to look"
-        patiently(create_markdown_artifact, text, key, about)
+        ask_prefect(create_markdown_artifact, text, key, about)
 
     try:
         yield ran

@@ -20,7 +20,7 @@ from slimderm.components.pruning.criteria import Evidence, importance
 from slimderm.components.pruning.masks import apply_masks, magnitude_masks, sparsity
 from slimderm.components.pruning.proof import deviation, randomise, without_softmax
 from slimderm.components.pruning.pruner import prune
-from slimderm.components.training.networks import build
+from slimderm.components.training.build import build
 
 assert keras.backend.backend() == "jax"
 applications = {"ResNet50V2": 32, "DenseNet169": 32, "MobileNetV2": 32, "MobileNetV3Small": 32,

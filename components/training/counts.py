@@ -8,11 +8,11 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from slimderm.components.training.architectures import (
+from slimderm.components.training.networks import get
+from slimderm.components.training.networks.network import (
     METADATA_UNITS,
     Network,
     feature_map,
-    get,
     resolve_widths,
 )
 
@@ -39,12 +39,12 @@ def count_parameters(
     dense: Sequence[int] | None = None,
     image_only: bool = False,
 ) -> ParameterCount:
-    """Count what `networks.build` would make of the same arguments, by arithmetic alone.
+    """Count the parameters of the network that `build` makes of the same arguments.
 
     Raises
     ------
     ParameterError
-        As `networks.build` does.
+        As `slimderm.components.training.build.build` does.
     """
     network = get(name)
     convolutions, dense = resolve_widths(network, convolutions, dense)

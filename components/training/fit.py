@@ -52,7 +52,7 @@ def fit(
     Parameters
     ----------
     model : keras.Model
-        From `networks.build`; compiled here. Whether metadata is fed follows from its inputs.
+        From `build`; compiled here. Whether metadata is fed follows from its inputs.
     train, validation : Examples
         Only the training part is balanced and augmented.
     settings : TrainingSettings

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from slimderm.components.training.architectures import (
+from slimderm.components.training.counts import count_parameters
+from slimderm.components.training.networks import get
+from slimderm.components.training.networks.network import (
     METADATA_UNITS,
     convolved_size,
     feature_map,
-    get,
     pooled_size,
 )
-from slimderm.components.training.counts import count_parameters
 
 BYTES = 4  # float32
 MEGA = 1e6
@@ -59,7 +59,7 @@ def resolution_table(
     Parameters
     ----------
     networks : sequence of str
-        Keys of `slimderm.components.training.architectures.NETWORKS`.
+        Keys of `slimderm.components.training.networks.NETWORKS`.
     sizes : sequence of (height, width)
         Pixels.
     num_classes : int

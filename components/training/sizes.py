@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from slimderm.components.training.architectures import get
 from slimderm.components.training.counts import count_parameters
+from slimderm.components.training.networks import get
 
 # Section 3 names them in passing and not always height first; here they are (height, width).
 INPUT_SIZES = ((200, 100), (256, 256), (300, 300), (450, 150), (300, 600), (450, 600))
@@ -22,7 +22,7 @@ def size_table(networks: Sequence[str], *, num_classes: int, halve: Halve) -> pd
     Parameters
     ----------
     networks : sequence of str
-        Keys of `slimderm.components.training.architectures.NETWORKS`.
+        Keys of `slimderm.components.training.networks.NETWORKS`.
     num_classes : int
         Units of the softmax.
     halve : callable

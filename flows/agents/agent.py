@@ -11,23 +11,22 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
 from slimderm.components.common.cache import replacing
 from slimderm.components.common.errors import RecordError
+from slimderm.flows.agents.handover import hand_back
 from slimderm.flows.agents.transfers import pull, push
 from slimderm.flows.base.files import file_hash, write_text
-from slimderm.flows.base.retry import patiently
+from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config.params import read_params
-from slimderm.flows.record import data_versions as versions
-from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.record import data_versions, dvc_lock
 from slimderm.flows.record.mlflow_store import FLOW_RUN, SENDER, Tracker
 from slimderm.flows.record.registry import Registry
 
@@ -81,10 +80,10 @@ def _check_out(clone: Path, commit: str) -> Path:
             f"`make setup` in {clone}, then start its agent again"
         )
     with contextlib.chdir(clone):
-        remote = versions.remote()
+        remote = data_versions.remote()
     with contextlib.chdir(folder):
-        versions.set_remote(remote)
-        versions.share_cache(clone)
+        data_versions.set_remote(remote)
+        data_versions.share_cache(clone)
     return folder
 
 
@@ -102,14 +101,14 @@ def _knows(folder: Path, commit: str) -> bool:
 
 
 def run_in_process(stage: str) -> None:
-    """Run a stage's plain function in a process of its own, and pass on what it says.
+    """Run a stage's plain function in a process of its own, and log its output.
 
     Raises
     ------
     RecordError
         If it fails; the message holds its last lines.
     """
-    logger, said = get_run_logger(), []
+    logger, output = get_run_logger(), []
     process = subprocess.Popen(
         [sys.executable, "-m", "slimderm.flows.steps", *stage.split("@")],
         stdout=subprocess.PIPE,
@@ -121,28 +120,18 @@ def run_in_process(stage: str) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             if line.strip():
-                said.append(line.rstrip())
+                output.append(line.rstrip())
                 logger.info(line.rstrip())
     finally:
         if process.poll() is None:
             process.terminate()
         process.wait()
     if process.returncode:
-        raise RecordError(f"{stage} ended with {process.returncode}: " + "\n".join(said[-5:]))
+        raise RecordError(f"{stage} ended with {process.returncode}: " + "\n".join(output[-5:]))
 
 
 def _sender() -> str:
-    return str(patiently(getattr, flow_run, "root_flow_run_id"))
-
-
-def as_markdown(stage: str, entry: Mapping[str, Any]) -> str:
-    """Write what ``dvc.lock`` records of a stage for people; `from_markdown` reads it back."""
-    return f"What `dvc.lock` records:\n```yaml\n{yaml.safe_dump({stage: dict(entry)})}```\n"
-
-
-def from_markdown(text: str) -> ledger.Version:
-    """Read what `as_markdown` wrote."""
-    return dict(yaml.safe_load(text.split("```yaml\n")[1].rsplit("```", 1)[0]))
+    return str(ask_prefect(getattr, flow_run, "root_flow_run_id"))
 
 
 @flow(name="agent", flow_run_name="{stage}", timeout_seconds=7 * 24 * 3600)
@@ -161,10 +150,9 @@ def agent(stage: str, commit: str, params: dict[str, Any], version: dict[str, An
     with workplace(Path.cwd(), commit) as folder, contextlib.chdir(folder):
         write_text("params.yaml", yaml.safe_dump(params, sort_keys=False))
         pull(version)
-        if ledger.is_stale(stage):
-            with ledger.made(stage):
+        if dvc_lock.is_stale(stage):
+            with dvc_lock.made(stage):
                 run_in_process(stage)
         push([stage])
-        text = as_markdown(stage, ledger.entry_of(stage))
-        text += Registry(Tracker(read_params().record)).pages(str(flow_run.id), tag=FLOW_RUN)
-    patiently(create_markdown_artifact, text, "outputs", f"What {stage} made")
+        pages = Registry(Tracker(read_params().record)).pages(str(flow_run.id), tag=FLOW_RUN)
+        hand_back(stage, dvc_lock.entry_of(stage), pages)

@@ -1,14 +1,21 @@
-"""Work pools, deployments, and the watch over runs whose machine is lost, made known to Prefect."""
+"""Work pools, deployments, and the automation that ends runs whose machine is lost."""
 
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.base.terminal import command_line
+from slimderm.flows.steps.table import STAGES
 
+FILE = Path("prefect.yaml")
 POOLS = {"cpu": [], "gpu": ["--limit", "1"]}  # one training a GPU
 WRITER = "writer"  # the queue of runs that write dvc.lock, one at a time
 HEARTBEAT_SECONDS = 30  # the least that Prefect allows
@@ -17,7 +24,7 @@ WATCH = "a run that gives no sign of life has crashed"
 
 
 def deploy(environment: Mapping[str, str]) -> None:
-    """Make the work pools and the deployments of ``prefect.yaml`` known to the server.
+    """Create the work pools and the deployments, or update them, on the server.
 
     Parameters
     ----------
@@ -35,9 +42,23 @@ def deploy(environment: Mapping[str, str]) -> None:
     pools = [["work-pool", "create", pool, "--type", "process", "--overwrite"] for pool in POOLS]
     _side_by_side([[*prefect, *pool] for pool in pools], known)
     watch = [sys.executable, "-m", "slimderm.flows.agents.deployments"]
-    _side_by_side([[*prefect, "--no-prompt", "deploy", "--all"], watch], known)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, FILE.name)
+        file.write_text(yaml.safe_dump(deployments()))
+        deployed = [*prefect, "--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
+        _side_by_side([deployed, watch], known)
     limit = ["work-queue", "set-concurrency-limit", WRITER, "1", "--pool", "cpu"]
     _side_by_side([[*prefect, *limit]], known)
+
+
+def deployments() -> dict[str, Any]:
+    """Return the content of ``prefect.yaml`` with a deployment for each line of `STAGES`."""
+    document: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    for name, stage in STAGES.items():
+        parameters = {"name": name} | ({"agents": True} if stage.trains else {})
+        own = {"name": name, "tags": [stage.group], "parameters": parameters}
+        document["deployments"].append(document["definitions"]["step"] | own)
+    return document
 
 
 def _side_by_side(commands: list[list[str]], environment: Mapping[str, str]) -> None:
@@ -54,10 +75,10 @@ def _side_by_side(commands: list[list[str]], environment: Mapping[str, str]) -> 
 
 
 def watch() -> None:
-    """Have the server mark runs as crashed that stop giving signs of life, as a dead machine's do.
+    """Have the server mark a run as crashed that sends no heartbeat for `SILENT_SECONDS`.
 
-    A run gives one every `HEARTBEAT_SECONDS` once it is running; what a worker or a person ends
-    well says so itself. One that a worker has taken must start within the same time.
+    A run sends one every `HEARTBEAT_SECONDS` once it is running, and reports its own end. A run
+    that a worker has taken must start within the same time.
     """
     from prefect.automations import Automation
     from prefect.client.schemas.objects import StateType

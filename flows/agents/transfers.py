@@ -5,24 +5,24 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.runtime import task_run
 
-from slimderm.flows.base.retry import PATIENT
-from slimderm.flows.record import data_versions as versions
-from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.base.retry import RETRIES
+from slimderm.flows.record import data_versions
+from slimderm.flows.record.dvc_lock import Version
 
 HOURS = 6  # for the first push of a whole dataset over a slow line
 
 
-@task(name="push", task_run_name="push {stages}", timeout_seconds=HOURS * 3600, **PATIENT)
+@task(name="push", task_run_name="push {stages}", timeout_seconds=HOURS * 3600, **RETRIES)
 def push(stages: Sequence[str]) -> None:
     """Send the outputs of some stages to the remote."""
-    versions.push(stages)
+    data_versions.push(stages)
 
 
 def _name() -> str:
     return f"pull {list(task_run.parameters['version'])}"
 
 
-@task(name="pull", task_run_name=_name, timeout_seconds=HOURS * 3600, **PATIENT)
-def pull(version: ledger.Version) -> None:
-    """Take up the stages of a version, which another machine made."""
-    versions.adopt(version)
+@task(name="pull", task_run_name=_name, timeout_seconds=HOURS * 3600, **RETRIES)
+def pull(version: Version) -> None:
+    """Fetch the outputs of stages that another machine made, and record them in dvc.lock."""
+    data_versions.adopt(version)

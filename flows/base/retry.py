@@ -1,53 +1,65 @@
-"""Waiting for Prefect's server where it does not answer, and trying tasks again where it helps."""
+"""What is tried again: requests to Prefect's server, and tasks that a network or a disk failed."""
 
 import errno
-import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import httpx
+import tenacity
 from prefect import get_run_logger
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.tasks import exponential_backoff
 
 from slimderm.components.common.errors import TransferError
 
-PATIENCE_SECONDS = 3600
+WAIT_SECONDS = 3600
 PAUSE_SECONDS = 5
-Question = ParamSpec("Question")
+Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
 
-def patiently(
-    ask: Callable[Question, Answer], *question: Question.args, **more: Question.kwargs
+def ask_prefect(
+    request: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Answer:
-    """Ask Prefect's server, again and again while it does not answer, for an hour.
+    """Call a function that needs Prefect's server, again while the server does not answer.
+
+    Parameters
+    ----------
+    request : callable
+        Called with the other arguments, every `PAUSE_SECONDS` for at most `WAIT_SECONDS`.
 
     Raises
     ------
     httpx.TransportError, PrefectHTTPStatusError
-        What it said last; at once where the question is at fault (HTTP status below 500).
+        The last error; at once where the request is at fault (HTTP status below 500).
     """
-    end = time.monotonic() + PATIENCE_SECONDS
-    said = False
-    while True:
-        try:
-            return ask(*question, **more)
-        except (httpx.TransportError, PrefectHTTPStatusError) as error:
-            refused = isinstance(error, PrefectHTTPStatusError) and error.response.status_code < 500
-            if refused or time.monotonic() > end:
-                raise
-            if not said:
-                get_run_logger().warning("Prefect's server does not answer; waiting (%r)", error)
-                said = True
-            time.sleep(PAUSE_SECONDS)
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_unanswered),
+        wait=tenacity.wait_fixed(PAUSE_SECONDS),
+        stop=tenacity.stop_after_delay(WAIT_SECONDS),
+        before_sleep=_warn_once,
+        reraise=True,
+    )
+    return retrying(request, *args, **kwargs)
+
+
+def _is_unanswered(error: BaseException) -> bool:
+    if isinstance(error, PrefectHTTPStatusError):
+        return bool(error.response.status_code >= 500)
+    return isinstance(error, httpx.TransportError)
+
+
+def _warn_once(state: tenacity.RetryCallState) -> None:
+    if state.attempt_number == 1 and state.outcome is not None:
+        error = state.outcome.exception()
+        get_run_logger().warning("Prefect's server does not answer; waiting (%r)", error)
 
 
 def is_worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
-    """Tell whether a task failed for its connection or disk, not for its work or its time-out.
+    """Tell whether a task failed because of a connection or a disk, so that a retry may help.
 
-    A connection that timed out is a `TransferError`; what is left is Prefect's own time-out, which
-    would only run out again. Nor does a file come back, or a disk become empty, in a minute.
+    A connection that timed out is a `TransferError`; any other `TimeoutError` is Prefect's own and
+    would only run out again. A missing file, a missing right and a full disk stay as they are.
     """
     error = state.result(raise_on_failure=False)
     lasting = TimeoutError | FileNotFoundError | PermissionError
@@ -56,7 +68,7 @@ def is_worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
     return isinstance(error, TransferError | OSError)
 
 
-PATIENT: dict[str, Any] = {
+RETRIES: dict[str, Any] = {
     "retries": 5,
     "retry_delay_seconds": exponential_backoff(backoff_factor=2),
     "retry_jitter_factor": 0.5,

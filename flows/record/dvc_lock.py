@@ -15,8 +15,8 @@ from slimderm.flows.base.files import write_text
 from slimderm.flows.record.dvc_repository import (
     LOCK,
     damaged_lock,
+    lock_errors_as_ours,
     opened,
-    told_who_holds_it,
     writing,
 )
 
@@ -72,7 +72,7 @@ def made(stage: str) -> Iterator[None]:
         read, written = ([item.fs_path for item in items] for items in (known.deps, known.outs))
         place, files = repo.tmp_dir, repo.fs
     holder = " ".join(sys.argv)  # as DVC calls this process, so that it may record what it holds
-    with told_who_holds_it(), rwlock(place, files, holder, read, written, hardlink=False):
+    with lock_errors_as_ours(), rwlock(place, files, holder, read, written, hardlink=False):
         yield
         with opened() as repo, repo.lock:
             known = repo.stage.load_one(name=stage)

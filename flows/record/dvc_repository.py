@@ -1,6 +1,6 @@
 """The clone as DVC's repository, opened by one process at a time.
 
-DVC is imported here, in `ledger` (stages) and in `versions` (the data), and nowhere else.
+DVC is imported here, in `dvc_lock` and in `data_versions`, and nowhere else.
 """
 
 import fcntl
@@ -9,12 +9,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from slimderm.components.common.cache import is_alive
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.files import write_text
 from slimderm.flows.base.terminal import console
+from slimderm.flows.config.layout import DVC_YAML as STAGES
 
 LOCK = Path("dvc.lock")
 
@@ -39,17 +41,17 @@ def opened() -> Iterator[Any]:
         ) from error
     with repo, (Path(repo.tmp_dir) / "slimderm.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _forget_the_dead(repo)
+        _delete_locks_of_dead_processes(repo)
         try:
-            with told_who_holds_it():
+            with lock_errors_as_ours():
                 yield repo
         except (YAMLSyntaxError, YAMLValidationError) as error:
             raise damaged_lock(error) from error
 
 
 @contextmanager
-def told_who_holds_it() -> Iterator[None]:
-    """Turn DVC's refusal to touch what another process makes into an error of our own."""
+def lock_errors_as_ours() -> Iterator[None]:
+    """Raise `RecordError` where DVC finds that another process holds a file."""
     from dvc.lock import LockError
 
     try:
@@ -58,11 +60,11 @@ def told_who_holds_it() -> Iterator[None]:
         raise RecordError(str(error)) from error
 
 
-def _forget_the_dead(repo: Any) -> None:
-    """Take what killed processes held off DVC's list of locks.
+def _delete_locks_of_dead_processes(repo: Any) -> None:
+    """Delete the entries of killed processes from DVC's list of locks.
 
-    DVC holds a process for alive while its number is taken, be it by a zombie that nobody waits
-    for, as in many containers, or by another process; and it never mends a list cut short.
+    DVC takes a process for alive while its number is in use: by a zombie that nobody waits for, as
+    in many containers, or by another process. Nor does it mend a list that was cut short.
     """
     from dvc.lock import make_lock
 
@@ -88,6 +90,40 @@ def _forget_the_dead(repo: Any) -> None:
         }
         if kept != held:
             write_text(path, json.dumps(kept))
+
+
+def described(stage: str) -> dict[str, Any]:
+    """Return a stage as ``dvc.yaml`` describes it, resolved by DVC (``foreach``, ``${...}``).
+
+    Parameters
+    ----------
+    stage : str
+        Such as ``split`` or ``train@lenet5``.
+
+    Returns
+    -------
+    dict
+        ``cmd``, ``deps``, ``params`` and so on.
+
+    Raises
+    ------
+    RecordError
+        If ``dvc.yaml`` with ``params.yaml`` makes no such stage.
+    """
+    import yaml
+    from dvc.fs import LocalFileSystem
+    from dvc.parsing import DataResolver, EntryNotFound, ResolveError
+
+    # Opening a repository takes twice as long; the resolver reads no more of one than this.
+    repo = SimpleNamespace(fs=LocalFileSystem(), config={})
+    document = yaml.load(STAGES.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    try:
+        return dict(DataResolver(repo, "", document).resolve_one(stage)[stage])
+    except (EntryNotFound, ResolveError) as error:
+        raise RecordError(
+            f"stage: received {stage!r}, expected one that {STAGES} describes ({error}); networks "
+            "and studies in params.yaml say for which there are stages"
+        ) from error
 
 
 @contextmanager

@@ -1,18 +1,16 @@
 """A stage's inputs: as ``dvc.lock`` records them when it starts, the same when it ends.
 
 DVC trusts time and size of a file, so it does not see what a failing disk changes. Here every
-recorded input is hashed but images, which whoever reads them checks against their table. And DVC
-looks at code and parameters when a stage has ended: what was edited meanwhile would go on record as
-what it was made by. Done without DVC, whose import takes longer than this.
+recorded input is hashed except images, which their readers check against the catalog. And DVC looks
+at code and parameters when a stage has ended: it would record what was edited meanwhile as what the
+stage was made by.
 """
 
 import configparser
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,9 @@ import yaml
 
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.files import sources_hash
-from slimderm.flows.config.params import read_params
-from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.config import layout
+from slimderm.flows.record import dvc_lock
+from slimderm.flows.record.dvc_repository import described
 
 
 @contextmanager
@@ -49,15 +48,16 @@ def steady_inputs(stage: str) -> Iterator[None]:
 
 def _code_and_params(stage: str) -> dict[str, Any]:
     """Return what a stage of ``dvc.yaml`` names of code, hashed, and of params.yaml."""
-    named = _named_by(stage, "params")
-    params = yaml.safe_load(Path("params.yaml").read_text()) or {}
+    read = described(stage)
+    params = yaml.safe_load(layout.PARAMS.read_text()) or {}
     found = {}
-    for name in named:
+    for name in read.get("params", []):
         value: Any = params
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         found[f"{name} in params.yaml"] = value
-    code = [dep for dep in _named_by(stage, "deps") if dep.split("/")[0] in ("components", "flows")]
+    deps = read.get("deps", [])
+    code = [dep for dep in deps if dep.split("/")[0] in ("components", "flows")]
     return found | {dep: sources_hash(Path(dep)) for dep in code}
 
 
@@ -71,28 +71,15 @@ def check_inputs(stage: str) -> None:
     RecordError
         If an input holds other bytes than were recorded; the message names it.
     """
-    recorded = [out for entry in ledger.entries().values() for out in entry.get("outs", [])]
+    recorded = [out for entry in dvc_lock.entries().values() for out in entry.get("outs", [])]
     if not recorded:
         return
-    read = _named_by(stage, "deps")
+    read = described(stage).get("deps", [])
     for out in recorded:
         if any(dep == out["path"] or _are_nested(dep, out["path"]) for dep in read):
             for file, expected in _files(out):
                 if any(file == dep or file.startswith(f"{dep}/") for dep in read):
                     _check(Path(file), expected, out["path"])
-
-
-def _named_by(stage: str, kind: str) -> list[str]:
-    """Return the ``deps`` or ``params`` of a stage of ``dvc.yaml``, its ``${...}`` filled in."""
-    name, _, item = stage.partition("@")
-    params, named = read_params(), {"item": item, "key": item}
-
-    def value(found: re.Match[str]) -> str:
-        return named.get(found[1]) or str(reduce(getattr, found[1].split("."), params))
-
-    described = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][name]
-    named_there = described.get("do", described).get(kind, [])
-    return [re.sub(r"\$\{([^}]+)\}", value, entry) for entry in named_there]
 
 
 def _are_nested(one: str, other: str) -> bool:

@@ -16,7 +16,7 @@ from slimderm.components.common.cache import content_key
 from slimderm.components.reporting import plots
 from slimderm.flows.base.files import file_hash, read_json, write_json
 from slimderm.flows.base.keras_loader import load_keras
-from slimderm.flows.base.retry import patiently
+from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import storage_choice
 from slimderm.flows.config.params import Params, read_params
@@ -61,7 +61,7 @@ def _flow_run() -> str | None:
         return os.environ[WORKER]
     if FlowRunContext.get() is None:
         return None
-    return str(patiently(getattr, flow_run, "root_flow_run_id"))
+    return str(ask_prefect(getattr, flow_run, "root_flow_run_id"))
 
 
 def _git(*arguments: str) -> str:

@@ -6,7 +6,7 @@ from prefect.context import FlowRunContext
 
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.files import write_json
-from slimderm.flows.base.retry import patiently
+from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.work.reviewing import review_registry
@@ -30,5 +30,5 @@ def review() -> None:
             "nothing serves it. `make rollback` goes back to the one before"
         )
         if FlowRunContext.get() is not None:
-            patiently(create_markdown_artifact, f"# Gates shut\n\n{message}", key="gates")
+            ask_prefect(create_markdown_artifact, f"# Gates shut\n\n{message}", key="gates")
         raise RecordError(message)

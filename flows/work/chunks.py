@@ -18,7 +18,7 @@ from prefect import flow, task
 from slimderm.components.common.cache import cached, is_whole, place
 from slimderm.components.common.errors import WorkerError
 from slimderm.components.common.workers import process_pool
-from slimderm.flows.base.retry import PATIENT
+from slimderm.flows.base.retry import RETRIES
 from slimderm.flows.config.params import RecordSettings
 
 # What chunks of every step import, steps themselves aside.
@@ -103,7 +103,7 @@ def on_processes(chunks: Sequence[Chunk], workers: int) -> Iterator[int]:
                 future.cancel()
 
 
-@task(name="chunk", task_run_name="chunk-{index}", **PATIENT)
+@task(name="chunk", task_run_name="chunk-{index}", **RETRIES)
 def _run_on_dask(chunk: Chunk, index: int) -> int:
     chunk.run()
     return index

@@ -7,8 +7,8 @@ import pandas as pd
 from slimderm.components.pruning.schedules.growth import path_table
 from slimderm.components.pruning.schedules.widths import Widths, prune
 from slimderm.components.pruning.settings import FACTORS
-from slimderm.components.training.architectures import get
 from slimderm.components.training.counts import count_parameters
+from slimderm.components.training.networks import get
 from slimderm.components.training.sizes import size_table
 from slimderm.flows.config.choice import input_size
 from slimderm.flows.config.params import Params

@@ -12,7 +12,7 @@ import numpy as np
 
 from slimderm.components.pruning.method import PruningMethod, PruningStep
 from slimderm.components.pruning.schedules.algorithm2 import StepResult
-from slimderm.components.training.architectures import NETWORKS
+from slimderm.components.training.networks import NETWORKS
 from slimderm.components.training.settings import TrainingSettings
 from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.keras_loader import load_keras

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from slimderm.components.common.cache import cached, content_key
-from slimderm.components.training.architectures import NETWORKS
+from slimderm.components.training.networks import NETWORKS
 from slimderm.components.training.settings import TrainingSettings
 from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.files import file_hash, read_json, write_json
@@ -133,7 +133,7 @@ class Trainer:
         """Build the unpruned network with fresh weights."""
         load_keras()
         from slimderm.components.training.backbones import build_backbone
-        from slimderm.components.training.networks import build
+        from slimderm.components.training.build import build
         from slimderm.components.training.precision import choose_precision
 
         settings = self.params.train

@@ -12,7 +12,7 @@ from slimderm.components.keras_support.seeding import seeded
 from slimderm.components.pruning.method import PruningMethod, PruningStep
 from slimderm.components.pruning.steps import apply_step
 from slimderm.components.training.backbones import build_backbone
-from slimderm.components.training.networks import build
+from slimderm.components.training.build import build
 
 
 @pytest.fixture

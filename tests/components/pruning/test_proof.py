@@ -14,7 +14,7 @@ from slimderm.components.model_graph.graph import trace
 from slimderm.components.model_graph.rules import ELEMENTWISE_NAMES
 from slimderm.components.pruning import surgery
 from slimderm.components.pruning.proof import deviation, randomise, without_softmax
-from slimderm.components.training.networks import build
+from slimderm.components.training.build import build
 
 TOLERANCE = 1e-4
 APPLICATIONS = {

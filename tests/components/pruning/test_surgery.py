@@ -19,7 +19,7 @@ from slimderm.components.pruning.pruner import prune
 from slimderm.components.pruning.replay import replay, write_log
 from slimderm.components.pruning.steps import fresh
 from slimderm.components.pruning.surgery import remove
-from slimderm.components.training.networks import build
+from slimderm.components.training.build import build
 
 LOAD = """
 import sys

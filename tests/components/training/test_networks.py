@@ -3,9 +3,10 @@ import pytest
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.cost import multiply_accumulates
-from slimderm.components.training.architectures import feature_map
+from slimderm.components.training.build import build
 from slimderm.components.training.counts import count_parameters
-from slimderm.components.training.networks import NETWORKS, build, get
+from slimderm.components.training.networks import NETWORKS, get
+from slimderm.components.training.networks.network import feature_map
 
 BRANCH = (3 * 4 + 4) + (4 * 6 + 6) + (6 * 2 + 2) + (2 * 1 + 1)
 

@@ -2,8 +2,8 @@ import pytest
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.cost import multiply_accumulates as count_built
-from slimderm.components.training.architectures import NETWORKS
-from slimderm.components.training.networks import build
+from slimderm.components.training.build import build
+from slimderm.components.training.networks import NETWORKS
 from slimderm.components.training.resolutions import multiply_accumulates, resolution_table
 
 

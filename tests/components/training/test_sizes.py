@@ -1,6 +1,6 @@
 import pytest
 
-from slimderm.components.training.networks import build
+from slimderm.components.training.build import build
 from slimderm.components.training.sizes import INPUT_SIZES, size_table
 
 

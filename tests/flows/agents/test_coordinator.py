@@ -1,5 +1,6 @@
-"""A job whose outputs are gone from the remote; Prefect's server stands for itself elsewhere."""
+"""A job whose outputs are gone from the remote; Prefect's server is real in the other tests."""
 
+import json
 import logging
 from itertools import count
 from types import SimpleNamespace
@@ -8,8 +9,7 @@ import pytest
 from prefect.states import Completed, Scheduled
 
 from slimderm.components.common.errors import TransferError
-from slimderm.flows.agents import coordinator as fleet
-from slimderm.flows.agents.agent import as_markdown
+from slimderm.flows.agents import coordinator
 
 STAGE = "train@lenet5"
 
@@ -28,7 +28,7 @@ class Prefect:
 
     def look(self, run_id):
         run = next(run for run in self.runs.values() if run.id == run_id)
-        return run, [SimpleNamespace(data=as_markdown(STAGE, {"made by": run_id}))]
+        return run, json.dumps([{"stage": STAGE, "entry": {"made by": run_id}}])
 
     def pull(self, version):
         if version[STAGE]["made by"] in self.gone:
@@ -44,19 +44,19 @@ def prefect(tmp_path, monkeypatch):
     server = Prefect()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("{}")
-    monkeypatch.setattr(fleet, "committed", lambda: "0" * 40)
-    monkeypatch.setattr(fleet, "run_deployment", server.run_deployment)
-    monkeypatch.setattr(fleet, "_look", server.look)
-    monkeypatch.setattr(fleet, "pull", server.pull)
-    monkeypatch.setattr(fleet, "push", lambda stages: None)
-    monkeypatch.setattr(fleet, "get_run_logger", lambda: logging.getLogger("fleet"))
-    monkeypatch.setattr(fleet.ledger, "inputs_of", lambda stage: {})
-    monkeypatch.setattr(fleet.ledger, "is_stale", lambda stage: False)
+    monkeypatch.setattr(coordinator, "committed", lambda: "0" * 40)
+    monkeypatch.setattr(coordinator, "run_deployment", server.run_deployment)
+    monkeypatch.setattr(coordinator, "look_up", server.look)
+    monkeypatch.setattr(coordinator, "pull", server.pull)
+    monkeypatch.setattr(coordinator, "push", lambda stages: None)
+    monkeypatch.setattr(coordinator, "get_run_logger", lambda: logging.getLogger("coordinator"))
+    monkeypatch.setattr(coordinator.dvc_lock, "inputs_of", lambda stage: {})
+    monkeypatch.setattr(coordinator.dvc_lock, "is_stale", lambda stage: False)
     return server
 
 
 def submitted():
-    found = fleet.Fleet()
+    found = coordinator.AgentJobs()
     found.submit(STAGE)
     return found
 
@@ -72,7 +72,7 @@ def test_a_job_whose_outputs_are_gone_is_sent_again_once_and_then_found(prefect,
     submitted()
     prefect.complete()
     prefect.gone = {0}
-    monkeypatch.setattr(fleet.time, "sleep", lambda seconds: prefect.complete())
+    monkeypatch.setattr(coordinator.time, "sleep", lambda seconds: prefect.complete())
     assert submitted().wait() == [STAGE]
     assert len(prefect.runs) == 2
     assert submitted().wait() == [STAGE]

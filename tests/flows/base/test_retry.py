@@ -10,12 +10,12 @@ from prefect.states import Failed
 from prefect.task_engine import TaskRunTimeoutError
 
 from slimderm.components.common.errors import ImageError, RecordError, TransferError
-from slimderm.flows.base import retry as patience
+from slimderm.flows.base import retry
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(retry, "PAUSE_SECONDS", 0)
     with disable_run_logger():
         yield
 
@@ -36,7 +36,7 @@ def test_a_server_that_comes_back_is_asked_again(error):
             raise error
         return "answer"
 
-    assert patience.patiently(ask, 1, more=2) == "answer"
+    assert retry.ask_prefect(ask, 1, more=2) == "answer"
     assert asked == [(1, 2)] * 3
 
 
@@ -48,18 +48,18 @@ def test_a_question_at_fault_is_asked_once():
         raise status(404)
 
     with pytest.raises(PrefectHTTPStatusError):
-        patience.patiently(ask)
+        retry.ask_prefect(ask)
     assert asked == [1]
 
 
 def test_a_server_that_stays_away_ends_the_wait(monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", -1)
+    monkeypatch.setattr(retry, "WAIT_SECONDS", -1)
 
     def ask():
         raise httpx.ConnectError("away")
 
     with pytest.raises(httpx.ConnectError):
-        patience.patiently(ask)
+        retry.ask_prefect(ask)
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_a_server_that_stays_away_ends_the_wait(monkeypatch):
     ],
 )
 def test_only_connections_and_disks_are_worth_another_try(error, again):
-    assert patience.is_worth_another_try(None, None, Failed(data=error)) is again
+    assert retry.is_worth_another_try(None, None, Failed(data=error)) is again

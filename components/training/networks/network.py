@@ -1,7 +1,7 @@
-"""The paper's four networks as a table: plain values, from which `networks.build` builds.
+"""What a network is: plain values, from which `components.training.build` builds a model.
 
-Each network has an image branch (convolutions, then dense layers), a metadata branch
-(4, 6, 2, 1 units) and a head on the two concatenated (paper, tables 1 to 3 and section 4.1).
+Each network has an image branch (convolutions, then dense layers), a metadata branch (4, 6, 2, 1
+units) and a head on the two concatenated (paper, tables 1 to 3 and section 4.1).
 What the paper leaves open is decided here once: every convolution is followed by ReLU, its pool
 where it has one, and batch normalisation; the image branch's features are normalised too; table 3's
 zero paddings equal ``same`` at stride 1; the custom networks pad everywhere, so that no feature map
@@ -35,7 +35,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Network:
-    """One row of `NETWORKS`: everything that tells the four networks apart.
+    """One network of the table: everything in which the networks differ.
 
     ``dense`` are the two dense layers after the convolutions, which pruning shrinks; ``tail`` the
     one that stays; ``head`` the units between the concatenation and the classes.
@@ -60,65 +60,6 @@ class Network:
         """Layers that the paper does not prune, by name; ``*`` stands for any characters."""
         tail = ("tail",) if self.tail else ()
         return (*tail, "head") if image_only else (*tail, "head", "metadata*")
-
-
-def _pooled(*filters_and_kernels: tuple[int, int]) -> tuple[Stage, ...]:
-    return tuple(Stage(filters, kernel) for filters, kernel in filters_and_kernels)
-
-
-NETWORKS: dict[str, Network] = {
-    "lenet5": Network(
-        name="lenet5",
-        stages=(Stage(6, 5, padding="valid"), Stage(16, 5, padding="valid")),
-        dense=(84, 120),
-        tail=(),
-        head=16,
-        pool_padding="valid",
-    ),
-    "alexnet": Network(
-        name="alexnet",
-        stages=(
-            Stage(64, 5, stride=2, padding="valid"),
-            Stage(192, 5),
-            Stage(384, 3, pool=False),
-            Stage(384, 3, pool=False),
-            Stage(256, 3),
-        ),
-        dense=(1024, 1024),
-        head=8,
-        pool_padding="valid",
-        dropout=0.2,
-        dropout_at=("metadata", "dense"),
-    ),
-    "custom1": Network(
-        name="custom1",
-        stages=_pooled((16, 7), (48, 5), (92, 3), (192, 3), (192, 3), (256, 3)),
-        dense=(1024, 1024),
-        head=8,
-        dropout_at=("metadata", "convolutions"),
-    ),
-    "custom2": Network(
-        name="custom2",
-        stages=_pooled((16, 5), (32, 7), (64, 3), (96, 3), (192, 3)),
-        blocks=(192, 256),
-        dense=(1024, 1024),
-        head=8,
-        dropout_at=("metadata", "convolutions"),
-    ),
-}
-
-
-def get(name: str) -> Network:
-    """Look up a network by its name.
-
-    Raises
-    ------
-    ParameterError
-        When no network has that name; the message lists those there are.
-    """
-    if name not in NETWORKS:
-        raise ParameterError(f"network: received {name!r}, expected one of {', '.join(NETWORKS)}")
-    return NETWORKS[name]
 
 
 def resolve_widths(

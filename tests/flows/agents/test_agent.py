@@ -1,4 +1,4 @@
-"""An agent's workplace, what it refuses, and how a version travels."""
+"""An agent's workplace, and the jobs that it refuses."""
 
 import contextlib
 import subprocess
@@ -6,12 +6,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.agents import agent
-from slimderm.flows.agents.agent import as_markdown, from_markdown, workplace
+from slimderm.flows.agents.agent import workplace
 from slimderm.flows.agents.coordinator import committed
 
 
@@ -124,14 +122,3 @@ def test_code_that_is_not_committed_is_not_sent(clone):
         names = r"\(components/code\.py, components/more code\.py, components/and more\.py\)"
         with pytest.raises(RecordError, match=names):
             committed()
-
-
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)
-
-
-@given(
-    st.text("abc@0123", min_size=1, max_size=12),
-    st.dictionaries(TEXT, st.one_of(TEXT, st.integers(), st.lists(TEXT)), max_size=4),
-)
-def test_what_is_written_for_people_is_read_back(stage, entry):
-    assert from_markdown(as_markdown(stage, entry)) == {stage: entry}

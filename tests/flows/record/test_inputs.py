@@ -8,9 +8,8 @@ import pytest
 import yaml
 
 from slimderm.components.common.errors import RecordError
-from slimderm.flows.record import data_versions as versions
-from slimderm.flows.record import dvc_lock as ledger
-from slimderm.flows.record import inputs
+from slimderm.flows.record import data_versions, dvc_lock, inputs
+from slimderm.flows.record.dvc_repository import described, opened
 from slimderm.flows.record.inputs import check_inputs, steady_inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
@@ -51,6 +50,20 @@ def repository(tmp_path, monkeypatch):
         check_inputs(stage)
 
 
+@pytest.mark.parametrize("stage", ["make", "train@lenet5", "review"])
+def test_a_stage_is_described_as_dvc_reads_it(stage):
+    with opened() as repo:
+        known = repo.stage.load_one(name=stage)
+    found = described(stage)
+    assert found["cmd"] == known.cmd
+    assert found.get("deps", []) == [dep.def_path for dep in known.deps]
+
+
+def test_a_stage_that_dvc_yaml_does_not_make_is_refused():
+    with pytest.raises(RecordError, match=r"received 'train@alexnet', expected one that dvc.yaml"):
+        described("train@alexnet")
+
+
 def rot(path):
     """Change a byte of a file in place."""
     path, before = Path(path), Path(path).stat()
@@ -69,7 +82,7 @@ def rot(path):
 )
 def test_an_input_that_rotted_is_named(file, stage):
     rot(file)
-    assert not ledger.is_stale(stage)
+    assert not dvc_lock.is_stale(stage)
     with pytest.raises(RecordError, match=rf"{file}: received .* `make doctor`"):
         check_inputs(stage)
 
@@ -80,8 +93,8 @@ def test_a_folders_list_that_rotted_is_named(shared, tmp_path):
         elsewhere = tmp_path / "elsewhere/.dvc"
         elsewhere.mkdir(parents=True)
         Path(".dvc/cache").rename(elsewhere / "cache")
-        versions.share_cache(elsewhere.parent)
-    (md5,) = ledger.output_hashes("data/raw").values()
+        data_versions.share_cache(elsewhere.parent)
+    (md5,) = dvc_lock.output_hashes("data/raw").values()
     rot(next(tmp_path.rglob(f"{md5[:2]}/{md5[2:]}")))
     with pytest.raises(RecordError, match=r"`make doctor`.*then delete data/raw"):
         check_inputs("train@lenet5")

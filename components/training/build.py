@@ -1,4 +1,4 @@
-"""Build any of the paper's four networks in Keras 3, of its own or of pruned widths."""
+"""Build a network of the table in Keras 3, of its own or of pruned widths."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,18 +7,15 @@ import keras
 from keras import layers
 
 from slimderm.components.keras_support.seeding import seeded
-from slimderm.components.training.architectures import (
+from slimderm.components.training.networks import get
+from slimderm.components.training.networks.network import (
     METADATA_DROPOUT_AFTER,
     METADATA_UNITS,
-    NETWORKS,
     Network,
     Widths,
     feature_map,
-    get,
     resolve_widths,
 )
-
-__all__ = ["NETWORKS", "Network", "build", "get"]
 
 # Keras's default of 0.99 needs some 500 steps to forget its start; a short run has fewer, and its
 # validation would be judged with statistics the network never saw.
@@ -38,12 +35,12 @@ def build(
     precision: str = "float32",
     seed: int = 0,
 ) -> keras.Model:
-    """Build one of the four networks, of its own or of given widths, with fresh weights.
+    """Build a network, of its own or of given widths, with fresh weights.
 
     Parameters
     ----------
     name : str
-        A key of `NETWORKS`.
+        A key of `slimderm.components.training.networks.NETWORKS`.
     num_classes : int
         Units of the softmax.
     input_shape : tuple of int
