@@ -1,13 +1,11 @@
 """Work pools, deployments, and the watch over runs whose machine is lost, made known to Prefect."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
 
 from slimderm.components.common.errors import SlimDermError
-from slimderm.flows.base.terminal import command_line
 
 POOLS = {"cpu": [], "gpu": ["--limit", "1"]}  # one training a GPU
 WRITER = "writer"  # the queue of runs that write dvc.lock, one at a time
@@ -34,7 +32,7 @@ def deploy(environment: Mapping[str, str]) -> None:
     prefect = [sys.executable, "-m", "prefect"]
     pools = [["work-pool", "create", pool, "--type", "process", "--overwrite"] for pool in POOLS]
     _side_by_side([[*prefect, *pool] for pool in pools], known)
-    watch = [sys.executable, "-m", "slimderm.flows.agents.deployments"]
+    watch = [sys.executable, "-m", "slimderm", "watch"]
     _side_by_side([[*prefect, "--no-prompt", "deploy", "--all"], watch], known)
     limit = ["work-queue", "set-concurrency-limit", WRITER, "1", "--pool", "cpu"]
     _side_by_side([[*prefect, *limit]], known)
@@ -94,8 +92,3 @@ def watch() -> None:
         # Not otherwise: an update forgets the silences that it is counting.
         wanted.id, wanted.enabled = found.id, found.enabled
         wanted.update()
-
-
-if __name__ == "__main__":
-    with command_line():
-        watch() if not sys.argv[1:] else deploy(os.environ)
