@@ -1,4 +1,5 @@
-# SlimDerm's commands. `make help` lists them.
+# SlimDerm's front door. `make help` lists the targets: behind ## stands what a target does, or, where the
+# program has a command of its name, the variables that it takes. `python -m slimderm X --help` says more.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
@@ -16,10 +17,12 @@ CUDA ?= $(shell cat .cuda 2>/dev/null)
 unexport PYTHONDONTWRITEBYTECODE # else every step would compile TensorFlow anew
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: agent help setup demo run test test-slow soak check flow up down data predict batch serve review promote rollback lineage backfill verify study bench remote push pull doctor status lock clean
+.PHONY: agent help setup demo run test test-slow soak check flow up down data predict batch serve review promote rollback lineage backfill verify codecs bench remote push pull doctor status lock clean
 
-help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+help: ## list the targets
+	@if test -e $(BIN)/.installed; then python -m slimderm make-help; else \
+		grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ?' '{printf "  make %-10s %s\n", $$1, $$2}'; \
+		echo 'make setup, then make help explains the rest'; fi
 
 $(BIN)/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] < (3, 14), f"Python 3.11 to 3.13 is needed, this is {sys.version.split()[0]}"'
@@ -41,17 +44,14 @@ $(BIN)/.cuda-%: infra/cuda-%.lock $(BIN)/.installed
 
 setup: $(BIN)/.installed $(if $(CUDA),$(BIN)/.cuda-$(CUDA)) ## install the locked environment; on a GPU machine CUDA=tensorflow, jax or torch
 
-demo: setup ## run the main job from nothing on data that it makes
-	@python -m slimderm.flows.cli.run
-	@python -m slimderm.flows.cli.summary
+demo: setup ##
+	@python -m slimderm demo
 
-run: setup ## run what is stale, by params.yaml; DATA=folder RECIPE=recipes/x.yaml choose data and sizes
-	@python -m slimderm.flows.cli.recipe $(if $(RECIPE),--recipe $(RECIPE)) $(if $(DATA),--data $(DATA))
-	@python -m slimderm.flows.cli.run
-	@python -m slimderm.flows.cli.summary
+run: setup ## DATA=folder RECIPE=recipes/x.yaml
+	@python -m slimderm run $(if $(RECIPE),--recipe "$(RECIPE)") $(if $(DATA),--data "$(DATA)")
 
-flow: setup ## the same as run, as a Prefect flow (make up starts a server to watch it)
-	@python -m slimderm.flows.pipeline
+flow: setup ##
+	@python -m slimderm flow
 
 test: setup ## everything fast and one short run through real servers
 	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
@@ -69,55 +69,54 @@ check: setup ## lint, format, types, import direction
 	@mypy
 	@lint-imports
 
-up: setup ## start MLflow, Prefect, and workers on loopback; POOLS=cpu leaves GPU jobs to agents
-	@python -m slimderm.flows.servers.local up $(POOLS)
+up: setup ## POOLS=cpu leaves GPU jobs to agents
+	@python -m slimderm up $(POOLS)
 
-agent: setup ## become a worker of the servers that PREFECT_API_URL and MLFLOW_TRACKING_URI name; GPU=n
-	@$(if $(GPU),CUDA_VISIBLE_DEVICES=$(GPU)) python -m slimderm.flows.servers.local agent
+agent: setup ## GPU=number
+	@python -m slimderm agent $(if $(GPU),--gpu $(GPU))
 
-down: setup ## stop them
-	@python -m slimderm.flows.servers.local down
+down: setup ##
+	@python -m slimderm down
 
-data: setup ## download HAM10000 into data/ham10000
-	@python -m slimderm.flows.cli.download data/ham10000
+data: setup ##
+	@python -m slimderm data
 
-predict: setup ## classify one image: IMAGE=file [AGE=years] [SEX=male|female] [SITE=back|...]
-	@python -m slimderm.flows.serving.predict "$(IMAGE)" --age "$(AGE)" --sex "$(SEX)" --site "$(SITE)"
+predict: setup ## IMAGE=file AGE=years SEX=male SITE=back
+	@python -m slimderm predict "$(IMAGE)" --age "$(AGE)" --sex "$(SEX)" --site "$(SITE)"
 
-batch: setup ## classify IMAGES=folder [METADATA=table.csv] with the champion into OUT=probabilities.csv
-	@python -m slimderm.flows.serving.batch "$(IMAGES)" "$(or $(OUT),probabilities.csv)" --metadata "$(METADATA)"
+batch: setup ## IMAGES=folder METADATA=table.csv OUT=probabilities.csv
+	@python -m slimderm batch "$(IMAGES)" $(if $(OUT),"$(OUT)") --metadata "$(METADATA)"
 
-serve: setup ## serve the champion over HTTP on loopback (SERVE_PORT, 5001)
-	@python -m slimderm.flows.serving.serve
+serve: setup ## SERVE_PORT=5001
+	@python -m slimderm serve
 
-review: setup ## judge the challenger against the champion, and the champion against the one before
-	@python -m slimderm.flows.steps review
+review: setup ##
+	@python -m slimderm review
 
-promote: setup ## make the challenger (or VERSION=n) the champion if its gates are open; WHY="..."
-	@python -m slimderm.flows.work.promotion --version "$(VERSION)" --why "$(WHY)"
+promote: setup ## VERSION=number WHY="..."
+	@python -m slimderm promote --version "$(VERSION)" --why "$(WHY)"
 
-rollback: setup ## make the champion before this one the champion again; WHY="..."
-	@python -m slimderm.flows.work.promotion --rollback --why "$(WHY)"
+rollback: setup ## WHY="..."
+	@python -m slimderm rollback --why "$(WHY)"
 
-lineage: setup ## what MODEL=version was made of; or what a commit or data version OF=hash led to
-	@python -m slimderm.flows.record.lineage "$(MODEL)" "$(OF)"
+lineage: setup ## MODEL=version or OF=hash
+	@python -m slimderm lineage "$(MODEL)" --of "$(OF)"
 
-backfill: setup ## rebuild MLflow's runs, versions and evidence from the stages' outputs
-	@python -m slimderm.flows.cli.backfill
+backfill: setup ##
+	@python -m slimderm backfill
 
-verify: setup ## check the compressed dataset against its manifest
-	@python -m slimderm.flows.cli.verify
+verify: setup ##
+	@python -m slimderm verify
 
-study: setup ## which codec stores IMAGES=folder in the fewest bytes, with and without SVD
-	@test -d "$(IMAGES)" || { echo "study: received IMAGES=$(IMAGES), expected a folder: make study IMAGES=photos"; exit 1; }
-	@python -m slimderm.flows.cli.codecs --images "$(IMAGES)"
+codecs: setup ## IMAGES=folder
+	@python -m slimderm codecs "$(IMAGES)"
 
 bench: setup ## measure the sweep beside the straightforward way on IMAGES=folder, 10 minutes
 	@test -d "$(IMAGES)" || { echo "bench: received IMAGES=$(IMAGES), expected a folder: make bench IMAGES=photos"; exit 1; }
 	@python benchmarks/sweep.py "$(IMAGES)"
 
-remote: setup ## keep data versions at URL=folder or URL=s3://bucket/prefix
-	@python -m slimderm.flows.record.s3 "$(URL)"
+remote: setup ## URL=folder or URL=s3://bucket/prefix
+	@python -m slimderm remote "$(URL)"
 
 push: setup ## send data versions to the remote
 	@dvc push
@@ -125,12 +124,11 @@ push: setup ## send data versions to the remote
 pull: setup ## fetch data versions from the remote
 	@dvc pull
 
-doctor: setup ## check Python, packages, disk, clock, store, GPU and servers, and say what to do
-	@python -m slimderm.flows.servers.doctor
+doctor: setup ##
+	@python -m slimderm doctor
 
-status: setup ## which servers and workers run here, and what is stale
-	@python -m slimderm.flows.servers.local status
-	@dvc status
+status: setup ##
+	@python -m slimderm status
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --extra platform --extra dev --generate-hashes \

@@ -1,6 +1,5 @@
 """The whole pipeline as one Prefect flow: every stale stage of ``dvc.yaml``, in order, recorded."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,7 +16,6 @@ from prefect.runtime import flow_run
 from slimderm.components.common.errors import ParameterError, SlimDermError
 from slimderm.flows.agents.coordinator import AgentJobs
 from slimderm.flows.base.retry import ask_prefect
-from slimderm.flows.base.terminal import command_line
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params, recorded_by
 from slimderm.flows.record import dvc_lock as ledger
@@ -25,7 +23,6 @@ from slimderm.flows.record import dvc_repository as repository
 from slimderm.flows.record.inputs import steady_inputs
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
-from slimderm.flows.servers.embedded import embedded_server
 from slimderm.flows.steps.table import STAGES, flow_of, stage_of
 
 # Of a flow's parameters Prefect's form shows what stands under Args, and no other form of it.
@@ -168,15 +165,3 @@ def step(
             if name == "review":
                 review_anyway(ran)
     return ran
-
-
-def main() -> int:
-    """Run the flow; print what ran."""
-    with command_line(), embedded_server():
-        ran = pipeline()
-    sys.stdout.write(f"pipeline: {', '.join(ran) or 'nothing was stale'}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

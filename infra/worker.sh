@@ -19,9 +19,9 @@ git pull --quiet --ff-only || # what was changed here, such as params.yaml, and 
 cmp -s requirements.lock "$image/requirements.lock" ||
     echo "worker: the clone's requirements.lock is not the image's; build the image anew from that" \
         "commit: docker compose -f infra/compose.yaml up -d --build" >&2
-python -m slimderm.flows.record.s3 "$DATA_REMOTE" "$ARTIFACTS"
+python -m slimderm remote "$DATA_REMOTE" "$ARTIFACTS"
 if [ "$pool" = cpu ]; then
-    python -m slimderm.flows.agents.deployments all
+    python -m slimderm deploy
 else
     prefect work-pool create "$pool" --type process --overwrite
 fi

@@ -109,10 +109,10 @@ def test_the_pipeline_trains_prunes_and_registers_on_jax(python, make_workspace,
         "PYTHONPATH": sysconfig.get_path("purelib"),
         "KERAS_BACKEND": "jax",
     }
-    done = workspace.run("python", "-m", "slimderm.flows.cli.run")
+    done = workspace.run("python", "-m", "slimderm", "run")
     assert "Warning" not in done.stdout + done.stderr
     image = str(sorted((workspace.folder / "data/raw/images").iterdir())[0])
-    predict = ("python", "-m", "slimderm.flows.serving.predict", image)
+    predict = ("python", "-m", "slimderm", "predict", image)
     shown = {}
     for backend in ("jax", "tensorflow"):  # what one trained, a colleague's other one reads
         said = workspace.run(*predict, KERAS_BACKEND=backend).stdout

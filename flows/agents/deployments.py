@@ -1,6 +1,5 @@
 """Work pools, deployments, and the automation that ends runs whose machine is lost."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,6 @@ from typing import Any
 import yaml
 
 from slimderm.components.common.errors import SlimDermError
-from slimderm.flows.base.terminal import command_line
 from slimderm.flows.steps.table import STAGES
 
 FILE = Path("prefect.yaml")
@@ -41,7 +39,7 @@ def deploy(environment: Mapping[str, str]) -> None:
     prefect = [sys.executable, "-m", "prefect"]
     pools = [["work-pool", "create", pool, "--type", "process", "--overwrite"] for pool in POOLS]
     _side_by_side([[*prefect, *pool] for pool in pools], known)
-    watch = [sys.executable, "-m", "slimderm.flows.agents.deployments"]
+    watch = [sys.executable, "-m", "slimderm", "watch"]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, FILE.name)
         file.write_text(yaml.safe_dump(deployments()))
@@ -115,8 +113,3 @@ def watch() -> None:
         # Not otherwise: an update forgets the silences that it is counting.
         wanted.id, wanted.enabled = found.id, found.enabled
         wanted.update()
-
-
-if __name__ == "__main__":
-    with command_line():
-        watch() if not sys.argv[1:] else deploy(os.environ)

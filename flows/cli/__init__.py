@@ -1,4 +1,4 @@
-"""The command `slimderm`: one file for each group of commands.
+"""The command-line program `slimderm`: one file for each group of commands.
 
-Only reading arguments and printing; the work lies below.
+A command reads its arguments and prints; the work is done in the rooms below.
 """

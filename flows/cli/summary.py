@@ -1,11 +1,11 @@
-"""Say what a run made and where to look, for `make demo` and `make run`."""
+"""Say what a run made and where to look."""
 
 import pandas as pd
 from rich.box import SIMPLE
 from rich.table import Table
 
 from slimderm.flows.base.files import read_json
-from slimderm.flows.base.terminal import command_line, console
+from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
 from slimderm.flows.work.pruning_summary import readable
 
@@ -24,7 +24,7 @@ def pruning_summary(frame: pd.DataFrame) -> Table:
     return table
 
 
-def main() -> None:
+def print_summary() -> None:
     """Print the pruning steps, the storage saved, and where everything lies."""
     metrics = read_json(layout.METRICS)
     console.print(pruning_summary(pd.read_csv(layout.TABLES / "pruning.csv")))
@@ -45,12 +45,7 @@ def main() -> None:
         "          data/compressed             the dataset as chosen; make verify checks it",
         "          make up                     the record in MLflow's and Prefect's pages",
         f"          make predict IMAGE={image} AGE=45 SEX=female SITE=back",
-        "          make promote                make the challenger champion, if its gates are open",
+        "          make promote                make the challenger champion, if its gates passed",
     ]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
-
-
-if __name__ == "__main__":
-    with command_line():
-        main()

@@ -1,11 +1,7 @@
 """From a model version to flow run, commit, data and parameters, and back, for `make lineage`."""
 
-import sys
 from typing import Any
 
-from slimderm.components.common.errors import RecordError
-from slimderm.flows.base.terminal import command_line, console
-from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import FLOW_RUN, ROOT, Tracker
 from slimderm.flows.record.registry import Registry
 
@@ -51,31 +47,3 @@ def made_of(tracker: Tracker, mark: str) -> list[Any]:
         if any(known.startswith(mark) for known in marks):
             found.append(version)
     return found
-
-
-def main(model: str, of: str) -> None:
-    """Print one version's lineage, or the versions that something led to."""
-    tracker = Tracker(read_params().record)
-    if model:
-        found = lineage(tracker, Registry(tracker).version(model.rpartition("/")[2]))
-        width = max(map(len, found))
-        for name, value in found.items():
-            console.print(
-                f"{name:<{width}}  {value}", highlight=False, markup=False, soft_wrap=True
-            )
-        return
-    if len(of) < 4:
-        raise RecordError(
-            f"OF: received {of!r}, expected four characters or more of a commit, a data version, "
-            "an MLflow run or a flow run; or MODEL=version for the way from a model"
-        )
-    versions = made_of(tracker, of)
-    for version in sorted(versions, key=lambda each: int(each.version)):
-        console.print(", ".join(list(lineage(tracker, version).values())[:3]), highlight=False)
-    if not versions:
-        console.print(f"no version of {Registry(tracker).name!r} was made of {of}", highlight=False)
-
-
-if __name__ == "__main__":
-    with command_line():
-        main(*sys.argv[1:])

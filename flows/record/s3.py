@@ -2,12 +2,10 @@
 
 import contextlib
 import os
-import sys
 from typing import Any
 from urllib.parse import urlparse
 
 from slimderm.components.common.errors import ParameterError, RecordError
-from slimderm.flows.base.terminal import command_line
 
 # Stores other than Amazon's do not answer the checksum headers that newer clients send unasked.
 CHECKSUMS = {
@@ -90,7 +88,7 @@ def _make_sure(client: Any, bucket: str, prefix: str) -> None:
             client.create_bucket(Bucket=bucket)
 
 
-def main(url: str, *others: str) -> None:
+def use_remote(url: str, *others: str) -> None:
     """Use `url`, an S3 address or a folder, as the DVC remote of this clone.
 
     Parameters
@@ -111,8 +109,3 @@ def main(url: str, *others: str) -> None:
         if not address.strip() or urlparse(address).scheme:
             check_bucket(address)
     versions.set_remote(url)
-
-
-if __name__ == "__main__":
-    with command_line():
-        main(*sys.argv[1:])

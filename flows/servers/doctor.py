@@ -16,13 +16,12 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from slimderm.components.common.errors import SlimDermError
-from slimderm.flows.base.terminal import command_line, console, without_password
+from slimderm.flows.base.terminal import without_password
 from slimderm.flows.servers.service import STATE
 
 LOCK = Path("requirements.lock")
 FREE_GB = 5
 SKEW_SECONDS = 30
-MARKS = {True: "[green]well[/]", False: "[red]ill [/]", None: "[dim]none[/]"}
 
 
 @dataclass(frozen=True)
@@ -160,17 +159,3 @@ def examine() -> list[Finding]:
     """Run every check."""
     checks: list[Callable[[], Finding]] = [python, pins, disk, clock, store, versions, gpu]
     return [*(check() for check in checks), *servers()]
-
-
-def main() -> int:
-    """Print what was found; 1 where something is ill."""
-    found = examine()
-    for each in found:
-        line = f"{MARKS[each.well]}  {each.name:<9} {each.said}"
-        console.print(line, highlight=False, soft_wrap=True)
-    return int(any(each.well is False for each in found))
-
-
-if __name__ == "__main__":
-    with command_line():
-        raise SystemExit(main())

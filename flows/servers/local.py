@@ -13,7 +13,7 @@ from pathlib import Path
 
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.agents.deployments import HEARTBEAT_SECONDS, POOLS, deploy
-from slimderm.flows.base.terminal import command_line, console
+from slimderm.flows.base.terminal import console
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import make_database
 from slimderm.flows.record.s3 import CHECKSUMS
@@ -117,17 +117,21 @@ def up(*pools: str) -> None:
     )
 
 
-def status() -> None:
-    """Print what runs, where its page is, and where it writes."""
+def states() -> list[tuple[str, str, str]]:
+    """List servers and workers: name, state, and its page or, where it has none, its log."""
+    found = []
     for service in (*servers(), *workers()):
         started = service.running()
         well = started is not None and (started.health is None or answers(started.health))
         state = "runs" if well else "does not answer" if started else "stopped"
-        console.print(
-            f"{service.name:<11} {state:<8} {(started or service).page or service.log}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        found.append((service.name, state, str((started or service).page or service.log)))
+    return found
+
+
+def status() -> None:
+    """Print what runs, where its page is, and where it writes."""
+    for name, state, place in states():
+        console.print(f"{name:<11} {state:<8} {place}", highlight=False, soft_wrap=True)
 
 
 def down() -> None:
@@ -162,8 +166,3 @@ def agent(pool: str = "gpu") -> None:
     if chosen := os.environ.get("CUDA_VISIBLE_DEVICES"):
         name += f"-{chosen}"
     os.execv(sys.executable, worker(pool, name))
-
-
-if __name__ == "__main__":
-    with command_line():
-        {"up": up, "status": status, "down": down, "agent": agent}[sys.argv[1]](*sys.argv[2:])

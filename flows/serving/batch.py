@@ -1,6 +1,5 @@
 """Classify a folder of images with the champion, for `make batch` and its deployment."""
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from slimderm.components.dataset.catalog import SUFFIXES
 from slimderm.components.evaluation.calibration import tempered
 from slimderm.flows.base.files import file_hash, write_text
 from slimderm.flows.base.keras_loader import load_keras
-from slimderm.flows.base.terminal import command_line, console, progress_bar
+from slimderm.flows.base.terminal import console, progress_bar
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
@@ -134,18 +133,3 @@ def predict_folder(images: str, output: str, metadata: str | None = None) -> str
         soft_wrap=True,
     )
     return output
-
-
-def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("images")
-    parser.add_argument("output")
-    parser.add_argument("--metadata", default="")
-    arguments = parser.parse_args()
-    with command_line():
-        predict_folder.fn(arguments.images, arguments.output, arguments.metadata or None)
-
-
-if __name__ == "__main__":
-    main()

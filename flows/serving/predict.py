@@ -1,16 +1,13 @@
 """Classify one image with the champion, else the challenger, for `make predict`."""
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
-from rich.table import Table
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.dataset.images import read_image
 from slimderm.components.evaluation.calibration import tempered
 from slimderm.flows.base.keras_loader import load_keras
-from slimderm.flows.base.terminal import command_line, console
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import GATES, Registry
@@ -63,24 +60,3 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     shut = "" if version.tags.get(GATES) == "passed" else ", gates shut"
     name = f"{version.name} version {version.version} ({alias}{shut}, {description['network']})"
     return name, dict(zip(description["classes"], map(float, probabilities), strict=True))
-
-
-def main() -> None:
-    """Read the command line and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("image", type=Path)
-    for name in ("--age", "--sex", "--site"):
-        parser.add_argument(name, default="")
-    arguments = parser.parse_args()
-    with command_line():
-        name, probabilities = predict(**vars(arguments))
-    table = Table(title=name, caption="not a medical device: docs/intended-use.md")
-    table.add_column("class")
-    table.add_column("probability", justify="right")
-    for label, value in sorted(probabilities.items(), key=lambda pair: -pair[1]):
-        table.add_row(label, f"{value:.3f}")
-    console.print(table)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,7 @@ import os
 import sys
 
 from slimderm.flows.base.keras_loader import load_keras
-from slimderm.flows.base.terminal import command_line, console
+from slimderm.flows.base.terminal import console
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
@@ -17,7 +17,7 @@ HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
 PORT = os.environ.get("SERVE_PORT", "5001")
 
 
-def main() -> None:
+def serve() -> None:
     """Become the server.
 
     Raises
@@ -39,8 +39,3 @@ def main() -> None:
     serving = ["models", "serve", "--model-uri", model, "--env-manager", "local"]
     place = ["--host", HOST, "--port", PORT]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", *serving, *place])
-
-
-if __name__ == "__main__":
-    with command_line():
-        main()

@@ -1,11 +1,8 @@
 """Make a version of the registered model the champion, or go back to the one before."""
 
-import argparse
-import os
 from typing import Any
 
 from slimderm.components.common.errors import RecordError
-from slimderm.flows.base.terminal import command_line, console
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
@@ -73,23 +70,3 @@ def rollback(why: str = "") -> Any:
     registry.notice(champion)
     registry.promote(before, why or f"back from version {champion.version}")
     return before
-
-
-def main() -> None:
-    """Read the command line; print who is champion."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--version", default="")
-    parser.add_argument("--why", default="")
-    parser.add_argument("--rollback", action="store_true")
-    arguments = parser.parse_args()
-    os.environ.setdefault("MPLBACKEND", "agg")
-    with command_line():
-        if arguments.rollback:
-            chosen = rollback(arguments.why)
-        else:
-            chosen = promote(arguments.version, arguments.why)
-    console.print(f"promote: version {chosen.version} is the champion", highlight=False)
-
-
-if __name__ == "__main__":
-    main()

@@ -28,7 +28,7 @@ def soak(tiny):
 def undisturbed(make_workspace, soak):
     """The report's tables of a run that nothing disturbs."""
     workspace = make_workspace(soak)
-    workspace.run(sys.executable, "-m", "slimderm.flows.cli.run")
+    workspace.run(sys.executable, "-m", "slimderm", "run")
     return workspace.tables()
 
 

@@ -10,12 +10,8 @@ import yaml
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1200)]
 
-REPRO = (
-    sys.executable,
-    "-m",
-    "slimderm.flows.cli.run",
-)  # as `make run`, which starts one process, not 15
-PIPELINE = (sys.executable, "-m", "slimderm.flows.pipeline")
+REPRO = (sys.executable, "-m", "slimderm", "run")  # one process, not 15 as `dvc repro`
+PIPELINE = (sys.executable, "-m", "slimderm", "flow")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +92,7 @@ def test_a_damaged_data_version_is_noticed_and_made_anew(made, undisturbed, keep
     table = version_of(made, "data/splits.csv")
     overwrite(table, keep_time=keep_time)
     (made.folder / "data/splits.csv").unlink()
-    doctor = made.run("python", "-m", "slimderm.flows.servers.doctor", check=False)
+    doctor = made.run("python", "-m", "slimderm", "doctor", check=False)
     assert "1 of " in doctor.stdout
     assert "damaged" in doctor.stdout
     assert not table.exists()
@@ -121,7 +117,7 @@ def test_a_damaged_table_never_becomes_a_number(made, undisturbed, route, outcom
     assert refused.returncode
     assert "data/splits.csv: received " in refused.stdout + refused.stderr
     assert not (made.folder / "models/lenet5/baseline").exists()
-    made.run("python", "-m", "slimderm.flows.servers.doctor", check=False)
+    made.run("python", "-m", "slimderm", "doctor", check=False)
     made.run("dvc", "repro")
     made.check(undisturbed)
     outcome(
@@ -136,7 +132,7 @@ def test_a_damaged_image_never_becomes_a_number(made, undisturbed, outcome):
     refused = made.run("dvc", "repro", "--force", "--single-item", "sweep", check=False)
     assert is_clear(refused)
     assert image.name in refused.stdout + refused.stderr
-    made.run("python", "-m", "slimderm.flows.servers.doctor", check=False)
+    made.run("python", "-m", "slimderm", "doctor", check=False)
     shutil.rmtree(made.folder / "data/raw")
     made.run("dvc", "repro")
     made.check(undisturbed)
@@ -153,12 +149,12 @@ def test_a_cut_model_is_not_served(made, outcome):
     whole = {path: path.read_bytes() for path in models}
     for path, data in whole.items():
         path.write_bytes(data[: len(data) // 2])
-    refused = made.run("python", "-m", "slimderm.flows.serving.predict", str(image), check=False)
+    refused = made.run("python", "-m", "slimderm", "predict", str(image), check=False)
     for path, data in whole.items():
         path.write_bytes(data)
     assert is_clear(refused), refused.stdout + refused.stderr
     assert "make backfill" in refused.stdout
-    made.run("python", "-m", "slimderm.flows.serving.predict", str(image))
+    made.run("python", "-m", "slimderm", "predict", str(image))
     outcome("model.keras of a registered version cut in half", "a clear error, nothing predicted")
 
 

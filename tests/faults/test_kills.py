@@ -24,8 +24,8 @@ KILLS = int(os.environ.get("KILLS", "3"))
 SECONDS = (1.0, 45.0)  # after a start
 ROUTES = (
     ["dvc", "repro"],
-    [sys.executable, "-m", "slimderm.flows.cli.run"],
-    [sys.executable, "-m", "slimderm.flows.pipeline"],
+    [sys.executable, "-m", "slimderm", "run"],
+    [sys.executable, "-m", "slimderm", "flow"],
 )
 MADE = ("data", "models", "reports", ".cache", "dvc.lock", "mlflow.db", "mlartifacts")
 

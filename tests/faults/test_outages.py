@@ -27,16 +27,16 @@ def platform(make_workspace, soak, postgres, store, free_port):
     workspace = make_workspace(soak)
     ports = {"MLFLOW_PORT": free_port(), "PREFECT_PORT": free_port()}
     workspace.environment |= ports | postgres.environment() | store.environment()
-    workspace.run("python", "-m", "slimderm.flows.record.s3", "s3://lesions/versions")
+    workspace.run("python", "-m", "slimderm", "remote", "s3://lesions/versions")
     try:
-        workspace.run("python", "-m", "slimderm.flows.servers.local", "up")
+        workspace.run("python", "-m", "slimderm", "up")
         workspace.environment |= {
             "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{ports['MLFLOW_PORT']}",
             "PREFECT_API_URL": f"http://127.0.0.1:{ports['PREFECT_PORT']}/api",
         }
         yield workspace
     finally:
-        workspace.run("python", "-m", "slimderm.flows.servers.local", "down")
+        workspace.run("python", "-m", "slimderm", "down")
 
 
 def submit(workspace):
@@ -80,7 +80,7 @@ def test_each_server_goes_away_in_mid_run_and_comes_back(
     def restarted(service):
         return (
             lambda: kill(platform, service),
-            lambda: platform.run("python", "-m", "slimderm.flows.servers.local", "up"),
+            lambda: platform.run("python", "-m", "slimderm", "up"),
         )
 
     servers = {
@@ -141,7 +141,7 @@ def test_the_job_of_a_lost_agent_is_sent_again(platform, undisturbed, wait_until
     wait_for_training(platform, before, wait_until)
     kill(platform, "worker-gpu")
     lost = time.monotonic()
-    platform.run("python", "-m", "slimderm.flows.servers.local", "up")
+    platform.run("python", "-m", "slimderm", "up")
     wait_until(lambda: len(agents(platform)) > before + 1, 400, pause=2)
     noticed = time.monotonic() - lost
     assert ended(platform, run, wait_until)["state_type"] == "COMPLETED"
@@ -164,7 +164,7 @@ def test_a_lost_coordinator_is_noticed_and_the_next_takes_up_what_it_sent(
     pending = {"state": {"type": "PENDING", "name": "Pending"}}  # taken by a worker, not started
     taken = platform.ask(f"/deployments/{step}/create_flow_run", pending)["id"]
     kill(platform, "worker-cpu")
-    platform.run("python", "-m", "slimderm.flows.servers.local", "up")
+    platform.run("python", "-m", "slimderm", "up")
     assert ended(platform, submit(platform), wait_until)["state_type"] == "COMPLETED"
     for run in (lost, taken):
         state = ended(platform, run, wait_until)["state"]

@@ -17,7 +17,7 @@ from slimderm.components.dataset.settings import SyntheticSettings
 from slimderm.components.dataset.synthetic import write_synthetic
 from slimderm.components.quality.measure import Reference
 from slimderm.components.quality.settings import METRICS, QualitySettings
-from slimderm.flows.cli.verify import check
+from slimderm.flows.cli.images import differences
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import StorageChoice
 from slimderm.flows.steps.compress import compress
@@ -106,17 +106,17 @@ def test_one_image_that_changed_is_rewritten_and_no_other(place, capfd):
 def test_verify_finds_what_was_altered_later(place, capfd):
     manifest, *_ = run(capfd)
     folders = Path("data/compressed"), Path("data/raw")
-    assert check(*folders).empty
+    assert differences(*folders).empty
     assert f"{len(manifest)} images agree with their manifest" in capfd.readouterr().out
     altered = Path("data/compressed") / manifest["file"].iloc[1]
     altered.unlink()  # a file of its own, not the cache's
     altered.write_bytes(b"altered")
-    assert list(check(*folders)["file"]) == [manifest["file"].iloc[1]]
+    assert list(differences(*folders)["file"]) == [manifest["file"].iloc[1]]
     out = capfd.readouterr().out
     assert f"{manifest['file'].iloc[1]}: changed (received" in out
     assert "verify: 1 file differs" in out
     with pytest.raises(RecordError, match="`make run` writes"):
-        check(Path("nowhere"), Path("data/raw"))
+        differences(Path("nowhere"), Path("data/raw"))
 
 
 @pytest.mark.parametrize("codec", ["png", "webp", "avif", "jxl", "jxl_transcode", "factors"])

@@ -237,10 +237,10 @@ def deployed(make_workspace, free_port):
     workspace = make_workspace()
     workspace.run("dvc", "repro", "-q", "sweep")
     workspace.environment |= {"MLFLOW_PORT": free_port(), "PREFECT_PORT": (port := free_port())}
-    workspace.run("python", "-m", "slimderm.flows.servers.local", "up")
+    workspace.run("python", "-m", "slimderm", "up")
     workspace.environment["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
     yield workspace
-    workspace.run("python", "-m", "slimderm.flows.servers.local", "down")
+    workspace.run("python", "-m", "slimderm", "down")
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def test_a_touched_image_reruns_what_depends_on_it(make_workspace):
     params = workspace.folder / "params.yaml"
     text = params.read_text().replace("source: data/source,", "source: own,")
     params.write_text(text.replace("negatives: data/source/negatives", "negatives: own/negatives"))
-    workspace.run(sys.executable, "-m", "slimderm.flows.cli.run")
+    workspace.run(sys.executable, "-m", "slimderm", "run")
     image = sorted(own.rglob("*.jpg"))[0]
     other = sorted(own.rglob("*.jpg"))[1]
     image.chmod(0o644)

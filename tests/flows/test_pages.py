@@ -39,7 +39,7 @@ def test_own_data_killed_and_run_again(workspace):
         os.killpg(process.pid, signal.SIGKILL)
     again, status, backfill, doctor = workspace.follow("after-a-crash.md")
     assert "Look at" in again
-    assert "Data and pipelines are up to date." in status
+    assert "nothing is stale" in status
     assert "prefect     stopped" in status
     assert "on record" in backfill
     assert "each as its name says" in doctor
@@ -177,9 +177,9 @@ def test_every_target_that_a_page_names_is_run_or_its_program_is(workspace):
     tests = "".join(path.read_text() for path in TESTS.rglob("test_*.py"))
     for target in named - at_prompts - set(NAMED):
         recipe = workspace.run("make", "--dry-run", target).stdout
-        programs = re.findall(r"^python -m (\S+)", recipe, flags=re.M)
-        assert programs, target
-        assert [name for name in programs if f'"-m", "{name}"' not in tests] == [], target
+        commands = re.findall(r"^python -m slimderm (\S+)", recipe, flags=re.M)
+        assert commands, target
+        assert [name for name in commands if f'"slimderm", "{name}"' not in tests] == [], target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -32,7 +32,7 @@ STAGES = {
 @pytest.fixture(scope="module")
 def reproduced(make_workspace):
     workspace = make_workspace()
-    done = workspace.run("python", "-m", "slimderm.flows.cli.run")
+    done = workspace.run("python", "-m", "slimderm", "run")
     return workspace, done.stdout + done.stderr
 
 
@@ -41,14 +41,14 @@ def flowed(make_workspace, free_port):
     workspace = make_workspace()
     ports = {"MLFLOW_PORT": free_port(), "PREFECT_PORT": free_port()}
     workspace.environment |= ports
-    workspace.run("python", "-m", "slimderm.flows.servers.local", "up")
+    workspace.run("python", "-m", "slimderm", "up")
     workspace.environment |= {
         "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{ports['MLFLOW_PORT']}",
         "PREFECT_API_URL": f"http://127.0.0.1:{ports['PREFECT_PORT']}/api",
     }
-    done = workspace.run("python", "-m", "slimderm.flows.pipeline")
+    done = workspace.run("python", "-m", "slimderm", "flow")
     yield workspace, done.stdout + done.stderr
-    workspace.run("python", "-m", "slimderm.flows.servers.local", "down")
+    workspace.run("python", "-m", "slimderm", "down")
 
 
 def test_it_runs_every_stage_with_clean_output(reproduced):
@@ -68,7 +68,7 @@ def test_dvc_repro_afterwards_does_nothing_and_is_quick(reproduced):
 def test_after_repro_the_prefect_route_finds_nothing_to_do(reproduced, flowed):
     workspace, _ = reproduced
     api = flowed[0].environment["PREFECT_API_URL"]
-    done = workspace.run("python", "-m", "slimderm.flows.pipeline", PREFECT_API_URL=api)
+    done = workspace.run("python", "-m", "slimderm", "flow", PREFECT_API_URL=api)
     assert "pipeline: nothing was stale" in done.stdout
 
 
@@ -157,7 +157,8 @@ def test_mlflow_holds_a_parent_and_a_child_a_training(reproduced):
 
 def test_the_end_says_what_was_made_and_where_to_look(reproduced):
     workspace, _ = reproduced
-    said = workspace.run("python", "-m", "slimderm.flows.cli.summary").stdout
+    said = workspace.run("python", "-m", "slimderm", "demo").stdout
+    assert "nothing was stale" in said
     registry = json.loads((workspace.folder / "data/registry.json").read_text())
     challenger = registry["challenger"]
     assert f"version {challenger['version']} is the challenger: lenet5" in said
@@ -171,21 +172,16 @@ def test_predict_and_promote_use_the_registered_model(reproduced):
     workspace, _ = reproduced
     image = next((workspace.folder / "data/raw/images").glob("*.jpg"))
     known = ["--age", "45", "--sex", "female", "--site", "back"]
-    said = workspace.run(
-        "python", "-m", "slimderm.flows.serving.predict", str(image), *known
-    ).stdout
+    said = workspace.run("python", "-m", "slimderm", "predict", str(image), *known).stdout
     assert "challenger" in said
     assert "melanoma" in said
-    workspace.run("python", "-m", "slimderm.flows.work.promotion")
-    assert (
-        "champion"
-        in workspace.run("python", "-m", "slimderm.flows.serving.predict", str(image)).stdout
-    )
+    workspace.run("python", "-m", "slimderm", "promote")
+    assert "champion" in workspace.run("python", "-m", "slimderm", "predict", str(image)).stdout
 
 
 def test_a_folder_is_classified_and_a_faulty_file_gets_a_row_that_says_so(reproduced, tmp_path):
     workspace, _ = reproduced
-    workspace.run("python", "-m", "slimderm.flows.work.promotion")
+    workspace.run("python", "-m", "slimderm", "promote")
     folder = tmp_path / "photos"
     folder.mkdir()
     source = sorted((workspace.folder / "data/raw/images").glob("*.jpg"))
@@ -196,15 +192,8 @@ def test_a_folder_is_classified_and_a_faulty_file_gets_a_row_that_says_so(reprod
     table = tmp_path / "people.csv"
     table.write_text(f"image_id,age,sex\n{source[0].stem},45,female\n")
     out = str(tmp_path / "out.csv")
-    command = [
-        "python",
-        "-m",
-        "slimderm.flows.serving.batch",
-        str(folder),
-        out,
-        "--metadata",
-        str(table),
-    ]
+    arguments = (str(folder), out, "--metadata", str(table))
+    command = ["python", "-m", "slimderm", "batch", *arguments]
     assert "3 images in" in workspace.run(*command).stdout
     found = pd.read_csv(out, keep_default_na=False).set_index("image_id")
     assert len(found) == 5
@@ -235,9 +224,7 @@ def test_a_folder_is_classified_and_a_faulty_file_gets_a_row_that_says_so(reprod
     ],
 )
 def test_predict_answers_bad_input_with_an_error(reproduced, arguments, said):
-    done = reproduced[0].run(
-        "python", "-m", "slimderm.flows.serving.predict", *arguments, check=False
-    )
+    done = reproduced[0].run("python", "-m", "slimderm", "predict", *arguments, check=False)
     assert done.returncode == 1
     assert said in done.stdout
     assert "Traceback" not in done.stdout + done.stderr

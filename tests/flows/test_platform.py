@@ -49,7 +49,7 @@ def platform(make_workspace, tiny, postgres, store, secret, free_port):
             yield coordinator, agent
             end(worker)
     finally:
-        coordinator.run("python", "-m", "slimderm.flows.servers.local", "down")
+        coordinator.run("python", "-m", "slimderm", "down")
 
 
 def passwords(clone, secret):
@@ -206,7 +206,7 @@ def champion(platform, ran):
     if httpx.get(place, params=alias, auth=user(coordinator)).is_error:
         wanted = alias | {"version": "1"}
         httpx.post(place, json=wanted, auth=user(coordinator)).raise_for_status()
-        coordinator.run("python", "-m", "slimderm.flows.steps", "review")
+        coordinator.run("python", "-m", "slimderm", "review")
 
 
 def deployments(workspace):
@@ -291,14 +291,12 @@ def test_lineage_leads_from_the_model_to_its_flow_run_and_back(platform, ran):
     coordinator, _ = platform
     registry = json.loads((coordinator.folder / "data/registry.json").read_text())
     version = registry["challenger"]["version"]
-    said = coordinator.run(
-        "python", "-m", "slimderm.flows.record.lineage", f"slimderm/{version}", ""
-    ).stdout
+    said = coordinator.run("python", "-m", "slimderm", "lineage", f"slimderm/{version}").stdout
     commit = coordinator.run("git", "rev-parse", "HEAD").stdout.strip()
     assert commit in said
     run = next(line.split()[-1] for line in said.splitlines() if "Prefect flow run" in line)
     assert ask(coordinator, f"/flow_runs/{run}")["name"].startswith("prune@")
-    back = coordinator.run("python", "-m", "slimderm.flows.record.lineage", "", commit[:12]).stdout
+    back = coordinator.run("python", "-m", "slimderm", "lineage", "--of", commit[:12]).stdout
     assert f"version {version}," in back
 
 
@@ -316,17 +314,12 @@ def test_an_alias_set_in_mlflows_page_past_the_gates_fails_the_next_run_and_is_n
     (gates,) = ask(coordinator, "/artifacts/filter", {"artifacts": {"key": {"any_": ["gates"]}}})
     assert gates["data"].startswith("# Gates shut\n\nthe champion, version 1, fails its gates: ")
     image = next((coordinator.folder / "data/raw/images").glob("*.jpg"))
-    refused = coordinator.run(
-        "python", "-m", "slimderm.flows.serving.predict", str(image), check=False
-    )
+    refused = coordinator.run("python", "-m", "slimderm", "predict", str(image), check=False)
     assert refused.returncode == 1
     assert "not to be served" in refused.stdout
     registry.write_text(text)
     assert run_scheduled(coordinator)["state_type"] == "COMPLETED"
-    assert (
-        "champion"
-        in coordinator.run("python", "-m", "slimderm.flows.serving.predict", str(image)).stdout
-    )
+    assert "champion" in coordinator.run("python", "-m", "slimderm", "predict", str(image)).stdout
 
 
 def test_the_links_of_a_run_lead_to_mlflows_pages_of_it(platform, ran, browser):
@@ -395,7 +388,7 @@ def test_the_champion_is_served_over_http_and_answers_as_the_model_does(
     asked = {"inputs": {"image": image, "metadata": [[0.1, 0.5, 0.2]]}}
     (coordinator.folder / "asked.json").write_text(json.dumps(asked))
     coordinator.environment["SERVE_PORT"] = port
-    with coordinator.start("python", "-m", "slimderm.flows.serving.serve") as server:
+    with coordinator.start("python", "-m", "slimderm", "serve") as server:
         try:
             for _ in range(240):
                 try:
@@ -432,7 +425,7 @@ def test_the_champion_is_served_over_http_and_answers_as_the_model_does(
 def test_a_new_server_is_filled_from_the_outputs(platform, ran, tmp_path):
     coordinator, _ = platform
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/new.db"}
-    coordinator.run("python", "-m", "slimderm.flows.backfill", **store)
+    coordinator.run("python", "-m", "slimderm", "backfill", **store)
     script = (
         "import mlflow; c = mlflow.MlflowClient();"
         "print(len(c.search_model_versions(\"name = 'slimderm'\")))"

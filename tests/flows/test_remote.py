@@ -16,7 +16,7 @@ def test_one_setting_moves_data_versions_to_s3(make_workspace, endpoint):
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     workspace.run("dvc", "repro", "-q", "ingest")
-    workspace.run("python", "-m", "slimderm.flows.record.s3", "s3://lesions/versions")
+    workspace.run("python", "-m", "slimderm", "remote", "s3://lesions/versions")
     workspace.run("dvc", "push", "-q", "ingest")
     raw = workspace.folder / "data/raw"
     before = {path.name: path.read_bytes() for path in raw.rglob("*.*")}
@@ -38,9 +38,7 @@ def test_a_store_that_does_not_answer_changes_nothing(make_workspace):
         "AWS_SECRET_ACCESS_KEY": "tester",
         "AWS_MAX_ATTEMPTS": "1",
     }
-    done = workspace.run(
-        "python", "-m", "slimderm.flows.record.s3", "s3://lesions/versions", check=False
-    )
+    done = workspace.run("python", "-m", "slimderm", "remote", "s3://lesions/versions", check=False)
     assert done.returncode == 1
     assert "AWS_ENDPOINT_URL" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr

@@ -7,7 +7,7 @@ import pytest
 
 from slimderm.components.common.errors import ParameterError, RecordError
 from slimderm.flows.record import data_versions as versions
-from slimderm.flows.record.s3 import bucket_and_prefix, check_bucket, main
+from slimderm.flows.record.s3 import bucket_and_prefix, check_bucket, use_remote
 
 
 @pytest.fixture
@@ -49,11 +49,11 @@ def test_an_endpoint_without_a_scheme_is_an_error_that_says_so(monkeypatch, cred
 def test_what_is_neither_an_s3_address_nor_a_folder_is_no_remote(monkeypatch, url):
     monkeypatch.setattr(versions, "set_remote", pytest.fail)
     with pytest.raises(ParameterError, match="expected s3://bucket/prefix"):
-        main(url)
+        use_remote(url)
 
 
 def test_every_address_on_the_command_line_is_checked(tmp_path):
-    command = [sys.executable, "-m", "slimderm.flows.record.s3", str(tmp_path), "s3:/artifacts"]
+    command = [sys.executable, "-m", "slimderm", "remote", str(tmp_path), "s3:/artifacts"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "received 's3:/artifacts'" in " ".join((done.stdout + done.stderr).split())
@@ -63,7 +63,7 @@ def test_every_address_on_the_command_line_is_checked(tmp_path):
 def test_a_folder_is_a_remote(monkeypatch, url):
     kept = []
     monkeypatch.setattr(versions, "set_remote", kept.append)
-    main(url)
+    use_remote(url)
     assert kept == [url]
 
 

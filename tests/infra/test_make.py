@@ -36,11 +36,8 @@ def test_a_gpu_machine_stays_one_whatever_sets_up_anew(make, tmp_path):
 
 
 def test_an_agent_is_given_one_gpu(make):
-    assert (
-        "CUDA_VISIBLE_DEVICES=1 python -m slimderm.flows.servers.local agent"
-        in make("-n", "agent", "GPU=1").stdout
-    )
-    assert "CUDA_VISIBLE_DEVICES" not in make("-n", "agent").stdout
+    assert "python -m slimderm agent --gpu 1" in make("-n", "agent", "GPU=1").stdout
+    assert "--gpu" not in make("-n", "agent").stdout
 
 
 def test_clean_deletes_what_was_made_and_no_download(make, tmp_path):

@@ -62,7 +62,7 @@ def test_one_that_was_killed_while_it_cloned_clones_again(worker):
         done = start()
         assert (clone / "code.py").read_text() == "old"
         first, *_, last = done.stdout.splitlines()
-        assert first == f"{clone}: python -m slimderm.flows.record.s3 s3://a/b s3://c"
+        assert first == f"{clone}: python -m slimderm remote s3://a/b s3://c"
         assert last.startswith(f"{clone}: prefect worker start --type process --pool gpu ")
         assert last.endswith(" --with-healthcheck --limit 1")
         assert done.stderr == ""
@@ -79,7 +79,7 @@ def test_started_again_it_has_the_new_commits_and_what_was_changed_in_its_clone(
     assert (clone / "code.py").read_text() == "new"
     assert (clone / "params.yaml").read_text() == "seed: 7\n"
     assert (clone / "dvc.lock").read_text() == "schema: '2.0'\n"
-    assert f"{clone}: python -m slimderm.flows.agents.deployments all" in done.stdout.splitlines()
+    assert f"{clone}: python -m slimderm deploy" in done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("change", ["both changed one file", "gone", "history rewritten"])

@@ -1,0 +1,124 @@
+"""Pruning of any Keras model file, outside the pipeline."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from slimderm.components.common.errors import ParameterError
+from slimderm.flows.base.terminal import quiet_stderr
+from slimderm.flows.cli.command import Answer, Json, say
+
+
+def _criteria() -> list[str]:
+    from slimderm.components.pruning.method import CRITERIA, NEED_DATA
+
+    return [name for name in CRITERIA if name not in NEED_DATA]
+
+
+def _budgets() -> list[str]:
+    from slimderm.components.pruning.method import KINDS
+
+    return [f"{kind}=" for kind in KINDS]
+
+
+def prune(
+    model: Annotated[Path, typer.Argument(help="A saved Keras model, functional or sequential.")],
+    output: Annotated[Path, typer.Argument(help="Where the smaller model goes, a .keras file.")],
+    *,
+    ratio: Annotated[
+        float | None, typer.Option(help="Ratio of the channels to remove, above 0 and below 1.")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of a ratio: what the smaller model may cost, such as parameters=100000; "
+            "also multiply_accumulates, bytes, latency_ms.",
+            autocompletion=_budgets,
+        ),
+    ] = None,
+    criterion: Annotated[
+        str,
+        typer.Option(
+            help="What makes a channel important; one that needs no data.", autocompletion=_criteria
+        ),
+    ] = "l1",
+    scope: Annotated[
+        str,
+        typer.Option(
+            help="Compare channels within each group of layers (local) or all (global).",
+            autocompletion=lambda: ["local", "global"],
+        ),
+    ] = "local",
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="A layer that stays whole; * and ? match any characters. Repeatable."),
+    ] = None,
+    multiple: Annotated[int, typer.Option(help="Round widths to a multiple of this.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="For the criterion random.")] = 0,
+    as_json: Json = False,
+) -> Answer:
+    """Remove channels from a Keras model file.
+
+    Reads the model file. Writes a smaller one and prints what shrank, what stayed and why. Trains
+    nothing: fine-tune the smaller model afterwards. Takes seconds; needs no network and
+    no clone.
+    """
+    keras = _keras()
+    from slimderm.components.pruning.method import Budget, Limits
+    from slimderm.components.pruning.pruner import prune as remove_channels
+
+    if output.suffix != ".keras":
+        raise ParameterError(f"output: received {str(output)!r}, expected a name ending in .keras")
+    pruned = remove_channels(
+        _load(keras, model),
+        ratio=ratio,
+        budget=Budget(*_kind_and_limit(budget)) if budget is not None else None,
+        criterion=criterion,
+        scope=scope,
+        limits=Limits(keep=tuple(keep or ()), multiple=multiple),
+        seed=seed,
+    )
+    pruned.model.save(output)
+    say(str(pruned.report))
+    say(f"saved: {output}")
+    return Answer({"output": str(output), **asdict(pruned.report)})
+
+
+def _keras() -> Any:
+    """Import Keras on whichever backend is set, without the backend's log lines."""
+    with quiet_stderr():
+        import keras
+
+        keras.ops.zeros(1)
+    return keras
+
+
+def _load(keras: Any, path: Path) -> Any:
+    """Load a saved model.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such file, or Keras cannot read it.
+    """
+    if not path.exists():
+        raise ParameterError(f"model: received {str(path)!r}, expected a file that exists")
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever its readers of zip, HDF5 and JSON raise
+        said = " ".join(str(error).split())[:200]
+        raise ParameterError(
+            f"model: received {str(path)!r}, expected a model that Keras saved ({said})"
+        ) from error
+
+
+def _kind_and_limit(text: str) -> tuple[str, float]:
+    kind, _, limit = text.partition("=")
+    try:
+        return kind, float(limit)
+    except ValueError:
+        raise ParameterError(
+            f"budget: received {text!r}, expected kind=number, such as parameters=100000"
+        ) from None

@@ -1,0 +1,116 @@
+"""Commands that need no server, on data of a few bytes: what they print, and how they end."""
+
+import json
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from slimderm.components.compression.verify import MANIFEST
+from slimderm.flows.cli.servers import state_of
+from slimderm.flows.servers import doctor, local
+from slimderm.flows.servers.doctor import Finding
+
+
+def test_a_recipe_is_applied_and_a_faulty_one_changes_nothing(clone, call):
+    (clone / "recipe.yaml").write_text("train: {epochs: 7}\n")
+    assert call("apply", "--recipe", "recipe.yaml")[:2] == (0, "params.yaml: set train\n")
+    after = (clone / "params.yaml").read_text()
+    assert "epochs: 7" in after
+    assert "it holds these values already" in call("apply", "--recipe", "recipe.yaml")[1]
+    (clone / "recipe.yaml").write_text("train: {epochs: -1}\n")
+    code, said, _ = call("apply", "--recipe", "recipe.yaml")
+    assert code == 1
+    assert "ParameterError" in said
+    assert (clone / "params.yaml").read_text() == after
+
+
+def test_verify_without_a_dataset_exits_with_one_and_prints_no_json(clone, call):
+    code, said, errors = call("verify", "--json")
+    assert (code, said) == (1, "")
+    assert f"data/compressed/{MANIFEST}: not there" in errors
+
+
+def test_verify_finds_a_lost_file(clone, call, monkeypatch):
+    (clone / "data/compressed").mkdir(parents=True)
+    pd.DataFrame({"file": ["a.jpg"]}).to_parquet(clone / "data/compressed" / MANIFEST)
+    lost = pd.DataFrame({"file": ["a.jpg"], "problem": ["missing"], "detail": ["not there"]})
+    answers = iter([lost, lost, lost[:0]])
+    monkeypatch.setattr(
+        "slimderm.components.compression.verify.verify", lambda *_, **__: next(answers)
+    )
+    code, said, _ = call("verify")
+    assert code == 1
+    assert "a.jpg: missing (not there)" in said
+    code, said, _ = call("verify", "--json")
+    assert code == 1
+    assert json.loads(said) == {"differences": lost.to_dict("records")}
+    code, said, _ = call("verify", "--json")
+    assert (code, json.loads(said)) == (0, {"differences": []})
+
+
+def test_codecs_are_compared_on_a_folder(clone, call):
+    (clone / "params.yaml").write_text(
+        "compress: {ranks: [8], codec: jpeg, quality: 95}\n"
+        "storage: {max_images: 1, qualities: {jpeg: [60, 95], png: [100]}, bootstrap_samples: 10}\n"
+        "record: {workers: 1}\n"
+    )
+    (clone / "photos").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    cv2.imwrite(str(clone / "photos/a.png"), pixels)
+    code, said, errors = call("codecs", "photos", "--target", "out", "--k", "8", "--json")
+    assert code == 0, errors
+    found = json.loads(said)
+    assert found["target"] == "out"
+    assert {row["codec"] for row in found["summary"]} >= {"jpeg", "png"}
+    assert (clone / "out/rate_distortion.png").exists()
+    code, said, _ = call("codecs", "nowhere")
+    assert code == 1
+    assert "expected a folder of images" in said
+
+
+@pytest.mark.parametrize(
+    ("well", "state", "code"), [(True, "ok", 0), (False, "FAIL", 1), (None, "skipped", 0)]
+)
+def test_the_doctor_says_ok_fail_or_skipped(clone, call, monkeypatch, well, state, code):
+    finding = Finding("disk", well, "5 GB [free]")
+    assert state_of(finding) == state
+    monkeypatch.setattr(doctor, "examine", lambda: [finding])
+    assert call("doctor")[:2] == (code, f"{state:<7}  disk      5 GB [free]\n")
+    got, said, _ = call("doctor", "--json")
+    assert got == code
+    assert json.loads(said) == [{"name": "disk", "state": state, "said": "5 GB [free]"}]
+
+
+def test_status_names_services_and_stale_stages(clone, call, monkeypatch):
+    stale = iter([True, False, False, False])
+    monkeypatch.setattr(local, "states", lambda: [("mlflow", "stopped", "http://here")])
+    monkeypatch.setattr("slimderm.flows.record.dvc_lock.stages", lambda: ["split", "sweep"])
+    monkeypatch.setattr("slimderm.flows.record.dvc_lock.is_stale", lambda _: next(stale))
+    code, said, _ = call("status", "--json")
+    assert code == 0
+    assert json.loads(said) == {
+        "services": [{"name": "mlflow", "state": "stopped", "place": "http://here"}],
+        "stale": ["split"],
+    }
+    code, said, _ = call("status")
+    assert (code, said.splitlines()) == (
+        0,
+        ["mlflow      stopped  http://here", "nothing is stale"],
+    )
+
+
+def test_lineage_asks_for_a_model_or_a_hash(clone, call):
+    code, said, _ = call("lineage", "--of", "abc")
+    assert code == 1
+    assert "expected four characters or more" in said
+
+
+def test_nothing_to_promote_or_roll_back_is_an_error(clone, call):
+    for command in ("promote", "rollback"):
+        code, said, errors = call(command, "--json")
+        assert (code, said) == (1, "")
+        assert "RecordError" in errors
+    code, said, _ = call("lineage", "--of", "abcd", "--json")
+    assert (code, json.loads(said)) == (0, [])
