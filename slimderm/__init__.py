@@ -1,1 +1,101 @@
-"""The public face."""
+"""The public face of SlimDerm: what ``from slimderm import …`` gives.
+
+Pruning needs Keras, NumPy and SciPy (``pip install slimderm``) and one of Keras's backends; images
+need the platform (``pip install 'slimderm[platform]'``). Nothing is imported before its first use.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slimderm.components.common.errors import ImageError, ParameterError, SlimDermError
+    from slimderm.components.compression.svd import Decomposition, decompose
+    from slimderm.components.compression.write import compress_image as compress
+    from slimderm.components.dataset.images import decode_image
+    from slimderm.components.pruning.method import Budget, Limits
+    from slimderm.components.pruning.pruner import Pruned, Report, prune
+    from slimderm.components.pruning.replay import replay
+
+    __version__: str
+
+__all__ = [
+    "Budget",
+    "Decomposition",
+    "ImageError",
+    "Limits",
+    "ParameterError",
+    "Pruned",
+    "Report",
+    "SlimDermError",
+    "__version__",
+    "compress",
+    "decode_image",
+    "decompose",
+    "prune",
+    "replay",
+]
+
+_BACKENDS = ("tensorflow", "jax", "torch")
+_PLACES = {
+    "Budget": "pruning.method:Budget",
+    "Decomposition": "compression.svd:Decomposition",
+    "ImageError": "common.errors:ImageError",
+    "Limits": "pruning.method:Limits",
+    "ParameterError": "common.errors:ParameterError",
+    "Pruned": "pruning.pruner:Pruned",
+    "Report": "pruning.pruner:Report",
+    "SlimDermError": "common.errors:SlimDermError",
+    "compress": "compression.write:compress_image",
+    "decode_image": "dataset.images:decode_image",
+    "decompose": "compression.svd:decompose",
+    "prune": "pruning.pruner:prune",
+    "replay": "pruning.replay:replay",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        found: Any = _version()
+    elif name in _PLACES:
+        found = _load(name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _load(name: str) -> Any:
+    module, attribute = _PLACES[name].split(":")
+    try:
+        return getattr(importlib.import_module(f"{__name__}.components.{module}"), attribute)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", __name__):
+            raise
+        raise ImportError(f"{name} needs {missing}: {_remedy(missing)}", name=missing) from error
+
+
+def _remedy(missing: str) -> str:
+    if missing in _BACKENDS:
+        return (
+            f"install one of {', '.join(_BACKENDS)}, and name it in the environment variable "
+            "KERAS_BACKEND"
+        )
+    return "pip install 'slimderm[platform]'"
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(__name__)
+    except PackageNotFoundError:  # a clone that is not installed
+        import tomllib
+        from pathlib import Path
+
+        project = Path(__file__).parents[1] / "pyproject.toml"
+        return str(tomllib.loads(project.read_text("utf-8"))["project"]["version"])

@@ -1,4 +1,4 @@
-"""JAX as Keras's backend: the pruner where there is no TensorFlow, and the whole pipeline."""
+"""JAX and PyTorch as Keras's backend: the pruner without TensorFlow; on JAX the whole pipeline."""
 
 import os
 import re
@@ -22,7 +22,7 @@ from slimderm.components.pruning.proof import deviation, randomise, without_soft
 from slimderm.components.pruning.pruner import prune
 from slimderm.components.training.build import build
 
-assert keras.backend.backend() == "jax"
+assert keras.backend.backend() == sys.argv[1]
 applications = {"ResNet50V2": 32, "DenseNet169": 32, "MobileNetV2": 32, "MobileNetV3Small": 32,
                 "EfficientNetB0": 32, "VGG16": 32, "InceptionV3": 75}
 models = {name: getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3))
@@ -70,26 +70,25 @@ print("all held")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory):
-    """The interpreter of an environment that holds JAX and no TensorFlow."""
-    home = tmp_path_factory.mktemp("jax") / "environment"
-    subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-    found = home / "bin" / "python"
-    lock = ROOT / "tests" / "jax.lock"
-    install = ["pip", "sync", "--quiet", "--python", str(found), "--require-hashes", str(lock)]
-    subprocess.run([str(Path(sys.executable).parent / "uv"), *install], check=True)
-    return found
+def environment(folder, backend):
+    """Make an environment that holds one backend and no TensorFlow; return its interpreter."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    lock = ROOT / "tests" / f"{backend}.lock"
+    install = ["pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(lock)]
+    subprocess.run([str(Path(sys.executable).with_name("uv")), *install], check=True)
+    return python
 
 
-def test_surgery_is_right_on_jax(python, tmp_path):
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_surgery_is_right(backend, tmp_path):
     done = subprocess.run(
-        [str(python), "-c", PROOF],
+        [str(environment(tmp_path / backend, backend)), "-c", PROOF, backend],
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
-            "KERAS_BACKEND": "jax",
+            "KERAS_BACKEND": backend,
             "PYTHONPATH": str(ROOT),
         },
         capture_output=True,
@@ -101,8 +100,9 @@ def test_surgery_is_right_on_jax(python, tmp_path):
 
 
 @pytest.mark.integration
-def test_the_pipeline_trains_prunes_and_registers_on_jax(python, make_workspace, tiny):
+def test_the_pipeline_trains_prunes_and_registers_on_jax(make_workspace, tiny, tmp_path):
     """What is installed beside JAX is the lock's, as on an agent."""
+    python = environment(tmp_path / "jax", "jax")
     workspace = make_workspace(tiny.replace("train: {", "train: {precision: float32, "))
     workspace.environment |= {
         "PATH": f"{python.parent}:{workspace.environment['PATH']}",
