@@ -31,9 +31,7 @@ def data(
 
 
 def codecs(
-    images: Annotated[
-        Path, typer.Argument(help="A folder; images lie in it at any depth.", file_okay=False)
-    ],
+    images: Annotated[str, typer.Argument(help="A folder; images lie in it at any depth.")],
     target: Annotated[Path, typer.Option(help="Where tables and the picture go.")] = Path(
         "reports/storage"
     ),
@@ -51,9 +49,9 @@ def codecs(
     from slimderm.components.common.errors import ParameterError
     from slimderm.flows.work.storage_study import study_folder
 
-    if not images.is_dir():
-        raise ParameterError(f"images: received {str(images)!r}, expected a folder of images")
-    study_folder(images, target, k)
+    if not images or not Path(images).is_dir():  # an empty name is the current folder's, too
+        raise ParameterError(f"images: received {images!r}, expected a folder of images")
+    study_folder(Path(images), target, k)
     return Answer({"target": str(target), "summary": _rows(pd.read_csv(target / "summary.csv"))})
 
 

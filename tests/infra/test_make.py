@@ -1,30 +1,98 @@
 """What the commands of the Makefile set up and leave alone."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from slimderm.flows.cli.app import app
 
 ROOT = Path(__file__).parents[2]
+COMMANDS = typer.main.get_command(app).commands
+TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M)
+GIVEN = {  # a value for each variable that the targets take
+    "DATA": "own/images", "RECIPE": "recipes/paper.yaml", "IMAGE": "a.jpg", "AGE": "45",
+    "SEX": "female", "SITE": "lower extremity", "IMAGES": "photos", "OUT": "out.csv",
+    "METADATA": "people.csv", "VERSION": "3", "WHY": "half the size", "MODEL": "slimderm/4",
+    "OF": "0123abcd", "POOLS": "cpu", "GPU": "1", "URL": "s3://bucket/prefix",
+}  # fmt: skip
+PASSED = {
+    "run": {"RECIPE", "DATA"},
+    "predict": {"IMAGE", "AGE", "SEX", "SITE"},
+    "batch": {"IMAGES", "OUT", "METADATA"},
+    "codecs": {"IMAGES"},
+    "promote": {"VERSION", "WHY"},
+    "rollback": {"WHY"},
+    "lineage": {"MODEL", "OF"},
+    "up": {"POOLS"},
+    "agent": {"GPU"},
+    "remote": {"URL"},
+}
 
 
 @pytest.fixture
 def make(tmp_path):
     """Runs a command in a folder that looks like a clone with its environment installed."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("requirements.lock", "infra/cuda-jax.lock", ".venv/bin/.installed"):
+    for name in ("requirements.lock", "dvc.yaml", "infra/cuda-jax.lock", ".venv/bin/.installed"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
 
     def run(*arguments):
         # Not the variables of a make that runs these tests.
-        how = {"cwd": tmp_path, "env": {"PATH": os.environ["PATH"]}}
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        how = {"cwd": tmp_path, "env": {"PATH": path, "PYTHONPATH": str(ROOT)}}
         command = ["make", *arguments]
         return subprocess.run(command, **how, capture_output=True, text=True, check=False)
 
     return run
+
+
+def called(recipe):
+    """The commands of the program that a recipe calls: a list of words each."""
+    lines = re.findall(r"python -m slimderm (.*)", recipe)
+    return [shlex.split(line.split(";")[0]) for line in lines]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_calls_commands_that_exist_with_what_they_take(make, target):
+    for given in ({}, GIVEN):
+        done = make("-n", target, *(f"{name}={value}" for name, value in given.items()))
+        assert done.returncode == 0, done.stderr
+        assert "python -m slimderm." not in done.stdout
+        calls = called(done.stdout)
+        named = {"help": ["make-help"]}.get(target, [target] if target in COMMANDS else [])
+        assert [name for name, *_ in calls] == named
+        for name, *words in calls:
+            context = COMMANDS[name].make_context(name, words)  # refuses an unknown option
+            taken = str(list(map(str, context.params.values())))
+            if given:
+                assert [each for each in PASSED.get(name, ()) if given[each] not in taken] == []
+
+
+def test_help_takes_its_sentences_from_the_program(make):
+    lines = {line.split()[1]: line for line in make("help").stdout.splitlines()}
+    assert list(lines) == TARGETS
+    assert "Run what is stale, then say what was made: DATA=folder" in lines["run"]
+    assert lines["down"].endswith("Stop what the command up started")
+    assert "the rest of the tests" in lines["test-slow"]
+    makefile = (ROOT / "Makefile").read_text().lower()
+    for command in COMMANDS.values():  # no sentence stands in both
+        assert command.help.split("\n")[0].rstrip(".").lower() not in makefile
+
+
+def test_help_before_the_environment_is_there(make, tmp_path):
+    (tmp_path / ".venv/bin/.installed").unlink()
+    *lines, last = make("help").stdout.splitlines()
+    assert [line.split()[1] for line in lines] == TARGETS
+    assert "DATA=folder" in next(line for line in lines if "make run" in line)
+    assert last.startswith("make setup")
 
 
 def test_a_gpu_machine_stays_one_whatever_sets_up_anew(make, tmp_path):
@@ -50,5 +118,11 @@ def test_clean_deletes_what_was_made_and_no_download(make, tmp_path):
         done = make("clean")
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    own = {"Makefile", "requirements.lock", "infra/cuda-jax.lock", ".venv/bin/.installed"}
+    own = {
+        "Makefile",
+        "requirements.lock",
+        "dvc.yaml",
+        "infra/cuda-jax.lock",
+        ".venv/bin/.installed",
+    }
     assert left == own | {"data/ham10000/a.jpg", "own/a"}

@@ -1,21 +1,24 @@
 """Commands that need no server, on data of a few bytes: what they print, and how they end."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
-import cv2
-import numpy as np
 import pandas as pd
 import pytest
 
+from slimderm.components.common.errors import RecordError
 from slimderm.components.compression.verify import MANIFEST
+from slimderm.flows.base.terminal import console
 from slimderm.flows.cli.servers import state_of
 from slimderm.flows.servers import doctor, local
 from slimderm.flows.servers.doctor import Finding
+from slimderm.flows.work import promotion, storage_study
 
 
 def test_a_recipe_is_applied_and_a_faulty_one_changes_nothing(clone, call):
     (clone / "recipe.yaml").write_text("train: {epochs: 7}\n")
-    assert call("apply", "--recipe", "recipe.yaml")[:2] == (0, "params.yaml: set train\n")
+    assert call("apply", "--recipe", "recipe.yaml")[:2] == (0, "params.yaml: set train.epochs\n")
     after = (clone / "params.yaml").read_text()
     assert "epochs: 7" in after
     assert "it holds these values already" in call("apply", "--recipe", "recipe.yaml")[1]
@@ -50,24 +53,26 @@ def test_verify_finds_a_lost_file(clone, call, monkeypatch):
     assert (code, json.loads(said)) == (0, {"differences": []})
 
 
-def test_codecs_are_compared_on_a_folder(clone, call):
-    (clone / "params.yaml").write_text(
-        "compress: {ranks: [8], codec: jpeg, quality: 95}\n"
-        "storage: {max_images: 1, qualities: {jpeg: [60, 95], png: [100]}, bootstrap_samples: 10}\n"
-        "record: {workers: 1}\n"
-    )
+def test_codecs_hand_a_folder_to_the_study_and_give_its_table(clone, call, monkeypatch):
+    asked = []
+
+    def study(images, target, k):  # the real one takes a minute; test_pages runs it
+        asked.append((images, target, k))
+        target.mkdir()
+        pd.DataFrame({"codec": ["png"], "k": [float("nan")]}).to_csv(target / "summary.csv")
+        console.print("for people")
+
+    monkeypatch.setattr(storage_study, "study_folder", study)
     (clone / "photos").mkdir()
-    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
-    cv2.imwrite(str(clone / "photos/a.png"), pixels)
-    code, said, errors = call("codecs", "photos", "--target", "out", "--k", "8", "--json")
-    assert code == 0, errors
-    found = json.loads(said)
-    assert found["target"] == "out"
-    assert {row["codec"] for row in found["summary"]} >= {"jpeg", "png"}
-    assert (clone / "out/rate_distortion.png").exists()
-    code, said, _ = call("codecs", "nowhere")
-    assert code == 1
-    assert "expected a folder of images" in said
+    code, said, _ = call("codecs", "photos", "--target", "out", "--k", "8", "--json")
+    assert code == 0
+    assert asked == [(Path("photos"), Path("out"), 8)]
+    (row,) = json.loads(said)["summary"]
+    assert (row["codec"], row["k"]) == ("png", None)  # NaN is no JSON
+    for wrong in ("nowhere", ""):
+        code, said, _ = call("codecs", wrong)
+        assert code == 1
+        assert f"received {wrong!r}, expected a folder of images" in said
 
 
 @pytest.mark.parametrize(
@@ -107,10 +112,18 @@ def test_lineage_asks_for_a_model_or_a_hash(clone, call):
     assert "expected four characters or more" in said
 
 
-def test_nothing_to_promote_or_roll_back_is_an_error(clone, call):
-    for command in ("promote", "rollback"):
-        code, said, errors = call(command, "--json")
-        assert (code, said) == (1, "")
-        assert "RecordError" in errors
-    code, said, _ = call("lineage", "--of", "abcd", "--json")
-    assert (code, json.loads(said)) == (0, [])
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+def test_who_is_champion_is_said_and_a_refusal_exits_with_one(clone, call, monkeypatch, command):
+    version = SimpleNamespace(name="slimderm", version="3")
+    given = []
+    monkeypatch.setattr(promotion, command, lambda *values: given.append(values) or version)
+    assert call(command, "--why", "smaller")[:2] == (0, "promote: version 3 is the champion\n")
+    code, said, _ = call(command, "--json")
+    assert (code, json.loads(said)) == (0, {"model": "slimderm", "champion": "3"})
+    assert [values[-1] for values in given] == ["smaller", ""]
+
+    def refuse(*_):
+        raise RecordError("a gate failed")
+
+    monkeypatch.setattr(promotion, command, refuse)
+    assert call(command, "--json") == (1, "", "RecordError: a gate failed\n")
