@@ -53,10 +53,10 @@ run: setup ## run what is stale, by params.yaml; DATA=folder RECIPE=recipes/x.ya
 flow: setup ## the same as run, as a Prefect flow (make up starts a server to watch it)
 	@python -m slimderm.flows.pipeline
 
-test: setup ## everything fast and one short run through real servers
-	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
-
 # Three at once on two cores: they wait for servers half of the time.
+test: setup ## everything fast and one short run through real servers
+	@python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
+
 test-slow: setup ## the rest of the tests
 	@python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m slow
 
