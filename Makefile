@@ -53,10 +53,10 @@ run: setup ## DATA=folder RECIPE=recipes/x.yaml
 flow: setup ##
 	@python -m slimderm flow
 
-test: setup ## everything fast and one short run through real servers
-	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
-
 # Three at once on two cores: they wait for servers half of the time.
+test: setup ## everything fast and one short run through real servers
+	@python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
+
 test-slow: setup ## the rest of the tests
 	@python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m slow
 

@@ -6,9 +6,12 @@ near the two untouched originals in size and in compression ratio. Written as th
 JPEG, quality 100, no chroma subsampling.
 
     python benchmarks/noise.py SOURCE TARGET [--sigma 3]
+
+The last line is one JSON object: ``images``, how many were written, and ``sigma``, in grey levels.
 """
 
 import argparse
+import json
 import shutil
 import zlib
 from pathlib import Path
@@ -52,3 +55,4 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     count = write_noisy(arguments.source, arguments.target, sigma=arguments.sigma)
     print(f"{count} images with noise of {arguments.sigma:g} grey levels in {arguments.target}")
+    print(json.dumps({"images": count, "sigma": arguments.sigma}))

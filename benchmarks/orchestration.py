@@ -13,7 +13,9 @@ In clones of their own it makes images and measures
 - ``dvc repro`` of a whole pipeline where nothing is stale, and whether it imports TensorFlow; on as
   many small images.
 
-About 16 to 23 minutes on two cores; tables first, one JSON object last.
+About 16 to 23 minutes on two cores. Tables come first. The last line is one JSON object:
+``overhead`` (0.05 is 5 %), ``cold_s`` (``server`` and ``no_server``), ``noop_repro_s`` and
+``noop_imports_tensorflow``.
 """
 
 import argparse
@@ -25,7 +27,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -33,8 +34,9 @@ from pathlib import Path
 
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.workspace import clone
 
 PARAMS = """\
 networks: [lenet5]
@@ -73,23 +75,21 @@ status = main(["repro", "-q"])
 print("tensorflow" in sys.modules, "keras" in sys.modules)
 sys.exit(status)
 """
+RANK_SHARES = (2 / 9, 4 / 9, 6 / 9, 7 / 9, 8 / 9, 1)  # k = 100 to 450 of 450 rows
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 @contextlib.contextmanager
-def clone(images: int, height: int, width: int, ranks: list[int]) -> Iterator[Path]:
-    """Make a clone of what is checked out here, and let it be the current folder."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "clone"
-        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(
-            ".venv", "data", "models", "reports", ".cache", "cache", "mlflow.db", "mlartifacts",
-            "dvc.lock", ".servers", ".agent", "tmp"))  # fmt: skip
-        # of 1, 2 or 3 images a lesion, 1.4 on average
-        lesions = max(30, round(images / 1.4))
-        params = PARAMS.format(lesions=lesions, height=height, width=width, ranks=ranks)
-        (folder / "params.yaml").write_text(params)
-        with contextlib.chdir(folder):
-            yield folder
+def in_clone(images: int, height: int) -> Iterator[None]:
+    """Let a clone that draws images of `height`, a third wider, be the current folder."""
+    params = PARAMS.format(
+        lesions=max(30, round(images / 1.4)),  # of 1, 2 or 3 images a lesion, 1.4 on average
+        height=height,
+        width=height * 4 // 3,
+        ranks=[round(height * share) for share in RANK_SHARES],
+    )
+    with clone(params) as folder, contextlib.chdir(folder):
+        yield
 
 
 @contextlib.contextmanager
@@ -113,13 +113,13 @@ def server() -> Iterator[str]:
         process.wait()
 
 
-def cold_start(address: str | None) -> float:
-    """Seconds from the start of a process until its first task runs; the median of three."""
+def cold_start(address: str | None, repeats: int) -> float:
+    """Seconds from the start of a process until its first task runs; the median of some."""
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     if address:
         environment["PREFECT_API_URL"] = address
     found = []
-    for _ in range(3):
+    for _ in range(repeats):
         begun = time.time()
         done = subprocess.run(
             [sys.executable, "-c", FIRST_TASK],
@@ -146,7 +146,7 @@ def by_hand(workers: int) -> float:
     from slimderm.components.dataset.catalog import read_catalog
     from slimderm.components.quality.sweep import measure_chunk, summarise
     from slimderm.flows.config.params import read_params
-    from slimderm.flows.steps.sweep import _bench
+    from slimderm.flows.work.sweep import _bench
 
     params = read_params()
     begun = time.monotonic()
@@ -184,14 +184,17 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--height", type=int, default=450, help="of the sweep's images, in pixels")
+    parser.add_argument("--small-height", type=int, default=150, help="of the pipeline's images")
+    parser.add_argument("--repeats", type=int, default=3, help="of each cold start")
     options = parser.parse_args()
-    with clone(options.images, 150, 200, [33, 67, 100, 117, 133, 150]):
+    with in_clone(options.images, options.small_height):
         subprocess.run(["dvc", "repro", "-q"], check=True)
         noop, imports = nothing_to_do()
-        without = cold_start(None)
+        without = cold_start(None, options.repeats)
         with server() as address:
-            with_server = cold_start(address)
-    with clone(options.images, 450, 600, [100, 200, 300, 350, 400, 450]), server() as address:
+            with_server = cold_start(address, options.repeats)
+    with in_clone(options.images, options.height), server() as address:
         subprocess.run(["dvc", "repro", "-q", "ingest"], check=True)
         os.environ["PREFECT_API_URL"] = address
         os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"

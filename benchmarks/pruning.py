@@ -4,10 +4,18 @@
 
 Both sides halve every layer but the last, at batch 1 and 224x224, on two threads. torch-pruning and
 PyTorch are not needed otherwise: they are installed once, into an environment of their own under
-``.cache/benchmarks``. Times are medians; both models of a comparison take turns. The last line is
-JSON. Thresholds: plan_ratio at most 1, total_over_keras_build at most 1.5, speedup_keras at least
-80 % of speedup_torch, parameters within 5 % of torch-pruning's. ``speedup_litert`` is that of the
-same two models exported to LiteRT, where the fixed cost of an operation is small.
+``.cache/benchmarks``, unless ``--only keras`` leaves them out. Times are medians; both models of a
+comparison take turns.
+
+The last line is one JSON object with an entry for each architecture. Ours: ``plan_s``,
+``keras_build_s``, ``total_s``, ``total_over_keras_build``, ``speedup_keras``, ``speedup_masks``,
+``speedup_litert``, ``speedup_masks_litert``, ``ms`` and ``params``; torch-pruning's:
+``torch_build_s``, ``torch_step_s``, ``speedup_torch`` and ``params_torch``; of both sides together,
+``plan_ratio``.
+
+Thresholds: plan_ratio at most 1, total_over_keras_build at most 1.5, speedup_keras at least 80 % of
+speedup_torch, parameters within 5 % of torch-pruning's. ``speedup_litert`` is that of the same two
+models exported to LiteRT, where the fixed cost of an operation is small.
 """
 
 import argparse
@@ -19,6 +27,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +39,21 @@ ARCHITECTURES = {
     "EfficientNetB0": "efficientnet_b0",
 }
 REQUIREMENTS = ("torch==2.13.0", "torchvision==0.28.0", "torch-pruning==1.6.1", "numpy<2.5")
-HOME = Path(".cache/benchmarks/torch")
+ROOT = Path(__file__).resolve().parents[1]
+HOME = ROOT / ".cache/benchmarks/torch"
 THREADS = 2
-REPEATS = 5
-SECONDS = 4.0  # of alternating inference
 
 
-def median(call: Callable[[], object], repeats: int = REPEATS) -> float:
+@dataclass(frozen=True)
+class Effort:
+    """How large the images are (pixels each way), and how often and how long is measured."""
+
+    size: int = 224
+    repeats: int = 5
+    seconds: float = 4.0
+
+
+def median(call: Callable[[], object], repeats: int) -> float:
     """Time a call, the median of several after one that warms up."""
     call()
     times = []
@@ -55,13 +72,13 @@ def once(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def alternate(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median seconds of each call, all taking turns."""
+def alternate(calls: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
+    """Median seconds of each call, all taking turns for `seconds` a call."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         for _ in range(3):
             call()
-    ending = time.perf_counter() + SECONDS * len(calls)
+    ending = time.perf_counter() + seconds * len(calls)
     while time.perf_counter() < ending or len(next(iter(times.values()))) < 10:
         for name, call in calls.items():
             started = time.perf_counter()
@@ -70,7 +87,7 @@ def alternate(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-def torch_side(name: str) -> dict[str, Any]:
+def torch_side(name: str, effort: Effort) -> dict[str, Any]:
     """Measure torch-pruning; runs in the other environment."""
     import warnings
 
@@ -80,7 +97,7 @@ def torch_side(name: str) -> dict[str, Any]:
     import torchvision
 
     torch.set_num_threads(THREADS)
-    image = torch.zeros(1, 3, 224, 224)
+    image = torch.zeros(1, 3, effort.size, effort.size)
     make = getattr(torchvision.models, name)
 
     def count(model: Any) -> int:
@@ -101,7 +118,7 @@ def torch_side(name: str) -> dict[str, Any]:
 
     build()
     times = []
-    for _ in range(3):
+    for _ in range(effort.repeats):
         pruned, pruner, seconds = build()
         times.append(seconds)
     started = time.perf_counter()
@@ -109,7 +126,8 @@ def torch_side(name: str) -> dict[str, Any]:
     step = time.perf_counter() - started
     whole = make(weights=None).eval()
     with torch.inference_mode():
-        found = alternate({"whole": lambda: whole(image), "pruned": lambda: pruned(image)})
+        calls = {"whole": lambda: whole(image), "pruned": lambda: pruned(image)}
+        found = alternate(calls, effort.seconds)
     return {
         "torch_build_s": statistics.median(times),
         "torch_step_s": step,
@@ -118,7 +136,7 @@ def torch_side(name: str) -> dict[str, Any]:
     }
 
 
-def keras_side(name: str) -> dict[str, Any]:
+def keras_side(name: str, effort: Effort) -> dict[str, Any]:
     """Measure our pruner, and Keras's own time to construct the smaller model."""
     import keras
     import numpy as np
@@ -130,23 +148,24 @@ def keras_side(name: str) -> dict[str, Any]:
     from slimderm.components.pruning.selection import Planner
     from slimderm.components.pruning.surgery import remove
 
-    model = getattr(keras.applications, name)(weights=None, input_shape=(224, 224, 3))
+    shape = (effort.size, effort.size, 3)
+    model = getattr(keras.applications, name)(weights=None, input_shape=shape)
 
     def plan() -> tuple[Any, Any]:
         graph = trace(model)
         return graph, Planner(graph, importance(Evidence(graph), "l1")).plan(0.5)
 
-    plan_s = median(plan)
+    plan_s = median(plan, effort.repeats)
     small = remove(*plan())
     build, total = [], []
-    for _ in range(REPEATS):
+    for _ in range(effort.repeats):
         config = small.get_config()
         build.append(once(lambda: keras.Model.from_config(config)))  # noqa: B023
         total.append(once(lambda: remove(*plan())))
     masked = keras.models.clone_model(model)
     masked.set_weights(model.get_weights())
     apply_masks(masked, magnitude_masks(masked, 0.5))
-    image = tf.zeros((1, 224, 224, 3))
+    image = tf.zeros((1, *shape))
 
     def inference(one: Any) -> Callable[[], object]:
         function = tf.function(lambda inputs: one(inputs, training=False))
@@ -172,8 +191,8 @@ def keras_side(name: str) -> dict[str, Any]:
         return call
 
     models = {"whole": model, "pruned": small, "masked": masked}
-    found = alternate({label: inference(one) for label, one in models.items()})
-    lite = alternate({label: exported(one) for label, one in models.items()})
+    found = alternate({label: inference(one) for label, one in models.items()}, effort.seconds)
+    lite = alternate({label: exported(one) for label, one in models.items()}, effort.seconds)
     return {
         "plan_s": plan_s,
         "keras_build_s": statistics.median(build),
@@ -204,19 +223,19 @@ def other_python() -> Path:
     return python
 
 
-def measure(name: str, python: Path, only: str) -> dict[str, Any]:
+def measure(name: str, only: str, effort: Effort) -> dict[str, Any]:
     """Measure one architecture on both sides, each in a fresh process."""
     found: dict[str, Any] = {}
-    for side, executable in (("torch", str(python)), ("keras", sys.executable)):
-        if only and side != only:
-            continue
+    options = [f"--{key}={value}" for key, value in asdict(effort).items()]
+    for side in (only,) if only else ("torch", "keras"):
+        executable = str(other_python()) if side == "torch" else sys.executable
         print(f"{name}: {side}", flush=True)
         done = subprocess.run(
-            [executable, __file__, "--side", side, "--architecture", name],
+            [executable, __file__, "--side", side, "--architecture", name, *options],
             check=True,
             capture_output=True,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(Path.cwd()), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
         found |= json.loads(done.stdout.splitlines()[-1])
     if not only:
@@ -255,15 +274,17 @@ def main() -> None:
     parser.add_argument("--side", choices=("torch", "keras"))
     parser.add_argument("--architecture", choices=tuple(ARCHITECTURES))
     parser.add_argument("--only", choices=("torch", "keras"), default="")
+    for option, default in asdict(Effort()).items():
+        parser.add_argument(f"--{option}", type=type(default), default=default)
     arguments = parser.parse_args()
+    effort = Effort(arguments.size, arguments.repeats, arguments.seconds)
     if arguments.side == "torch":
-        print(json.dumps(torch_side(ARCHITECTURES[arguments.architecture])))
+        print(json.dumps(torch_side(ARCHITECTURES[arguments.architecture], effort)))
     elif arguments.side == "keras":
-        print(json.dumps(keras_side(arguments.architecture)))
+        print(json.dumps(keras_side(arguments.architecture, effort)))
     else:
-        python = other_python()
         names = [arguments.architecture] if arguments.architecture else list(ARCHITECTURES)
-        results = {name: measure(name, python, arguments.only) for name in names}
+        results = {name: measure(name, arguments.only, effort) for name in names}
         show(results)
         print(json.dumps(results))
 

@@ -6,6 +6,11 @@
 
 TABLE is the sweep over all images, ``data/sweep/measurements.parquet`` or the same as CSV; CSV has
 ``image_id`` and ``dx``, the strata. From it the draw is played back, once a seed, for each stage.
+
+The last line is one JSON object. ``stages`` has an entry for each stage: ``stage``, ``k`` of all
+images, ``same_k`` (the share of the seeds that found it), ``used_median`` and ``used_max`` (images
+measured), ``share_used_median`` and ``share_used_max`` of all ``images``. Beside it stand the
+smallest ``same_k`` and the largest ``share_used_median``, ``share_used_max`` and ``images``.
 """
 
 import argparse

@@ -5,7 +5,8 @@
     python benchmarks/training.py [--size 96] [--batch 32] [--steps 5]
 
 Steps of DenseNet169 on random images, in the arithmetic that this machine would train in, both ways
-in turn on the same weights. About three minutes on two cores; a table first, one JSON object last.
+in turn on the same weights. About three minutes on two cores. A table comes first. The last line is
+one JSON object: ``step_ratio`` and ``first_step_ratio``, seconds of the fused way over Keras's own.
 """
 
 import argparse

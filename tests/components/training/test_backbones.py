@@ -53,11 +53,10 @@ def test_a_pruned_backbone_has_a_quarter_of_the_parameters():
     assert pruned.model.output_shape == (None, 7)
 
 
-def test_short_trainings_are_judged_with_statistics_of_their_own(tmp_path):
+def test_short_trainings_are_judged_with_statistics_of_their_own():
     model = build_backbone("densenet169", num_classes=3, input_shape=(32, 32))
-    prune(model, ratio=0.5).model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    momenta = [layer.momentum for layer in loaded.layers if hasattr(layer, "momentum")]
+    pruned = prune(model, ratio=0.5).model  # made from the layers' settings, as a file is
+    momenta = [layer.momentum for layer in pruned.layers if hasattr(layer, "momentum")]
     assert len(momenta) == 169
     assert set(momenta) == {NORMALISATION_MOMENTUM}
 

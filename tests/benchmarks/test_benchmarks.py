@@ -1,0 +1,150 @@
+"""Every benchmark runs on tiny input, and its last line has the keys that its docstring names."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PEER = ROOT / ".cache/benchmarks/torch/.installed"  # torch-pruning, once a benchmark installed it
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def run(name, *arguments):
+    """Run a benchmark as its docstring says; return the object of its last line."""
+    programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": programs, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment.pop("PREFECT_API_URL", None)
+    command = [sys.executable, "-W", "ignore", f"benchmarks/{name}.py", *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def positive(found):
+    """Whether all numbers in a (nested) object are finite and above zero."""
+    if isinstance(found, dict):
+        return all(map(positive, found.values()))
+    if isinstance(found, list):
+        return all(map(positive, found))
+    return np.isfinite(found) and found > 0
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Two small photographs of waves."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    down, right = np.mgrid[:48, :64]
+    for index in range(2):
+        waves = [
+            128 + 60 * np.sin(right / (5 + c + index)) + 40 * np.cos(down / 7) for c in (0, 1, 2)
+        ]
+        cv2.imwrite(str(folder / f"{index}.jpg"), np.stack(waves, axis=2))
+    return folder
+
+
+def test_sweep(images):
+    tiny = ["--images", 2, "--ranks", 12, 24, 48, "--k", 24, "--batch", 4, "--rounds", 1]
+    found = run("sweep", images, *tiny, "--stream", 3, 5)
+    assert found.keys() == {
+        "ratio_one_core_vs_naive",
+        "ratio_one_core_vs_one_svd",
+        "scaling_two_cores",
+        "scaling_limit",
+        "write_over_parts",
+        "peak_mb_3",
+        "peak_mb_5",
+        "images",
+    }
+    assert found["images"] == 2
+    assert positive(found)
+
+
+def test_noise(images, tmp_path):
+    assert run("noise", images, tmp_path / "noisy", "--sigma", 2) == {"images": 2, "sigma": 2.0}
+    for path in images.iterdir():
+        before, after = (
+            cv2.imread(str(file)).astype(float) for file in (path, tmp_path / "noisy" / path.name)
+        )
+        assert 1.5 < (after - before).std() < 2.5
+
+
+def test_sampling(tmp_path):
+    """Images that are all alike: the smallest sample that may be taken finds the same k."""
+    from slimderm.components.quality.settings import ChooseSettings
+
+    metrics = ChooseSettings().metrics
+    rows = [
+        {"image_id": f"i{image:03}", "arm": "svd", "k": k, "stage": stage}
+        | dict.fromkeys(metrics, 1 - 1 / k)
+        for image in range(40)
+        for k in (10, 20, 30, 40)
+        for stage in ("before", "after")
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "table.csv", index=False)
+    strata = pd.DataFrame({"image_id": [f"i{image:03}" for image in range(40)], "dx": "nv"})
+    strata.to_csv(tmp_path / "metadata.csv", index=False)
+    tiny = ["--seeds", 2, "--chunk", 8, "--min-images", 16]
+    found = run("sampling", tmp_path / "table.csv", "--metadata", tmp_path / "metadata.csv", *tiny)
+    stages = found.pop("stages")
+    assert found == {
+        "same_k": 1.0,
+        "share_used_median": 0.4,
+        "share_used_max": 0.4,
+        "images": 40,
+    }
+    for stage in stages:
+        assert stage.keys() == {*found, "stage", "k", "used_median", "used_max"}
+        assert stage["used_max"] == 16
+
+
+def test_training():
+    found = run("training", "--size", 32, "--batch", 2, "--steps", 1)
+    assert found.keys() == {"step_ratio", "first_step_ratio"}
+    assert positive(found)
+
+
+def test_pruning():
+    """Our side; beside torch-pruning where the benchmark has installed it."""
+    ours = {
+        "plan_s",
+        "keras_build_s",
+        "total_s",
+        "total_over_keras_build",
+        "speedup_keras",
+        "speedup_masks",
+        "speedup_litert",
+        "speedup_masks_litert",
+        "ms",
+        "params",
+    }
+    both = {"torch_build_s", "torch_step_s", "speedup_torch", "params_torch", "plan_ratio"}
+    tiny = ["--architecture", "MobileNetV2", "--size", 32, "--repeats", 1, "--seconds", 0.1]
+    only = [] if PEER.exists() else ["--only", "keras"]
+    found = run("pruning", *tiny, *only)
+    assert found.keys() == {"MobileNetV2"}
+    row = found["MobileNetV2"]
+    assert row.keys() == (ours | both if PEER.exists() else ours)
+    assert positive(row)
+    assert row["params"][1] < row["params"][0]
+
+
+def test_orchestration():
+    tiny = ["--images", 30, "--height", 60, "--small-height", 60, "--repeats", 1]
+    found = run("orchestration", *tiny)
+    assert found.keys() == {"overhead", "cold_s", "noop_repro_s", "noop_imports_tensorflow"}
+    assert found["cold_s"].keys() == {"server", "no_server"}
+    assert positive(found["cold_s"])
+    assert positive(found["noop_repro_s"])
+    assert found["overhead"] > -1
+    assert found["noop_imports_tensorflow"] is False
