@@ -6,8 +6,6 @@ to the statistics that the published weights were trained with.
 """
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,41 +15,8 @@ from keras import layers
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.keras_support.seeding import seeded
+from slimderm.components.training.backbone_table import BACKBONES, Backbone
 from slimderm.components.training.networks import NORMALISATION_MOMENTUM
-
-Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """One row of `BACKBONES`.
-
-    ``mean`` and ``deviation`` (R, G, B, grey levels) scale the image. ``first`` names the first
-    convolution where the published weights expect it otherwise: blue first, and not divided.
-    """
-
-    make: Callable[..., keras.Model]
-    mean: Triple
-    deviation: Triple
-    smallest: int
-    first: str = ""
-
-
-BACKBONES: dict[str, Backbone] = {
-    "vgg16": Backbone(
-        make=keras.applications.VGG16,
-        mean=(123.68, 116.779, 103.939),
-        deviation=(58.395, 57.12, 57.375),
-        smallest=32,
-        first="block1_conv1",
-    ),
-    "densenet169": Backbone(
-        make=keras.applications.DenseNet169,
-        mean=(123.675, 116.28, 103.53),
-        deviation=(58.395, 57.12, 57.375),
-        smallest=32,
-    ),
-}
 
 
 def build_backbone(
@@ -120,7 +85,7 @@ def _build(
     scaled = layers.Rescaling(
         (1 / deviation).tolist(), (-np.array(backbone.mean) / deviation).tolist()
     )(image)
-    trunk = backbone.make(
+    trunk = getattr(keras.applications, backbone.builder)(
         include_top=False, weights=None, pooling="avg", input_shape=shape, input_tensor=scaled
     )
     if weights is not None:
@@ -139,10 +104,11 @@ def _load(backbone: Backbone, trunk: keras.Model, shape: tuple[int, int, int], p
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Keras only warns where it leaves weights random
-            given: Any = backbone.make(include_top=False, weights=str(path), input_shape=shape)
+            make = getattr(keras.applications, backbone.builder)
+            given: Any = make(include_top=False, weights=str(path), input_shape=shape)
     except (ValueError, OSError, KeyError, UserWarning) as error:
         raise ParameterError(
-            f"weights: received {path}, expected weights of {backbone.make.__name__} without its "
+            f"weights: received {path}, expected weights of {backbone.builder} without its "
             f"top ({error})"
         ) from error
     trunk.set_weights(given.get_weights())

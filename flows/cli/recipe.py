@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from slimderm.flows.base.terminal import command_line, console
-from slimderm.flows.config.recipes import apply
+from slimderm.flows.config.recipes import apply_recipe
 from slimderm.flows.record.dvc_repository import writing
 
 if __name__ == "__main__":
@@ -13,6 +13,6 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path)
     arguments = parser.parse_args()
     with command_line(), writing():  # a run reads params.yaml again at the end of each stage
-        names = apply(arguments.recipe, arguments.data)
+        names = apply_recipe(arguments.recipe, arguments.data)
     if names:
         console.print(f"params.yaml: set {', '.join(names)}", highlight=False)
