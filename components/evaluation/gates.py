@@ -12,7 +12,7 @@ from slimderm.components.common.errors import SchemaError
 from slimderm.components.common.settings import Confidence, Count, Positive, Seed, settings
 from slimderm.components.evaluation.comparison import Comparison
 
-Margin = Annotated[float, Field(ge=0, lt=1)]
+AllowedLoss = Annotated[float, Field(ge=0, lt=1)]
 
 
 @settings
@@ -23,10 +23,10 @@ class GateSettings:
     margin: the challenger is not worse by more than that.
     """
 
-    balanced_accuracy_margin: Margin = Field(
+    balanced_accuracy_margin: AllowedLoss = Field(
         default=0.05, description="How much worse the challenger's balanced accuracy may be."
     )
-    melanoma_sensitivity_margin: Margin = Field(
+    melanoma_sensitivity_margin: AllowedLoss = Field(
         default=0.05, description="How much worse the challenger's sensitivity for melanoma may be."
     )
     confidence: Confidence = Field(default=0.95, description="Of the interval of a difference.")
