@@ -17,7 +17,7 @@ from slimderm.components.common.errors import ParameterError, SlimDermError
 from slimderm.flows.agents.coordinator import AgentJobs
 from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config import layout
-from slimderm.flows.config.params import read_params, recorded_by
+from slimderm.flows.config.params import Engine, read_params, recorded_by
 from slimderm.flows.record import dvc_lock as ledger
 from slimderm.flows.record import dvc_repository as repository
 from slimderm.flows.record.inputs import steady_inputs
@@ -26,7 +26,6 @@ from slimderm.flows.record.registry import Registry
 from slimderm.flows.steps.table import STAGES, flow_of, stage_of
 
 # Of a flow's parameters Prefect's form shows what stands under Args, and no other form of it.
-Engine = Literal["processes", "dask"]
 if TYPE_CHECKING:
     StepName = str
 else:

@@ -1,101 +1,99 @@
-"""Frozen dataclasses whose fields know their own range.
+"""Settings: frozen dataclasses that check their values; pydantic does the checking.
 
-One class derived from `Settings` stands for one section of ``params.yaml``. A field says what it
-may be where it is declared::
+One class stands for one section of ``params.yaml``. The class alone says what each key means,
+which values it takes and its default::
 
-    @dataclass(frozen=True)
-    class CompressSettings(Settings):
-        quality: int = setting(95, low=1, high=100)
+    @settings
+    class CompressSettings:
+        quality: Annotated[int, Field(ge=1, le=100)] = Field(default=95, description="…")
+
+`dataclasses.replace`, `asdict` and `fields` work on them; ``replace`` checks again.
 """
 
-import math
 from collections.abc import Collection
-from dataclasses import Field, dataclass, field, fields
-from typing import Any
+from dataclasses import field
+from functools import wraps
+from typing import Annotated, Any, TypeVar, cast, dataclass_transform
+
+import pydantic.dataclasses
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.faults import faults_of
+
+# Strict: true is no number and "3" no 3; but 3 is 3.0.
+CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Ratio = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Tolerance = Annotated[float, Field(ge=0, le=1)]
+Confidence = Annotated[float, Field(gt=0.5, lt=1)]
+
+Class = TypeVar("Class")
+Element = TypeVar("Element")
+NonEmpty = Annotated[tuple[Element, ...], Field(min_length=1)]
 
 
-def setting(
-    default: Any,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-    choices: Collection[Any] | None = None,
-) -> Any:
-    """Declare a dataclass field together with its range.
+@dataclass_transform(frozen_default=True, field_specifiers=(field, Field))
+def settings(cls: type[Class]) -> type[Class]:
+    """Make a class a frozen dataclass whose values are checked.
 
     Parameters
     ----------
-    default : Any
-        The value taken where ``params.yaml`` is silent. Lists and dicts are copied per instance.
-    low, high : float, optional
-        Smallest and largest permitted number, inclusive. For a tuple, of each element.
-    above, below : float, optional
-        Exclusive bounds.
-    choices : collection, optional
-        The only permitted values. For a tuple, of each element.
+    cls : type
+        Annotated fields, each with its default and description in pydantic's ``Field``.
 
     Returns
     -------
-    dataclasses.Field
-        To be assigned in the class body of a `Settings` subclass.
+    type
+        Its constructor raises `ParameterError` for an unknown key, a value of another type or out
+        of its range, or values that contradict each other: a line for each fault.
     """
-    metadata = {"low": low, "high": high, "above": above, "below": below, "choices": choices}
-    if isinstance(default, list | dict):
-        kind = type(default)
-        return field(default_factory=lambda: kind(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
+    made = pydantic.dataclasses.dataclass(frozen=True, config=CONFIG)(cls)
+    check = made.__init__
+
+    @wraps(check)
+    def construct(self: Any, *args: Any, **values: Any) -> None:
+        try:
+            check(self, *args, **values)
+        except ValidationError as error:
+            faults = faults_of(error, made)
+            raise ParameterError("\n".join(map(str, faults))) from None
+
+    made.__init__ = construct  # type: ignore[method-assign]
+    return cast(type[Class], made)
 
 
-def describe_range(declared: "Field[Any]") -> str:
-    """Say in words which values a field admits, e.g. ``"a number in [1, 100]"``."""
-    bounds = declared.metadata
-    if bounds.get("choices") is not None:
-        return "one of " + ", ".join(map(str, bounds["choices"]))
-    left = f"[{bounds['low']}" if bounds.get("low") is not None else None
-    left = left or (f"({bounds['above']}" if bounds.get("above") is not None else "(-inf")
-    right = f"{bounds['high']}]" if bounds.get("high") is not None else None
-    right = right or (f"{bounds['below']})" if bounds.get("below") is not None else "inf)")
-    return f"a number in {left}, {right}"
+class OneOf:
+    """Admits the names of a table; what is added to the table later is admitted, too.
 
+    To be used as ``Annotated[str, OneOf(CODECS)]``.
 
-def _admits(value: Any, bounds: Any) -> bool:
-    if bounds.get("choices") is not None:
-        return value in bounds["choices"]
-    limits = {name: bounds.get(name) for name in ("low", "high", "above", "below")}
-    if all(limit is None for limit in limits.values()):
-        return True
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-        return False
-    return (
-        (limits["low"] is None or value >= limits["low"])
-        and (limits["high"] is None or value <= limits["high"])
-        and (limits["above"] is None or value > limits["above"])
-        and (limits["below"] is None or value < limits["below"])
-    )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Base of every section of ``params.yaml``: checks each field against its declared range.
-
-    Raises
-    ------
-    ParameterError
-        When a value lies outside its field's range; the message names field, value and range.
+    Parameters
+    ----------
+    names : collection of str
+        A table by name, or the names.
     """
 
-    def __post_init__(self) -> None:
-        for declared in fields(self):
-            value = getattr(self, declared.name)
-            if value is None:
-                continue
-            for element in value if isinstance(value, tuple) else (value,):
-                if declared.metadata and not _admits(element, declared.metadata):
-                    raise ParameterError(
-                        f"{declared.name}: received {element!r}, expected "
-                        f"{describe_range(declared)}"
-                    )
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
+
+    def check(self, value: str) -> str:
+        """Return the value if it is one of the names, else raise `ParameterError`."""
+        if value not in self.names:
+            raise ParameterError(f"received {value!r}, expected one of {', '.join(self.names)}")
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(schema) | {"enum": list(self.names)}

@@ -1,24 +1,62 @@
-"""Section ``compress`` of ``params.yaml``."""
+"""Sections ``compress`` and ``storage`` of ``params.yaml``."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from slimderm.components.common.errors import ParameterError
-from slimderm.components.common.settings import Settings, setting
+from pydantic import Field
+
+from slimderm.components.common.settings import (
+    Confidence,
+    Count,
+    NonEmpty,
+    OneOf,
+    Seed,
+    settings,
+)
 
 PAPER_RANKS = (100, 200, 300, 350, 400, 450)
-# The encoders of `slimderm.components.compression.codecs`, which load their libraries.
-CODEC_NAMES = ("jpeg", "png", "webp", "avif", "jxl", "jxl_transcode", "factors")
+# The codecs of `slimderm.components.compression.codecs`, and the qualities to compare of each.
+QUALITIES: dict[str, tuple[int, ...]] = {
+    "jpeg": (50, 75, 85, 90, 95, 98),
+    "webp": (50, 75, 90, 97),
+    "avif": (50, 65, 80, 90),
+    "jxl": (60, 75, 90, 95),
+    "jxl_transcode": (75, 95),
+    "png": (100,),
+    "factors": (40, 60, 80),
+}
+
+CodecName = Annotated[str, OneOf(QUALITIES)]
+Quality = Annotated[int, Field(ge=1, le=100)]
 
 
-@dataclass(frozen=True)
-class CompressSettings(Settings):
-    """Section ``compress`` of ``params.yaml``: the k of the sweep, and the encoder."""
+@settings
+class CompressSettings:
+    """The k of the sweep, and how an image is encoded after the SVD."""
 
-    ranks: tuple[int, ...] = setting(PAPER_RANKS, low=1)
-    codec: str = setting("jpeg", choices=CODEC_NAMES)
-    quality: int = setting(95, low=1, high=100)
+    ranks: NonEmpty[Count] = Field(
+        default=PAPER_RANKS,
+        description="Singular values kept of each colour channel (k); every one is measured.",
+    )
+    codec: CodecName = Field(default="jpeg", description="How images are encoded; the paper: jpeg.")
+    quality: Quality = Field(
+        default=95, description="Of the encoder; codecs without loss ignore it."
+    )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.ranks:
-            raise ParameterError("ranks: received none, expected at least one k, such as 350")
+
+@settings
+class StorageSettings:
+    """The storage study: bytes and quality of every codec, with and without SVD."""
+
+    qualities: dict[CodecName, NonEmpty[Quality]] = Field(
+        default=QUALITIES,
+        description="Codec: its qualities, each tried without SVD and at each k of compress.ranks.",
+    )
+    max_images: Annotated[int, Field(ge=2)] | None = Field(
+        default=60,
+        description="Images measured, drawn at random, each class in proportion; null: all.",
+    )
+    confidence: Confidence = Field(default=0.95, description="Of the intervals.")
+    bootstrap_samples: Annotated[int, Field(ge=50)] = Field(
+        default=200, description="Resamplings behind the interval of a rate difference."
+    )
+    seed: Seed = Field(default=0, description="Of the draw of images and of the bootstrap.")

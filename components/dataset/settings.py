@@ -1,21 +1,34 @@
 """Sections ``ingest``, ``split`` and ``synthetic`` of ``params.yaml``."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from slimderm.components.common.settings import Settings, setting
+from pydantic import Field
+
+from slimderm.components.common.settings import Count, Positive, Seed, settings
 from slimderm.components.dataset.labels import PAPER_CLASSES
 
 MAX_MEGAPIXELS = 64.0
 
+Side = Annotated[int, Field(ge=16)]
 
-@dataclass(frozen=True)
-class IngestSettings(Settings):
-    """Section ``ingest`` of ``params.yaml``."""
 
-    source: str = setting("data/source")
-    negatives: str | None = setting(None)
-    max_megapixels: float = setting(MAX_MEGAPIXELS, above=0)
-    classes: dict[str, tuple[str, ...]] = setting(PAPER_CLASSES)
+@settings
+class IngestSettings:
+    """Which dataset is read, and which diagnoses make a class."""
+
+    source: str = Field(
+        default="data/source",
+        description="A folder in HAM10000's layout; data/source is drawn by the step synthesize.",
+    )
+    negatives: str | None = Field(
+        default=None, description="A folder of images without a lesion; null: there are none."
+    )
+    max_megapixels: Positive = Field(
+        default=MAX_MEGAPIXELS, description="Larger images are quarantined, in millions of pixels."
+    )
+    classes: dict[str, tuple[str, ...]] = Field(
+        default=PAPER_CLASSES, description="Class: the diagnoses it gathers."
+    )
 
     @property
     def num_classes(self) -> int:
@@ -23,26 +36,30 @@ class IngestSettings(Settings):
         return sum(bool(diagnoses) for diagnoses in self.classes.values())
 
 
-@dataclass(frozen=True)
-class SplitSettings(Settings):
-    """Section ``split`` of ``params.yaml``: the paper's sizes (section 4.1), scaled to the data.
+@settings
+class SplitSettings:
+    """Sizes of the three parts; the paper's (section 4.1) are scaled to the data that are there."""
 
-    ``max_images`` takes only so many images, whole lesions drawn class by class in proportion.
-    """
+    train: Count = Field(default=3300, description="Weight of the training part.")
+    validation: Count = Field(default=1100, description="Weight of the validation part.")
+    test: Count = Field(default=360, description="Weight of the test part.")
+    max_images: Count | None = Field(
+        default=None,
+        description="Images taken in all, whole lesions, each class in proportion; null: all.",
+    )
+    seed: Seed = Field(default=0, description="Of the draw of lesions.")
 
-    train: int = setting(3300, low=1)
-    validation: int = setting(1100, low=1)
-    test: int = setting(360, low=1)
-    max_images: int | None = setting(None, low=1)
-    seed: int = setting(0, low=0)
 
+@settings
+class SyntheticSettings:
+    """The dataset that the step synthesize draws; read only where ingest.source is data/source."""
 
-@dataclass(frozen=True)
-class SyntheticSettings(Settings):
-    """Section ``synthetic`` of ``params.yaml``."""
-
-    num_lesions: int = setting(150, low=22)
-    num_negatives: int = setting(24, low=0)
-    height: int = setting(450, low=16)
-    width: int = setting(600, low=16)
-    seed: int = setting(0, low=0)
+    num_lesions: Annotated[int, Field(ge=22)] = Field(
+        default=150, description="Lesions, of all seven diagnoses."
+    )
+    num_negatives: Annotated[int, Field(ge=0)] = Field(
+        default=24, description="Images without a lesion."
+    )
+    height: Side = Field(default=450, description="Of an image, in pixels.")
+    width: Side = Field(default=600, description="Of an image, in pixels.")
+    seed: Seed = Field(default=0, description="Of the drawing.")

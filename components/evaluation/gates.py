@@ -2,30 +2,45 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from slimderm.components.common.errors import SchemaError
-from slimderm.components.common.settings import Settings, setting
+from slimderm.components.common.settings import Confidence, Count, Positive, Seed, settings
 from slimderm.components.evaluation.comparison import Comparison
 
+AllowedLoss = Annotated[float, Field(ge=0, lt=1)]
 
-@dataclass(frozen=True)
-class GateSettings(Settings):
-    """The section ``gates`` of ``mlflow/registry.yaml``.
+
+@settings
+class GateSettings:
+    """What a challenger must show before it may become the champion.
 
     A metric passes when the lower end of the interval of its difference lies above minus its
     margin: the challenger is not worse by more than that.
     """
 
-    balanced_accuracy_margin: float = setting(0.05, low=0, below=1)
-    melanoma_sensitivity_margin: float = setting(0.05, low=0, below=1)
-    confidence: float = setting(0.95, above=0.5, below=1)
-    bootstrap_samples: int = setting(2000, low=100)
-    seed: int = setting(0, low=0)
-    max_bytes: int = setting(10_000_000, low=1)
-    max_latency_ms: float = setting(100.0, above=0)
+    balanced_accuracy_margin: AllowedLoss = Field(
+        default=0.05, description="How much worse the challenger's balanced accuracy may be."
+    )
+    melanoma_sensitivity_margin: AllowedLoss = Field(
+        default=0.05, description="How much worse the challenger's sensitivity for melanoma may be."
+    )
+    confidence: Confidence = Field(default=0.95, description="Of the interval of a difference.")
+    bootstrap_samples: Annotated[int, Field(ge=100)] = Field(
+        default=2000, description="Resamplings of lesions behind an interval."
+    )
+    seed: Seed = Field(default=0, description="Of the resampling.")
+    max_bytes: Count = Field(
+        default=10_000_000, description="Of the model's file; the paper: under 10 MB."
+    )
+    max_latency_ms: Positive = Field(
+        default=100.0,
+        description="Median milliseconds for one image, on the machine that trained the network.",
+    )
 
     @property
     def margins(self) -> dict[str, float]:

@@ -1,94 +1,158 @@
 """Section ``prune`` of ``params.yaml``."""
 
-from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.common.settings import Settings, setting
+from slimderm.components.common.settings import (
+    Count,
+    OneOf,
+    Positive,
+    Ratio,
+    Tolerance,
+    settings,
+)
 from slimderm.components.pruning.acceptance import ACCEPTANCE, Thresholds
 from slimderm.components.pruning.method import (
     AGGREGATES,
     CRITERIA,
     INITS,
+    KINDS,
     SCOPES,
     Budget,
     Limits,
     PruningMethod,
 )
-from slimderm.components.pruning.schedules.widths import THIRD, parse_path
+from slimderm.components.pruning.schedules.sequences import SPACINGS
+from slimderm.components.pruning.schedules.widths import FACTORS, parse_path
 
-FACTORS = (50, THIRD, 16.5, 8.25)
 SCHEDULES = ("algorithm2", "path", "one_shot", "iterative", "layerwise")
-SPACINGS = ("constant", "geometric", "cubic")
+
+Percentage = Annotated[float, Field(gt=1, lt=100)]
 
 
-@dataclass(frozen=True)
-class PruneSettings(Settings):
-    """Section ``prune`` of ``params.yaml``; the defaults are the paper's, the acceptance aside.
+def _check_path(text: str) -> str:
+    parse_path(text)
+    return text
 
-    ``factors`` are percentages; Algorithm 2 ends after ``max_failures`` refusals in a row, or after
-    ``max_prunings`` networks where that is given. ``path`` serves the schedule ``path`` and is in
-    R-notation. ``ratio`` serves ``one_shot``, ``iterative`` and ``layerwise``, ``num_steps`` and
-    ``spacing`` serve ``iterative``; ``budget`` (one kind and its limit) takes the ratio's place in
-    ``one_shot``. ``criterion``, ``scope`` and ``aggregate`` say which channels go; ``keep``,
-    ``floors`` and ``multiple`` which may not, beside those that the paper leaves alone. With
-    ``init: inherit`` what is left keeps its weights and is trained for ``fine_tune_epochs`` at
-    ``fine_tune_learning_rate``, which are training's own where not given; with ``scratch`` it
-    starts anew. Criteria that look at data see ``data_batches`` batches of the training part.
-    ``validation_threshold_lenet5`` replaces ``validation_threshold`` for that network.
-    ``refused_start`` says what Algorithm 2 does when the unpruned network is refused: ``stop``, or
-    ``prune`` all the same, which counts as the first failure.
-    """
 
-    schedule: str = setting("algorithm2", choices=SCHEDULES)
-    factors: tuple[float, ...] = setting(FACTORS, above=1, below=100)
-    max_failures: int = setting(2, low=1)
-    max_prunings: int | None = setting(None, low=1)
-    refused_start: str = setting("stop", choices=("stop", "prune"))
-    acceptance: str = setting("validation", choices=tuple(ACCEPTANCE))
-    training_threshold: float = setting(0.90, low=0, high=1)
-    validation_threshold: float = setting(0.80, low=0, high=1)
-    validation_threshold_lenet5: float = setting(0.75, low=0, high=1)
-    test_tolerance: float = setting(0.02, low=0, high=1)
-    relative_tolerance: float = setting(0.02, low=0, high=1)
-    relative_floor: float = setting(0.5, low=0, high=1)
-    path: tuple[str, ...] = ()
-    ratio: float = setting(0.5, above=0, below=1)
-    num_steps: int = setting(3, low=1)
-    spacing: str = setting("geometric", choices=SPACINGS)
-    budget: dict[str, float] = setting({})
-    criterion: str = setting("uninformed", choices=CRITERIA)
-    scope: str = setting("local", choices=SCOPES)
-    aggregate: str = setting("mean", choices=AGGREGATES)
-    keep: tuple[str, ...] = ()
-    floors: dict[str, int] = setting({})
-    multiple: int = setting(1, low=1)
-    init: str = setting("scratch", choices=INITS)
-    fine_tune_epochs: int | None = setting(None, low=1)
-    fine_tune_learning_rate: float | None = setting(None, above=0)
-    data_batches: int = setting(8, low=1)
+@settings
+class PruneSettings:
+    """How networks are pruned; the defaults are the paper's, the acceptance aside."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    schedule: Annotated[str, OneOf(SCHEDULES)] = Field(
+        default="algorithm2",
+        description="Which pruning step comes next; algorithm2 is the paper's.",
+    )
+    factors: tuple[Percentage, ...] = Field(
+        default=FACTORS,
+        description="For algorithm2: percentages of channels that a step removes, in order.",
+    )
+    max_failures: Count = Field(
+        default=2, description="For algorithm2: refused networks in a row that end it."
+    )
+    max_prunings: Count | None = Field(
+        default=None,
+        description="For algorithm2: pruned networks in all; null: until it ends by itself.",
+    )
+    refused_start: Literal["stop", "prune"] = Field(
+        default="stop",
+        description="For algorithm2, if the unpruned network is refused: stop, or prune it.",
+    )
+    acceptance: Annotated[str, OneOf(ACCEPTANCE)] = Field(
+        default="validation",
+        description="The rule that accepts a pruned network; paper also judges on the test part.",
+    )
+    training_threshold: Tolerance = Field(
+        default=0.90, description="Accuracy and precision that training must reach."
+    )
+    validation_threshold: Tolerance = Field(
+        default=0.80, description="Accuracy and precision that validation must reach."
+    )
+    validation_threshold_lenet5: Tolerance = Field(
+        default=0.75, description="Replaces validation_threshold for the LeNet-5 based network."
+    )
+    test_tolerance: Tolerance = Field(
+        default=0.02,
+        description="For the rule paper: what test may lose against the unpruned network.",
+    )
+    relative_tolerance: Tolerance = Field(
+        default=0.02,
+        description="For the rule relative: what a network that misses a threshold may lose.",
+    )
+    relative_floor: Tolerance = Field(
+        default=0.5, description="For the rule relative: no threshold is lowered below it."
+    )
+    path: tuple[Annotated[str, AfterValidator(_check_path)], ...] = Field(
+        default=(),
+        description="For the schedule path: steps in the paper's notation, such as R1..R5: 50%.",
+    )
+    ratio: Ratio = Field(
+        default=0.5,
+        description="For one_shot, iterative and layerwise: the share of channels that is removed.",
+    )
+    num_steps: Count = Field(default=3, description="For iterative: the number of steps.")
+    spacing: Annotated[str, OneOf(SPACINGS)] = Field(
+        default="geometric", description="For iterative: how the ratio is spread over the steps."
+    )
+    budget: dict[Annotated[str, OneOf(KINDS)], Positive] = Field(
+        default={},
+        max_length=1,
+        description="For one_shot, in place of ratio: a limit, such as {parameters: 100000}.",
+    )
+    criterion: Annotated[str, OneOf(CRITERIA)] = Field(
+        default="uninformed", description="Which channels go first; uninformed is the paper's."
+    )
+    scope: Annotated[str, OneOf(SCOPES)] = Field(
+        default="local",
+        description="local: the same ratio of each layer; global: one threshold over all layers.",
+    )
+    aggregate: Annotated[str, OneOf(AGGREGATES)] = Field(
+        default="mean", description="How the scores of coupled channels become one."
+    )
+    keep: tuple[str, ...] = Field(
+        default=(),
+        description="Layers left whole, beside the paper's tail, head and metadata; * is any text.",
+    )
+    floors: dict[str, Count] = Field(
+        default={}, description="Layer: the channels that it must keep."
+    )
+    multiple: Count = Field(default=1, description="Widths are rounded to a multiple of it.")
+    init: Annotated[str, OneOf(INITS)] = Field(
+        default="scratch",
+        description="scratch, the paper's: what is left gets fresh weights; inherit: its own.",
+    )
+    fine_tune_epochs: Count | None = Field(
+        default=None, description="For inherit; null: as many as train.epochs."
+    )
+    fine_tune_learning_rate: Positive | None = Field(
+        default=None, description="For inherit; null: train.learning_rate."
+    )
+    data_batches: Count = Field(
+        default=8,
+        description="Batches of the training part that a criterion which looks at data sees.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if self.schedule == "algorithm2" and not self.factors:
             raise ParameterError("factors: received none, expected at least one percentage")
         if self.schedule == "path" and not self.path:
             raise ParameterError("path: received none, expected at least one, such as 'R1: 50%'")
-        for text in self.path:
-            parse_path(text)
-        if self.budget and (self.schedule != "one_shot" or len(self.budget) > 1):
+        if self.budget and self.schedule != "one_shot":
             raise ParameterError(
-                f"budget: received {self.budget} with schedule {self.schedule}, expected one kind "
-                "with schedule one_shot"
+                f"budget: received {self.budget} with schedule {self.schedule}, expected schedule "
+                "one_shot; take the budget out, or set the schedule"
             )
-        self.target()
-        self.recipe((), 0)
+        return self
 
     def target(self) -> Budget | None:
         """Return the budget, where there is one."""
         return next((Budget(kind, limit) for kind, limit in self.budget.items()), None)
 
-    def recipe(self, fixed: tuple[str, ...], seed: int) -> PruningMethod:
-        """Return how cuts are made in a network some of whose layers stay as they are."""
+    def method(self, fixed: tuple[str, ...], seed: int) -> PruningMethod:
+        """Return how a network is pruned some of whose layers stay as they are."""
         return PruningMethod(
             criterion=self.criterion,
             scope=self.scope,
@@ -99,7 +163,7 @@ class PruneSettings(Settings):
         )
 
     def thresholds_for(self, network: str) -> Thresholds:
-        """Thresholds for one network: the LeNet-5 based one has a lower bar on validation."""
+        """Return one network's thresholds: LeNet-5's is lower on validation."""
         shallow = network == "lenet5"
         return Thresholds(
             training=self.training_threshold,

@@ -1,12 +1,25 @@
 """A study: one network pruned in several ways side by side, everything else being equal."""
 
+from collections import ChainMap
 from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.common.settings import Settings, setting
+from slimderm.components.common.settings import (
+    Count,
+    NonEmpty,
+    OneOf,
+    Positive,
+    Ratio,
+    Seed,
+    settings,
+)
 from slimderm.components.pruning.method import CRITERIA, INITS, SCOPES
+from slimderm.components.training.networks import BACKBONES, NETWORKS
 
-STUDY_NETWORKS = ("lenet5", "alexnet", "custom1", "custom2", "vgg16", "densenet169")
+STUDY_NETWORKS = ChainMap[str, Any](BACKBONES, NETWORKS)
 STUDY_SCHEDULES = ("path", "one_shot", "iterative", "layerwise")
 MASKS = "masks"
 
@@ -62,50 +75,76 @@ def parse_arm(text: str) -> Arm:
     return Arm(**values)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
-class StudySettings(Settings):
-    """One entry of the section ``studies`` of ``params.yaml``.
+def _check_arm(text: str) -> str:
+    parse_arm(text)
+    return text
 
-    Every arm is run on every variant of the dataset with every seed. With schedule ``path`` each of
-    the rising ``ratios`` is cut from the one before; with the others each ratio starts from the
-    unpruned network: ``one_shot``, ``iterative`` in ``num_steps`` cuts, ``layerwise`` with layers
-    in ``num_steps`` parts, or one by one where that is 0. A global arm is cut down to the
-    parameters that the same ratio of every layer would leave, so that points compare. An inheriting
-    arm gets ``fine_tune_epochs`` for each ratio, shared among its ``num_steps`` cuts (one by one
-    each layer's cut gets them all); a scratch arm ``epochs`` for each cut. ``max_train`` limits the
-    images trained on; ``weights`` is a file of ImageNet weights and ``cifar`` the folder of
-    CIFAR-100's files, for VGG16 and DenseNet169. With ``similarity`` the networks of the first seed
-    are compared layer by layer.
+
+@settings
+class StudySettings:
+    """One entry of the section studies: every arm on every variant with every seed.
+
+    With schedule ``path`` each of the rising ratios is reached from the one before; with the others
+    each ratio starts from the unpruned network. A global arm is pruned to the parameters that the
+    same ratio of every layer would leave, so that points compare.
     """
 
-    network: str = setting("lenet5", choices=STUDY_NETWORKS)
-    variants: tuple[str, ...] = setting(
-        ("compressed",), choices=("original", "reencoded", "compressed")
+    network: Annotated[str, OneOf(STUDY_NETWORKS)] = Field(
+        default="lenet5", description="Which network is pruned."
     )
-    seeds: tuple[int, ...] = setting((0,), low=0)
-    arms: tuple[str, ...] = ("paper",)
-    schedules: tuple[str, ...] = setting(("path",), choices=STUDY_SCHEDULES)
-    ratios: tuple[float, ...] = setting((0.5, 0.75), above=0, below=1)
-    num_steps: int = setting(3, low=0)
-    epochs: int = setting(75, low=1)
-    learning_rate: float = setting(0.002, above=0)
-    fine_tune_epochs: int = setting(10, low=1)
-    fine_tune_learning_rate: float = setting(0.0005, above=0)
-    max_train: int | None = setting(None, low=1)
-    weights: str | None = None
-    cifar: str | None = None
-    similarity: bool = setting(False, choices=(True, False))
+    variants: NonEmpty[Literal["original", "reencoded", "compressed"]] = Field(
+        default=("compressed",),
+        description="Images as they came, encoded without SVD, or as the pipeline stores them.",
+    )
+    seeds: NonEmpty[Seed] = Field(default=(0,), description="Each arm is trained once with each.")
+    arms: NonEmpty[Annotated[str, AfterValidator(_check_arm)]] = Field(
+        default=("paper",),
+        description="Each by its criterion, init and scope, such as l1 inherit global; or masks.",
+    )
+    schedules: NonEmpty[Annotated[str, OneOf(STUDY_SCHEDULES)]] = Field(
+        default=("path",), description="Which pruning step comes next."
+    )
+    ratios: NonEmpty[Ratio] = Field(
+        default=(0.5, 0.75), description="Shares of the channels that are removed, rising."
+    )
+    num_steps: Annotated[int, Field(ge=0)] = Field(
+        default=3,
+        description="Steps of iterative, parts of layerwise; 0: layerwise goes layer by layer.",
+    )
+    epochs: Count = Field(
+        default=75,
+        description="Of the unpruned network, and after each step of an arm from scratch.",
+    )
+    learning_rate: Positive = Field(
+        default=0.002, description="Where training starts from scratch."
+    )
+    fine_tune_epochs: Count = Field(
+        default=10,
+        description="For each ratio of an arm that inherits, shared among its steps.",
+    )
+    fine_tune_learning_rate: Positive = Field(
+        default=0.0005, description="Where weights are inherited."
+    )
+    max_train: Count | None = Field(default=None, description="Training images taken; null: all.")
+    weights: str | None = Field(
+        default=None, description="A file of ImageNet weights, for vgg16 and densenet169."
+    )
+    cifar: str | None = Field(
+        default=None, description="The folder of CIFAR-100's files, in place of the dataset."
+    )
+    similarity: bool = Field(
+        default=False,
+        description="Whether the networks of the first seed are compared layer by layer.",
+    )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("variants", "seeds", "arms", "schedules", "ratios"):
-            if not getattr(self, name):
-                raise ParameterError(f"{name}: received none, expected at least one")
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if list(self.ratios) != sorted(set(self.ratios)):
-            raise ParameterError(f"ratios: received {self.ratios}, expected rising ones")
+            raise ParameterError(f"ratios: received {list(self.ratios)}, expected rising ones")
         names = [parse_arm(text).name for text in self.arms]
         if len(set(names)) < len(names):
-            raise ParameterError(f"arms: received {self.arms}, expected each way to prune once")
+            raise ParameterError(f"arms: received {list(self.arms)}, expected each arm once")
+        return self
 
     def epochs_per_cut(self, schedule: str, arm: Arm) -> int:
         """Return the epochs after each cut; with ``num_steps`` schedules train equally long."""

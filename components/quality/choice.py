@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from slimderm.components.common.errors import ParameterError, SchemaError
-from slimderm.components.quality.settings import METRICS, ChooseSettings, check_floors
+from slimderm.components.quality.settings import METRICS, ChooseSettings
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,11 @@ def choose_arm(summary: pd.DataFrame, floors: dict[str, float]) -> ArmChoice:
     SchemaError
         If the mean of a metric that has a floor is no number.
     """
-    check_floors(floors)
     for metric in floors:
+        if metric not in METRICS:
+            raise ParameterError(
+                f"floors: received {metric!r}, expected some of {', '.join(METRICS)}"
+            )
         if not np.isfinite(summary[f"{metric}_mean"]).all():
             raise SchemaError(
                 f"{metric}_mean: received a way to store without a number, expected one for each; "

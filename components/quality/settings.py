@@ -1,26 +1,23 @@
-"""The metrics' names, and what ``params.yaml`` says of measuring.
+"""The metrics' names, and sections ``quality``, ``sweep``, ``choose`` and ``resize``."""
 
-Sections ``quality``, ``sweep``, ``storage``, ``choose`` and ``resize``.
-"""
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
-import math
-from dataclasses import dataclass, field
-from typing import Literal
+from pydantic import Field, model_validator
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.common.settings import Settings, setting
+from slimderm.components.common.settings import (
+    Confidence,
+    Count,
+    NonEmpty,
+    OneOf,
+    Ratio,
+    Seed,
+    settings,
+)
 
 DECISIVE = ("ssim", "bhattacharyya", "haralick_distance", "mse_high")
 PAPER_SIZES = ((256, 256), (450, 150), (300, 600), (200, 100), (300, 300))  # (height, width)
-QUALITIES: dict[str, tuple[int, ...]] = {
-    "jpeg": (50, 75, 85, 90, 95, 98),
-    "webp": (50, 75, 90, 97),
-    "avif": (50, 65, 80, 90),
-    "jxl": (60, 75, 90, 95),
-    "jxl_transcode": (75, 95),
-    "png": (100,),
-    "factors": (40, 60, 80),
-}
 
 
 @dataclass(frozen=True)
@@ -50,142 +47,114 @@ METRICS = {
 }
 
 
-@dataclass(frozen=True)
-class QualitySettings(Settings):
-    """Section ``quality`` of ``params.yaml``.
-
-    ``changed_threshold`` in grey levels; ``low_frequency_radius`` as a share of the Nyquist
-    frequency.
-    """
-
-    changed_threshold: int = setting(5, low=0, high=254)
-    low_frequency_radius: float = setting(0.25, above=0, below=1)
+MetricName = Annotated[str, OneOf(METRICS)]
+Side = Annotated[int, Field(ge=8)]
 
 
-@dataclass(frozen=True)
-class SweepSettings(Settings):
-    """Section ``sweep`` of ``params.yaml``: how many images are measured.
+@settings
+class QualitySettings:
+    """How the difference between two images is measured."""
 
-    ``sampling`` is ``all``, as in the paper, or ``adaptive``: images are drawn in a stratified
-    order (`slimderm.components.dataset.strata`) until the choice of k is certain at
-    ``confidence``, and at least ``min_images``. ``chunk_size`` images are measured, and kept
-    against interruption, at a time.
-    """
-
-    sampling: str = setting("all", choices=("all", "adaptive"))
-    confidence: float = setting(0.95, above=0.5, below=1)
-    min_images: int = setting(128, low=2)
-    chunk_size: int = setting(32, low=1)
-    seed: int = setting(0, low=0)
+    changed_threshold: Annotated[int, Field(ge=0, le=254)] = Field(
+        default=5, description="A pixel counts as changed beyond so many grey levels."
+    )
+    low_frequency_radius: Ratio = Field(
+        default=0.25,
+        description="Below it a frequency is low, as a share of the Nyquist frequency.",
+    )
 
 
-@dataclass(frozen=True)
-class StorageSettings(Settings):
-    """Section ``storage`` of ``params.yaml``.
+@settings
+class SweepSettings:
+    """How many images are measured to choose k."""
 
-    ``qualities`` gives the codecs to compare and the qualities of each; every one is tried without
-    SVD and at each k of ``compress.ranks``. ``max_images`` are drawn at random, by class in
-    proportion. Intervals are of ``confidence``; those of rate differences are bootstrapped.
-    """
-
-    qualities: dict[str, tuple[int, ...]] = field(default_factory=lambda: dict(QUALITIES))
-    max_images: int | None = setting(60, low=2)
-    confidence: float = setting(0.95, above=0.5, below=1)
-    bootstrap_samples: int = setting(200, low=50)
-    seed: int = setting(0, low=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for codec, qualities in self.qualities.items():
-            if codec not in QUALITIES:
-                known = ", ".join(QUALITIES)
-                raise ParameterError(f"qualities: received {codec!r}, expected some of {known}")
-            if not qualities or any(not 1 <= quality <= 100 for quality in qualities):
-                raise ParameterError(
-                    f"qualities: received {list(qualities)} for {codec}, expected some in 1..100"
-                )
+    sampling: Literal["all", "adaptive"] = Field(
+        default="all",
+        description="all, as in the paper; adaptive: until the choice of k is certain.",
+    )
+    confidence: Confidence = Field(default=0.95, description="For adaptive: how certain.")
+    min_images: Annotated[int, Field(ge=2)] = Field(
+        default=128, description="For adaptive: the fewest."
+    )
+    chunk_size: Count = Field(
+        default=32, description="Images measured at a time, and kept if the run is interrupted."
+    )
+    seed: Seed = Field(default=0, description="Of the order in which images are drawn.")
 
 
-@dataclass(frozen=True)
-class ChooseSettings(Settings):
-    """Section ``choose`` of ``params.yaml``.
+@settings
+class ChooseSettings:
+    """How k, or codec, quality and k together, are chosen."""
 
-    ``rule`` is ``stabilisation`` (the paper's: from the chosen k on, no metric gains much),
-    ``fixed`` (take ``k``) or ``fewest_bytes`` (of all ways that the storage study tried, the one
-    that takes the fewest bytes and meets every floor). ``tolerance`` is the gain, as a share of the
-    metric's whole range over k, that counts as nothing. ``floors`` gives metrics the worst mean
-    that is permitted, such as ``{psnr: 40, haralick_distance: 5}``.
-    """
+    rule: Literal["stabilisation", "fixed", "fewest_bytes"] = Field(
+        default="stabilisation",
+        description="stabilisation: beyond it no metric gains much; fixed: k; fewest_bytes.",
+    )
+    metrics: NonEmpty[MetricName] = Field(
+        default=DECISIVE, description="For stabilisation: the metrics that decide."
+    )
+    tolerance: Ratio = Field(
+        default=0.01,
+        description="For stabilisation: the share of a metric's range that counts as no gain.",
+    )
+    stage: Literal["before", "after"] = Field(
+        default="after",
+        description="after: what is stored is judged; before: what the SVD left, not yet encoded.",
+    )
+    k: Count | None = Field(
+        default=None, description="For fixed: singular values kept of each colour channel."
+    )
+    floors: dict[MetricName, float] = Field(
+        default={},
+        description="For fewest_bytes: the worst mean of a metric, such as {ssim: 0.95}.",
+    )
 
-    rule: str = setting("stabilisation", choices=("stabilisation", "fixed", "fewest_bytes"))
-    metrics: tuple[str, ...] = setting(DECISIVE, choices=tuple(METRICS))
-    tolerance: float = setting(0.01, above=0, below=1)
-    stage: str = setting("after", choices=("before", "after"))
-    k: int | None = setting(None, low=1)
-    floors: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_floors(self.floors)
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if self.rule == "fewest_bytes" and not self.floors:
             raise ParameterError(
                 "floors: received none, expected at least one for the rule fewest_bytes, such as "
                 "ssim: 0.95"
             )
-        if not self.metrics:
-            raise ParameterError(
-                f"metrics: received none, expected at least one of {', '.join(METRICS)}"
-            )
+        return self
 
 
-@dataclass(frozen=True)
-class ResizeSettings(Settings):
-    """Section ``resize`` of ``params.yaml``: the sizes to compare, and training's input size.
+@settings
+class ResizeSettings:
+    """The input sizes to compare, and the one that networks are trained at.
 
-    Sizes are (height, width) in pixels; the paper does not say which number is which. ``rule`` is
-    ``fixed`` (take ``size``, the paper's choice) or ``floors`` (of ``sizes`` the one of fewest
-    pixels whose mean metrics meet every floor). ``max_images`` are drawn at random.
+    Sizes are (height, width) in pixels; the paper does not say which number is which.
     """
 
-    sizes: tuple[tuple[int, ...], ...] = field(default=PAPER_SIZES)
-    rule: str = setting("fixed", choices=("fixed", "floors"))
-    size: tuple[int, ...] = setting((200, 100), low=8)
-    floors: dict[str, float] = field(default_factory=dict)
-    max_images: int | None = setting(200, low=1)
-    seed: int = setting(0, low=0)
+    sizes: tuple[tuple[Side, Side], ...] = Field(
+        default=PAPER_SIZES, description="Height and width of each; the paper's five."
+    )
+    rule: Literal["fixed", "floors"] = Field(
+        default="fixed",
+        description="fixed: take size; floors: the size of fewest pixels that meets every floor.",
+    )
+    size: tuple[Side, Side] = Field(
+        default=(200, 100),
+        description="For fixed: height and width of training's images; the paper: [200, 100].",
+    )
+    floors: dict[MetricName, float] = Field(
+        default={},
+        description="For the rule floors: the worst mean of a metric, such as {ssim: 0.9}.",
+    )
+    max_images: Count | None = Field(
+        default=200, description="Images measured, drawn at random; null: all."
+    )
+    seed: Seed = Field(default=0, description="Of the draw.")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, sizes in (("sizes", self.sizes), ("size", (self.size,))):
-            for size in sizes:
-                if len(size) != 2 or min(size) < 8:
-                    raise ParameterError(
-                        f"{name}: received {list(size)}, expected height and width of at least 8"
-                    )
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if len(set(self.sizes)) < len(self.sizes):
             raise ParameterError(
                 f"sizes: received {[list(size) for size in self.sizes]}, expected each size once"
             )
-        check_floors(self.floors)
         if self.rule == "floors" and not (self.floors and self.sizes):
             raise ParameterError(
                 "floors: received none, or no sizes, expected at least one of each for the rule "
                 "floors, such as ssim: 0.9"
             )
-
-
-def check_floors(floors: dict[str, float]) -> None:
-    """Refuse a floor that is no number, or of a metric that there is not.
-
-    Raises
-    ------
-    ParameterError
-        The message lists the metrics there are.
-    """
-    for metric, floor in floors.items():
-        if metric not in METRICS:
-            raise ParameterError(
-                f"floors: received {metric!r}, expected some of {', '.join(METRICS)}"
-            )
-        if not math.isfinite(floor):
-            raise ParameterError(f"floors: received {metric} {floor}, expected a finite number")
+        return self

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -16,7 +16,9 @@ from slimderm.components.keras_support.normalization import fused_batch_normaliz
 from slimderm.components.keras_support.optimizers import spare_sum
 from slimderm.components.training.batches import BalancedBatches, Examples
 from slimderm.components.training.prediction import is_image_only, predict
-from slimderm.components.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from slimderm.components.training.settings import TrainingSettings
 
 Logs = dict[str, float]
 
@@ -39,7 +41,7 @@ def fit(
     model: keras.Model,
     train: Examples,
     validation: Examples,
-    settings: TrainingSettings,
+    settings: "TrainingSettings",
     *,
     on_epoch: Callable[[int, Logs], None] | None = None,
     on_batch: Callable[[int, int], None] | None = None,
@@ -122,7 +124,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no ty
     def __init__(
         self,
         validation: Examples,
-        settings: TrainingSettings,
+        settings: "TrainingSettings",
         num_batches: int,
         on_epoch: Callable[[int, Logs], None] | None,
         on_batch: Callable[[int, int], None] | None,

@@ -3,11 +3,9 @@
 from collections.abc import Collection
 from pathlib import Path
 
-import keras
-
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.training.settings import PRECISIONS
 
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 # Processors that multiply bfloat16 in hardware. Measured on the AlexNet based network at 200x100:
 # AMX four times as fast as float32, AVX-512 BF16 one and a half times.
 BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
@@ -28,6 +26,8 @@ def choose_precision(name: str) -> str:
 
 def count_gpus() -> int:
     """Count the GPUs that Keras's backend sees."""
+    import keras  # here, so that the names can be read without it
+
     if keras.backend.backend() == "torch":  # Keras lists no devices of it
         import torch
 

@@ -1,25 +1,36 @@
 """Section ``train`` of ``params.yaml``, in a module of its own: reading it needs no Keras."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from slimderm.components.common.settings import Settings, setting
+from pydantic import Field
 
-PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+from slimderm.components.common.settings import Count, OneOf, Positive, Seed, settings
+from slimderm.components.training.precision import PRECISIONS
 
 
-@dataclass(frozen=True)
-class TrainingSettings(Settings):
-    """Section ``train`` of ``params.yaml``; the defaults are the paper's.
+@settings
+class TrainingSettings:
+    """How a network is trained; the input size is the resize study's choice."""
 
-    ``patience`` is the number of epochs without a better validation after which training stops;
-    without it all epochs are trained. The input size is the resize study's choice.
-    """
-
-    epochs: int = setting(75, low=1)
-    learning_rate: float = setting(0.002, above=0)
-    batch_size: int = setting(32, low=1)
-    precision: str = setting("auto", choices=PRECISIONS)
-    patience: int | None = setting(None, low=1)
-    augment: bool = setting(True, choices=(True, False))
-    image_only: bool = setting(False, choices=(True, False))
-    seed: int = setting(0, low=0)
+    epochs: Count = Field(default=75, description="Passes over the training part; the paper: 75.")
+    learning_rate: Positive = Field(default=0.002, description="Of Adam; the paper: 0.002.")
+    batch_size: Count = Field(
+        default=32, description="Images in a batch; the paper leaves it open."
+    )
+    precision: Annotated[str, OneOf(PRECISIONS)] = Field(
+        default="auto",
+        description="Arithmetic of the layers; auto: mixed_bfloat16 where it is fast.",
+    )
+    patience: Count | None = Field(
+        default=None,
+        description="Epochs without a better validation before training stops; null: never.",
+    )
+    augment: bool = Field(
+        default=True,
+        description="Whether training images are flipped, turned, zoomed and lit at random.",
+    )
+    image_only: bool = Field(
+        default=False,
+        description="Whether networks go without the branch that reads age, sex and site.",
+    )
+    seed: Seed = Field(default=0, description="Of weights, batches and augmentation.")

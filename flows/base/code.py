@@ -22,6 +22,7 @@ WIRING = tuple(
         "flows.steps.table",
         "flows.work.chunks",
         "components.common.errors",
+        "components.common.faults",
         "components.common.settings",
     )
 )

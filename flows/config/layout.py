@@ -3,6 +3,7 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+PARAMS_SCHEMA = Path("params.schema.json")
 DVC_YAML = Path("dvc.yaml")
 REQUIREMENTS_LOCK = Path("requirements.lock")
 

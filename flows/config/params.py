@@ -1,21 +1,28 @@
-"""The sole reader of ``params.yaml``.
+"""The sole reader of ``params.yaml``: `read_params` turns the file into one frozen `Params`.
 
-`read_params` turns the file into one frozen `Params`; each section becomes the dataclass that owns
-it. A key the file leaves out takes the paper's value; a key nobody knows, a value of the wrong type
-or out of its range is a `ParameterError` that names the key, its range and its line.
+A section's class says what each of its keys means, which values it takes, and the default: the
+paper's value, wherever it gives one. ``params.schema.json`` is written from the same classes.
 """
 
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.common.settings import Settings, setting
-from slimderm.components.compression.settings import CompressSettings
+from slimderm.components.common.settings import (
+    Confidence,
+    NonEmpty,
+    OneOf,
+    Seed,
+    settings,
+)
+from slimderm.components.compression.settings import CompressSettings, StorageSettings
 from slimderm.components.dataset.settings import IngestSettings, SplitSettings, SyntheticSettings
 from slimderm.components.pruning.settings import PruneSettings
 from slimderm.components.pruning.study_settings import StudySettings
@@ -23,57 +30,77 @@ from slimderm.components.quality.settings import (
     ChooseSettings,
     QualitySettings,
     ResizeSettings,
-    StorageSettings,
     SweepSettings,
 )
+from slimderm.components.training.networks import NETWORKS
 from slimderm.components.training.settings import TrainingSettings
-from slimderm.flows.config.yaml_sections import read_document, read_section
+from slimderm.flows.config import layout
+from slimderm.flows.config.yaml_sections import read_sections
 
 _RECORD: ContextVar[Mapping[str, Any]] = ContextVar("record", default=types.MappingProxyType({}))
 
-NETWORKS = ("lenet5", "alexnet", "custom1", "custom2")
+Engine = Literal["processes", "dask"]
 
 
-@dataclass(frozen=True)
-class EvaluateSettings(Settings):
-    """How the test part is judged: lesion-level bootstrap, latency."""
+@settings
+class EvaluateSettings:
+    """How a network is judged on the test part."""
 
-    bootstrap_samples: int = setting(1000, low=100)
-    confidence: float = setting(0.95, above=0.5, below=1.0)
-    seed: int = setting(0, low=0)
-    latency_repeats: int = setting(30, low=3)
+    bootstrap_samples: Annotated[int, Field(ge=100)] = Field(
+        default=1000, description="Resamplings of lesions behind an interval."
+    )
+    confidence: Confidence = Field(default=0.95, description="Of the intervals.")
+    seed: Seed = Field(default=0, description="Of the resampling.")
+    latency_repeats: Annotated[int, Field(ge=3)] = Field(
+        default=30, description="Times that one image is timed."
+    )
 
 
-@dataclass(frozen=True)
-class RecordSettings(Settings):
-    """Where work runs and its record is kept; nothing here changes a result.
+@settings
+class RecordSettings:
+    """Where work runs and its record is kept; nothing here changes a result."""
 
-    ``MLFLOW_TRACKING_URI`` in the environment goes before ``tracking_uri``. ``engine`` is where the
-    chunks of the sweep and of the studies run: on ``workers`` processes here, or on the Dask
-    cluster at ``dask_address``, whose machines share this folder.
-    """
+    tracking_uri: str = Field(
+        default="sqlite:///mlflow.db",
+        description="MLflow's server or database; MLFLOW_TRACKING_URI (environment) goes first.",
+    )
+    artifacts: str = Field(
+        default="mlartifacts",
+        description="The folder of MLflow's files, where tracking_uri is a database.",
+    )
+    experiment: str = Field(default="slimderm", description="The experiment's name in MLflow.")
+    cache: str = Field(
+        default=".cache/slimderm",
+        description="The folder of finished trainings, found again after an interruption.",
+    )
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=2, description="Processes that work side by side."
+    )
+    engine: Engine = Field(
+        default="processes",
+        description="Where chunks of images run: on workers of this machine, or on a Dask cluster.",
+    )
+    dask_address: str | None = Field(
+        default=None,
+        description="For dask: the scheduler, such as tcp://host:8786; it shares this folder.",
+    )
 
-    tracking_uri: str = setting("sqlite:///mlflow.db")
-    artifacts: str = setting("mlartifacts")
-    experiment: str = setting("slimderm")
-    cache: str = setting(".cache/slimderm")
-    workers: int = setting(2, low=1, high=256)
-    engine: str = setting("processes", choices=("processes", "dask"))
-    dask_address: str | None = setting(None)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if self.engine == "dask" and not self.dask_address:
             raise ParameterError(
                 "dask_address: received none, expected the scheduler's, such as tcp://host:8786"
             )
+        return self
 
 
-@dataclass(frozen=True)
+@settings
 class Params:
-    """All of ``params.yaml``, one attribute a section."""
+    """All of ``params.yaml``. A key left out takes its default, the paper's value."""
 
-    networks: tuple[str, ...] = NETWORKS
+    networks: NonEmpty[Annotated[str, OneOf(NETWORKS)]] = Field(
+        default=tuple(NETWORKS), description="The networks that are trained and pruned."
+    )
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
@@ -87,7 +114,9 @@ class Params:
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     prune: PruneSettings = field(default_factory=PruneSettings)
     record: RecordSettings = field(default_factory=RecordSettings)
-    studies: dict[str, StudySettings] = field(default_factory=dict)
+    studies: dict[str, StudySettings] = Field(
+        default={}, description="Studies by name, each of one network pruned in several ways."
+    )
 
     def study(self, name: str) -> StudySettings:
         """Return one study's settings.
@@ -95,7 +124,7 @@ class Params:
         Raises
         ------
         ParameterError
-            When there is none of that name.
+            If there is none of that name.
         """
         if name not in self.studies:
             raise ParameterError(
@@ -105,7 +134,7 @@ class Params:
         return self.studies[name]
 
 
-def read_params(path: Path | str = "params.yaml") -> Params:
+def read_params(path: Path | str = layout.PARAMS) -> Params:
     """Read and validate ``params.yaml``.
 
     Parameters
@@ -122,32 +151,10 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     ------
     ParameterError
         If the file is missing or no YAML mapping, a key is unknown, a value has the wrong type or
-        lies out of its range. The message gives file, line, key, what was received and expected.
+        lies out of its range: a line for each fault.
     """
-    sections = {entry.name: entry for entry in fields(Params)}
-    document, place = read_document(path, sections)
-    arguments = {
-        name: read_section(entry.default_factory, document.get(name), name, place)  # type: ignore[arg-type]
-        for name, entry in sections.items()
-        if entry.default_factory is not MISSING and name != "studies"
-    }
-    named = document.get("studies") or {}
-    if not isinstance(named, dict):
-        raise ParameterError(
-            f"{place('studies')}: received {named!r}, expected names, each with its settings"
-        )
-    studies = {
-        name: read_section(StudySettings, values, f"studies.{name}", place)
-        for name, values in named.items()
-    }
-    networks = document.get("networks", list(NETWORKS))
-    if not isinstance(networks, list) or not networks or any(n not in NETWORKS for n in networks):
-        raise ParameterError(
-            f"{place('networks')}: received {networks!r}, expected a list of some of "
-            f"{', '.join(NETWORKS)}"
-        )
-    arguments["record"] = replace(arguments["record"], **_RECORD.get())
-    return Params(networks=tuple(networks), studies=studies, **arguments)
+    params = read_sections(path, Params)
+    return replace(params, record=replace(params.record, **_RECORD.get()))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 
 
-def apply(recipe: Path | None, data: Path | None, params: Path = layout.PARAMS) -> list[str]:
+def apply_recipe(recipe: Path | None, data: Path | None, params: Path = layout.PARAMS) -> list[str]:
     """Rewrite ``params.yaml`` with the values of a recipe and the folder of a dataset.
 
     A section that the recipe holds replaces the section of ``params.yaml`` key by key. The result

@@ -1,24 +1,35 @@
 """The sole reader of ``mlflow/registry.yaml``."""
 
-from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
+from typing import Annotated
 
-from slimderm.components.common.errors import ParameterError
+from pydantic import AfterValidator, Field
+
+from slimderm.components.common.settings import OneOf, settings
 from slimderm.components.evaluation.gates import GateSettings
-from slimderm.flows.config.yaml_sections import read_document, read_section
+from slimderm.flows.config.yaml_sections import read_sections
 
 REGISTRY = Path(__file__).resolve().parents[2] / "mlflow" / "registry.yaml"
-NAME = "slimderm"
 ROLES = ("challenger", "champion")
+DEFAULT_ALIASES = {role: role for role in ROLES}
+
+Name = Annotated[str, Field(min_length=1)]
 
 
-@dataclass(frozen=True)
+def _with_defaults(aliases: dict[str, str]) -> dict[str, str]:
+    return DEFAULT_ALIASES | aliases
+
+
+@settings
 class RegistrySettings:
-    """All of ``mlflow/registry.yaml``: the registered model, its aliases by role, its gates."""
+    """All of ``mlflow/registry.yaml``."""
 
-    model: str
-    aliases: dict[str, str]
-    gates: GateSettings
+    model: Name = Field(default="slimderm", description="The registered model's name.")
+    aliases: Annotated[dict[Annotated[str, OneOf(ROLES)], Name], AfterValidator(_with_defaults)] = (
+        Field(default=DEFAULT_ALIASES, description="Role: the alias of the version that has it.")
+    )
+    gates: GateSettings = field(default_factory=GateSettings)
 
 
 def read_registry(path: Path | str = REGISTRY) -> RegistrySettings:
@@ -27,22 +38,6 @@ def read_registry(path: Path | str = REGISTRY) -> RegistrySettings:
     Raises
     ------
     ParameterError
-        As `read_params`; also if an alias has no name.
+        As `slimderm.flows.config.params.read_params`.
     """
-    sections = ("model", "aliases", "gates")
-    document, place = read_document(path, sections)
-    gates = read_section(GateSettings, document.get("gates"), "gates", place)
-    model, aliases = document.get("model", NAME), document.get("aliases", {})
-    if not isinstance(model, str) or not isinstance(aliases, dict):
-        raise ParameterError(
-            f"{place('model')}: received {model!r} with the aliases {aliases!r}, expected a name "
-            "and a mapping of roles to names"
-        )
-    known = {role: role for role in ROLES} | aliases
-    for role, name in known.items():
-        if role not in ROLES or not isinstance(name, str):
-            raise ParameterError(
-                f"{place('aliases')}: received {role}: {name!r}, expected names of "
-                f"{', '.join(ROLES)}"
-            )
-    return RegistrySettings(model, known, gates)
+    return read_sections(path, RegistrySettings)

@@ -31,7 +31,7 @@ class Pruning:
         fixed = fixed_layers(network, image_only=params.train.image_only)
         self.runner = StepRunner(
             self.trainer,
-            settings.recipe(fixed, params.train.seed),
+            settings.method(fixed, params.train.seed),
             fine_tuning(
                 params.train,
                 settings.init,

@@ -11,8 +11,13 @@ from typing import Any, Protocol
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.method import PruningStep
-from slimderm.components.pruning.schedules.widths import check_factor, kept_of, notation, parse_path
-from slimderm.components.pruning.settings import FACTORS
+from slimderm.components.pruning.schedules.widths import (
+    FACTORS,
+    check_factor,
+    kept_of,
+    notation,
+    parse_path,
+)
 
 
 class Evaluation(Protocol):

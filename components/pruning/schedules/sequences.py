@@ -8,7 +8,13 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.method import Budget, PruningStep, check_ratio
 from slimderm.components.pruning.schedules.algorithm2 import Accept, StepResult, Work, next_step
 from slimderm.components.pruning.schedules.widths import UNPRUNED
-from slimderm.components.pruning.settings import SPACINGS
+
+# Of the whole ratio and the share of the steps that are done: the ratio that is gone by then.
+SPACINGS: dict[str, Callable[[float, float], float]] = {
+    "constant": lambda ratio, share: ratio * share,
+    "geometric": lambda ratio, share: 1 - (1 - ratio) ** share,
+    "cubic": lambda ratio, share: ratio * (1 - (1 - share) ** 3),
+}
 
 
 def one_shot(
@@ -85,13 +91,9 @@ def totals(ratio: float, num_steps: int, spacing: str) -> list[float]:
             f"spaced {', '.join(SPACINGS)}"
         )
     shares = [step / num_steps for step in range(1, num_steps)]
-    law: Callable[[float], float] = {
-        "constant": lambda share: ratio * share,
-        "geometric": lambda share: 1 - (1 - ratio) ** share,
-        "cubic": lambda share: ratio * (1 - (1 - share) ** 3),
-    }[spacing]
+    law = SPACINGS[spacing]
     # What a decimal ratio gives is a decimal: plans take the floor of exact fractions.
-    return [*(round(law(share), 12) for share in shares), ratio]
+    return [*(round(law(ratio, share), 12) for share in shares), ratio]
 
 
 def layerwise(

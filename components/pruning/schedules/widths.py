@@ -18,6 +18,7 @@ from slimderm.components.common.errors import ParameterError
 
 UNPRUNED = "R0"
 THIRD = 33.33  # table 6 writes it 33%, section 4.1 in full
+FACTORS = (50, THIRD, 16.5, 8.25)  # the paper's, largest first
 
 
 @dataclass(frozen=True)

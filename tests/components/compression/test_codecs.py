@@ -8,7 +8,7 @@ from skimage import metrics
 
 from slimderm.components.common.errors import ImageError, ParameterError
 from slimderm.components.compression import codecs
-from slimderm.components.compression.settings import CODEC_NAMES, CompressSettings
+from slimderm.components.compression.settings import QUALITIES, CompressSettings
 
 IMAGE = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8), (80, 60))
 
@@ -99,4 +99,4 @@ def test_settings_out_of_range(values):
 
 
 def test_params_know_the_codecs_there_are():
-    assert codecs.CODECS.keys() == set(CODEC_NAMES)
+    assert codecs.CODECS.keys() == set(QUALITIES)

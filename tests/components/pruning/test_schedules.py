@@ -235,8 +235,8 @@ def test_settings_default_to_the_paper_and_refuse_what_cannot_be() -> None:
     assert settings.factors == (50, THIRD, 16.5, 8.25)
     assert settings.thresholds_for("lenet5").validation == 0.75
     assert settings.thresholds_for("alexnet").validation == 0.80
-    recipe = settings.recipe(("tail",), 3)
-    assert (recipe.criterion, recipe.init, recipe.limits.keep) == (
+    method = settings.method(("tail",), 3)
+    assert (method.criterion, method.init, method.limits.keep) == (
         "uninformed", "scratch", ("tail",)
     )  # fmt: skip
     assert PruneSettings(schedule="one_shot", budget={"bytes": 9.0}).target() == Budget("bytes", 9)

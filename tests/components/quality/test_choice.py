@@ -105,7 +105,7 @@ def test_a_mean_that_is_no_number_does_not_pass_for_settled():
 
 
 def test_no_metric_is_no_rule():
-    with pytest.raises(ParameterError, match="metrics: received none"):
+    with pytest.raises(ParameterError, match=r"metrics: received \[\]"):
         ChooseSettings(metrics=())
 
 
@@ -156,9 +156,9 @@ def test_floors_that_nothing_meets_name_what_comes_nearest():
 def test_bad_floors_are_errors():
     with pytest.raises(ParameterError, match="floors: received none"):
         ChooseSettings(rule="fewest_bytes")
-    with pytest.raises(ParameterError, match="floors: received 'beauty'"):
+    with pytest.raises(ParameterError, match=r"floors\.beauty: unknown key"):
         ChooseSettings(rule="fewest_bytes", floors={"beauty": 1})
-    with pytest.raises(ParameterError, match="floors: received ssim nan"):
+    with pytest.raises(ParameterError, match=r"floors\.ssim: received nan, expected a number"):
         ChooseSettings(floors={"ssim": float("nan")})
     blank = ARMS.assign(ssim_mean=[np.nan, 1, 1, 1, 1])
     with pytest.raises(SchemaError, match="ssim_mean: received a way to store without a number"):
