@@ -1,6 +1,6 @@
 """The metrics' names, and what ``params.yaml`` says of measuring.
 
-Sections ``quality``, ``sweep``, ``storage``, ``choose`` and ``resize``.
+Sections ``quality``, ``sweep``, ``choose`` and ``resize``.
 """
 
 import math
@@ -12,15 +12,6 @@ from slimderm.components.common.settings import Settings, setting
 
 DECISIVE = ("ssim", "bhattacharyya", "haralick_distance", "mse_high")
 PAPER_SIZES = ((256, 256), (450, 150), (300, 600), (200, 100), (300, 300))  # (height, width)
-QUALITIES: dict[str, tuple[int, ...]] = {
-    "jpeg": (50, 75, 85, 90, 95, 98),
-    "webp": (50, 75, 90, 97),
-    "avif": (50, 65, 80, 90),
-    "jxl": (60, 75, 90, 95),
-    "jxl_transcode": (75, 95),
-    "png": (100,),
-    "factors": (40, 60, 80),
-}
 
 
 @dataclass(frozen=True)
@@ -77,33 +68,6 @@ class SweepSettings(Settings):
     min_images: int = setting(128, low=2)
     chunk_size: int = setting(32, low=1)
     seed: int = setting(0, low=0)
-
-
-@dataclass(frozen=True)
-class StorageSettings(Settings):
-    """Section ``storage`` of ``params.yaml``.
-
-    ``qualities`` gives the codecs to compare and the qualities of each; every one is tried without
-    SVD and at each k of ``compress.ranks``. ``max_images`` are drawn at random, by class in
-    proportion. Intervals are of ``confidence``; those of rate differences are bootstrapped.
-    """
-
-    qualities: dict[str, tuple[int, ...]] = field(default_factory=lambda: dict(QUALITIES))
-    max_images: int | None = setting(60, low=2)
-    confidence: float = setting(0.95, above=0.5, below=1)
-    bootstrap_samples: int = setting(200, low=50)
-    seed: int = setting(0, low=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for codec, qualities in self.qualities.items():
-            if codec not in QUALITIES:
-                known = ", ".join(QUALITIES)
-                raise ParameterError(f"qualities: received {codec!r}, expected some of {known}")
-            if not qualities or any(not 1 <= quality <= 100 for quality in qualities):
-                raise ParameterError(
-                    f"qualities: received {list(qualities)} for {codec}, expected some in 1..100"
-                )
 
 
 @dataclass(frozen=True)

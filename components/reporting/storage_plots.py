@@ -8,16 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
+from slimderm.components.compression import codecs
 from slimderm.components.reporting.plots import COLOURS, GREY, tidy_axes
-
-CODEC_COLOURS = {
-    "jpeg": "#1b6ca8",
-    "webp": "#2e933c",
-    "avif": "#d1495b",
-    "jxl": "#8d5a97",
-    "factors": "#e08e1b",
-}
-TITLES = {"factors": "SVD factors, quantised"}
 
 
 def rate_distortion(summary: pd.DataFrame, metrics: Mapping[str, str], k: int | None) -> Figure:
@@ -72,8 +64,9 @@ def _curve(ax: Axes, rows: pd.DataFrame, metric: str, codec: str, style: str) ->
     if rows.empty:
         return
     rows = rows.sort_values("bits_per_pixel")
-    colour = CODEC_COLOURS.get(codec, GREY)
-    name = TITLES.get(codec, codec) if style == "-" else "_"  # matplotlib's for no entry
+    look = codecs.get(codec)
+    colour = look.colour
+    name = (look.title or codec) if style == "-" else "_"  # matplotlib's for no entry
     bits, mean = rows["bits_per_pixel"], rows[f"{metric}_mean"]
     size = 3 if style == "-" else 0
     ax.plot(bits, mean, style, color=colour, marker="o", ms=size, linewidth=1.2, label=name)

@@ -15,7 +15,7 @@ from typing import Any
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.common.settings import Settings, setting
-from slimderm.components.compression.settings import CompressSettings
+from slimderm.components.compression.settings import CompressSettings, StorageSettings
 from slimderm.components.dataset.settings import IngestSettings, SplitSettings, SyntheticSettings
 from slimderm.components.pruning.settings import PruneSettings
 from slimderm.components.pruning.study_settings import StudySettings
@@ -23,7 +23,6 @@ from slimderm.components.quality.settings import (
     ChooseSettings,
     QualitySettings,
     ResizeSettings,
-    StorageSettings,
     SweepSettings,
 )
 from slimderm.components.training.settings import TrainingSettings

@@ -9,13 +9,15 @@ import pandas as pd
 
 from slimderm.components.common.cache import content_key, replacing
 from slimderm.components.compression import codecs
+from slimderm.components.compression.settings import StorageSettings
 from slimderm.components.compression.svd import decompose
-from slimderm.components.dataset.catalog import SUFFIXES, check_files, read_catalog
+from slimderm.components.dataset.catalog import check_files, read_catalog
+from slimderm.components.dataset.formats import SUFFIXES
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.dataset.strata import stratified_order
 from slimderm.components.quality.arms import Tools, measure_arms, storage_sentences, summarise_arms
 from slimderm.components.quality.rates import RATE_METRICS, rate_table
-from slimderm.components.quality.settings import METRICS, QualitySettings, StorageSettings
+from slimderm.components.quality.settings import METRICS, QualitySettings
 from slimderm.components.reporting.storage_plots import rate_distortion
 from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.files import file_hash
@@ -32,8 +34,7 @@ def _store(codec: str, quality: int, *item: Any) -> bytes:
 
 
 def _is_lossless(codec: str, k: int | None) -> bool:
-    found = codecs.get(codec)
-    return found.lossless or (found.repacks and k is None)
+    return codecs.get(codec).ignores_quality(k)
 
 
 def _measure(

@@ -12,9 +12,7 @@ from slimderm.components.quality.arms import Tools, measure_arms, storage_senten
 from slimderm.components.quality.measure import Reference
 from slimderm.components.quality.settings import (
     METRICS,
-    QUALITIES,
     QualitySettings,
-    StorageSettings,
 )
 
 
@@ -49,10 +47,6 @@ def measure(path, qualities, ranks=(8, 24, 99)):
         tools=TOOLS,
     )
     return pd.DataFrame(rows)
-
-
-def test_every_codec_is_one_that_there_is():
-    assert set(QUALITIES) == set(codecs.CODECS)
 
 
 def test_each_codec_and_quality_without_svd_and_at_each_k_below_full_rank(path):
@@ -128,9 +122,3 @@ def test_the_sentences_by_hand():
     )
     with pytest.raises(ParameterError, match=r"no arm jpeg quality 95 at k = 100; add it"):
         storage_sentences(summary, codec="jpeg", quality=95, k=100)
-
-
-@pytest.mark.parametrize("qualities", [{"gif": (1,)}, {"jpeg": ()}, {"jpeg": (0,)}])
-def test_settings_out_of_range(qualities):
-    with pytest.raises(ParameterError, match="qualities: received"):
-        StorageSettings(qualities=qualities)
