@@ -38,7 +38,8 @@ from slimderm.components.compression.svd import decompose
 from slimderm.components.compression.write import compress_image, write_file
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.quality.measure import Reference
-from slimderm.components.quality.settings import METRICS, QualitySettings
+from slimderm.components.quality.metrics import METRICS
+from slimderm.components.quality.settings import QualitySettings
 
 RANKS = (100, 200, 300, 350, 400, 450)
 SETTINGS = QualitySettings()

@@ -17,7 +17,8 @@ import pandas as pd
 from scipy.special import ndtr, stdtrit
 
 from slimderm.components.common.errors import ParameterError, SchemaError
-from slimderm.components.quality.settings import METRICS, ChooseSettings
+from slimderm.components.quality.metrics import METRICS
+from slimderm.components.quality.settings import ChooseSettings
 
 Floats = npt.NDArray[np.float64]
 
@@ -203,7 +204,7 @@ def _estimate(
     num_k = values.shape[1]
     means = values.mean(axis=0).T  # (num_metrics, num_k)
     centred = values.transpose(2, 1, 0) - means[:, :, None]  # (num_metrics, num_k, num_images)
-    better = np.array([1 if METRICS[metric].better == "higher" else -1 for metric in metrics])
+    better = np.array([METRICS[metric].sign for metric in metrics])
     unit = np.eye(num_k)
     ordered = means * better[:, None]
     spans = unit[ordered.argmax(axis=1)] - unit[ordered.argmin(axis=1)]  # (num_metrics, num_k)

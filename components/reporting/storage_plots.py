@@ -18,7 +18,7 @@ def rate_distortion(summary: pd.DataFrame, metrics: Mapping[str, str], k: int | 
     Parameters
     ----------
     summary : DataFrame
-        As `slimderm.components.quality.arms.summarise_arms` gives it.
+        As `slimderm.components.quality.storage_options.summarise_options` gives it.
     metrics : mapping
         Metric to axis label, one panel each.
     k : int, optional
@@ -27,7 +27,7 @@ def rate_distortion(summary: pd.DataFrame, metrics: Mapping[str, str], k: int | 
     Returns
     -------
     Figure
-        Bands are intervals of the mean over images. Ways that lose nothing are left out.
+        Bands are intervals of the mean over images. Lossless options are left out.
     """
     figure = Figure(figsize=(4.6 * len(metrics), 4.0), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(metrics)))
@@ -75,7 +75,7 @@ def _curve(ax: Axes, rows: pd.DataFrame, metric: str, codec: str, style: str) ->
         ax.fill_between(bits, low, high, color=colour, alpha=0.12, linewidth=0)
 
 
-def arms_table(summary: pd.DataFrame, k: int | None) -> pd.DataFrame:
+def options_table(summary: pd.DataFrame, k: int | None) -> pd.DataFrame:
     """Give people the columns of the storage study, without SVD and at one k.
 
     Returns

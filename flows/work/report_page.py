@@ -4,8 +4,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.quality.arms import storage_sentences
-from slimderm.components.quality.settings import METRICS
+from slimderm.components.quality.metrics import METRICS
+from slimderm.components.quality.storage_options import storage_sentences
 from slimderm.components.reporting import plots, storage_plots
 from slimderm.components.reporting.page import Section
 from slimderm.flows.config import layout
@@ -88,12 +88,12 @@ def sections(results: Results, saved: str) -> list[Section]:
             },
         ),
         Section(
-            "Ways to store",
+            "Storage options",
             (
                 "Every codec without SVD and at the chosen k, on a sample of the images.",
                 *_storage_sentences(frames["arms"], choice),
             ),
-            storage_plots.arms_table(frames["arms"], k),
+            storage_plots.options_table(frames["arms"], k),
             {"plots/rate_distortion.png": "quality against bits per pixel, dashed with SVD"},
         ),
         Section(
