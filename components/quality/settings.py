@@ -45,9 +45,9 @@ class ChooseSettings(Settings):
     """Section ``choose`` of ``params.yaml``.
 
     ``rule`` is ``stabilisation`` (the paper's: from the chosen k on, no metric gains much),
-    ``fixed`` (take ``k``) or ``fewest_bytes`` (of all ways that the storage study tried, the one
-    that takes the fewest bytes and meets every floor). ``tolerance`` is the gain, as a share of the
-    metric's whole range over k, that counts as nothing. ``floors`` gives metrics the worst mean
+    ``fixed`` (take ``k``) or ``fewest_bytes`` (of all options that the storage study tried, the
+    one that takes the fewest bytes and meets every floor). ``tolerance`` is the gain, as a share of
+    the metric's whole range over k, that counts as nothing. ``floors`` gives metrics the worst mean
     that is permitted, such as ``{psnr: 40, haralick_distance: 5}``.
     """
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from slimderm.components.compression import codecs
-from slimderm.components.reporting.plots import COLOURS, GREY, tidy_axes
+from slimderm.components.reporting.style import COLOURS, GREY, tidy_axes
 
 
 def rate_distortion(summary: pd.DataFrame, metrics: Mapping[str, str], k: int | None) -> Figure:

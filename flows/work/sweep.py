@@ -13,7 +13,7 @@ from slimderm.components.compression.svd import decompose
 from slimderm.components.dataset.catalog import check_files, read_catalog
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.dataset.strata import stratified_order
-from slimderm.components.quality.sampling import Certainty, certainty
+from slimderm.components.quality.certainty import Certainty, certainty
 from slimderm.components.quality.sweep import SweepTools, measure_chunk
 from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.terminal import progress_bar
