@@ -26,8 +26,8 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slimderm.components.dataset.strata import stratified_order
+from slimderm.components.quality.certainty import certainty_of
 from slimderm.components.quality.choice import choose_k
-from slimderm.components.quality.sampling import certainty_of
 from slimderm.components.quality.settings import ChooseSettings
 
 Floats = npt.NDArray[np.float64]

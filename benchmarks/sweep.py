@@ -43,7 +43,7 @@ from slimderm.components.compression.svd import decompose
 from slimderm.components.compression.write import compress_image, write_file
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.quality.measure import Reference
-from slimderm.components.quality.settings import METRICS
+from slimderm.components.quality.metrics import METRICS
 
 RANKS = (100, 200, 300, 350, 400, 450)
 PARTS = ("decode", "decompose", "truncate", "metrics", "encode")

@@ -12,18 +12,11 @@ from slimderm.components.common.settings import (
     Seed,
     settings,
 )
+from slimderm.components.compression.codecs import CODECS
 
 PAPER_RANKS = (100, 200, 300, 350, 400, 450)
-# The codecs of `slimderm.components.compression.codecs`, and the qualities to compare of each.
-QUALITIES: dict[str, tuple[int, ...]] = {
-    "jpeg": (50, 75, 85, 90, 95, 98),
-    "webp": (50, 75, 90, 97),
-    "avif": (50, 65, 80, 90),
-    "jxl": (60, 75, 90, 95),
-    "jxl_transcode": (75, 95),
-    "png": (100,),
-    "factors": (40, 60, 80),
-}
+# The codecs, and the qualities to compare of each.
+QUALITIES = {name: codec.qualities for name, codec in CODECS.items()}
 
 CodecName = Annotated[str, OneOf(QUALITIES)]
 Quality = Annotated[int, Field(ge=1, le=100)]

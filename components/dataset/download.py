@@ -11,7 +11,7 @@ from pathlib import Path
 
 from slimderm.components.common.errors import DownloadError
 from slimderm.components.dataset.archives import unpack_safely
-from slimderm.components.dataset.sources import Source, fetch_facts, open_url
+from slimderm.components.dataset.sources import DownloadSource, fetch_facts, open_url
 
 ATTEMPTS = 5
 PAUSE = 1.0  # seconds before the first new attempt; doubled each time
@@ -20,12 +20,12 @@ TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MA
 Progress = Callable[[int], object]
 
 
-def download(source: Source, path: Path, *, progress: Progress | None = None) -> Path:
+def download(source: DownloadSource, path: Path, *, progress: Progress | None = None) -> Path:
     """Fetch one file, going on where an earlier attempt stopped.
 
     Parameters
     ----------
-    source : Source
+    source : DownloadSource
     path : path
         Where to; beside it a file of the same name and ``.part`` holds what has arrived. A file
         that is there already and has the stated checksum is left as it is.
@@ -147,7 +147,7 @@ def _receive(url: str, part: Path, size: int | None, progress: Progress | None) 
 
 def fetch_dataset(
     folder: Path,
-    sources: Sequence[Source],
+    sources: Sequence[DownloadSource],
     *,
     progress: Callable[[str, int], object] | None = None,
 ) -> None:
@@ -157,7 +157,7 @@ def fetch_dataset(
     ----------
     folder : path
         Receives the image folders and the table.
-    sources : sequence of Source
+    sources : sequence of DownloadSource
     progress : callable, optional
         Called with the target and the number of bytes that have arrived.
 

@@ -1,7 +1,7 @@
 """A file that holds an image as quantised singular values and vectors, and how it is read.
 
-It stands here and not beside the encoder (`slimderm.components.compression.factors`) because
-whoever reads images must be able to read it. All numbers are little-endian::
+It stands here and not beside the encoder (`slimderm.components.compression.codecs.factors`)
+because whoever reads images must be able to read it. All numbers are little-endian::
 
     8 bytes   "SLIMSVD1"
     3 uint32  height H, width W, rank k
@@ -12,17 +12,18 @@ whoever reads images must be able to read it. All numbers are little-endian::
               components, first the factors along the shorter side, then along the longer
 """
 
+from __future__ import annotations
+
 import math
 import struct
 import zlib
-
-import imagecodecs
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from slimderm.components.common.errors import ImageError
 
-Pixels = npt.NDArray[np.uint8]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 MAGIC = b"SLIMSVD1"
 HEAD = struct.Struct("<8sIIIfI")
@@ -51,7 +52,13 @@ def read_header(data: bytes) -> tuple[int, int, int, float]:
     return height, width, rank, step
 
 
-def unpack(data: bytes) -> Pixels:
+def read_size(data: bytes) -> tuple[int, int]:
+    """Give height and width in pixels; raises as `read_header`."""
+    height, width, _, _ = read_header(data)
+    return height, width
+
+
+def unpack(data: bytes) -> npt.NDArray[np.uint8]:
     """Rebuild the image from a file of factors.
 
     Returns
@@ -63,6 +70,8 @@ def unpack(data: bytes) -> Pixels:
     ImageError
         If the bytes are no such file, fail its checksum, or hold something else than it says.
     """
+    import numpy as np
+
     header = read_header(data)
     if zlib.crc32(data[HEAD.size :]) != HEAD.unpack_from(data)[-1]:
         raise ImageError("truncated or damaged: the file of factors fails its checksum")
@@ -76,6 +85,8 @@ def unpack(data: bytes) -> Pixels:
 def _rebuild(
     data: bytes, height: int, width: int, rank: int, step: float
 ) -> npt.NDArray[np.float64]:
+    import numpy as np
+
     sides = min(height, width), max(height, width)
     end = HEAD.size + 12 * rank
     values = np.frombuffer(data[HEAD.size : end], "<f4")
@@ -110,6 +121,9 @@ def _count(stream: bytes) -> int | None:
 
 
 def _stream(data: bytes, start: int, shape: tuple[int, int]) -> tuple[npt.NDArray[np.float64], int]:
+    import imagecodecs
+    import numpy as np
+
     begin = start + LENGTH.size
     end = begin + LENGTH.unpack_from(data, start)[0]
     stream = data[begin:end]

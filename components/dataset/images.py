@@ -1,4 +1,4 @@
-"""Read images, and refuse what is none: the one place where bytes become pixels."""
+"""Read images, and refuse all other files: the one place where bytes become pixels."""
 
 import io
 import warnings
@@ -11,17 +11,16 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from slimderm.components.common.errors import ImageError
-from slimderm.components.dataset import factors, jxl
+from slimderm.components.dataset.formats import FORMATS, describe_formats, format_of
 from slimderm.components.dataset.settings import MAX_MEGAPIXELS
 
 Pixels = npt.NDArray[np.uint8]
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "JXL")
 MIN_SIDE = 7  # pixels; SSIM's window, so that every accepted image has every metric
 BIT_DEPTH = 24  # where a PNG file states its bits a channel
 
 
 def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
-    """Decode a JPEG, PNG, WebP, AVIF, JPEG XL or factors file to 8-bit RGB.
+    """Decode a file of one of `slimderm.components.dataset.formats.FORMATS` to 8-bit RGB.
 
     The size is read from the header, and refused there, before any pixel is decoded.
 
@@ -44,15 +43,12 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
         If the bytes are empty, no image, truncated, damaged, not 8 bits a channel, or too large.
     """
     if not data:
-        raise ImageError(
-            "empty file: received 0 bytes, expected a JPEG, PNG, WebP, AVIF or JPEG XL image"
-        )
-    if data.startswith(factors.MAGIC):
-        height, width, _, _ = factors.read_header(data)
-        _check_size(height, width, max_megapixels)
-        return factors.unpack(data)
-    if jxl.is_jxl(data):  # it would be decoded when it is opened
-        _check_size(*jxl.read_size(data), max_megapixels)
+        raise ImageError(f"empty file: received 0 bytes, expected a {describe_formats()} image")
+    own = format_of(data)
+    if own is not None and own.read_size is not None:
+        _check_size(*own.read_size(data), max_megapixels)
+    if own is not None and own.decode is not None:
+        return own.decode(data)
     try:
         with _open(data) as image:
             width, height = image.size
@@ -64,9 +60,7 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
             image.load()
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except UnidentifiedImageError as error:
-        raise ImageError(
-            "not an image: expected a JPEG, PNG, WebP, AVIF or JPEG XL file"
-        ) from error
+        raise ImageError(f"not an image: expected a {describe_formats()} file") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"too large: {error}") from error
     except (OSError, RuntimeError, SyntaxError, ValueError) as error:
@@ -86,12 +80,14 @@ def _check_size(height: int, width: int, max_megapixels: float) -> None:
 
 
 def _open(data: bytes) -> Image.Image:
-    import pillow_jxl  # noqa: F401  it registers JPEG XL with Pillow
-
+    for found in FORMATS:
+        if found.register is not None:
+            found.register()
+    names = [found.pillow for found in FORMATS if found.pillow is not None]
     with warnings.catch_warnings():
         # Pillow warns of images that our own limit refuses anyway.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=names)
 
 
 def read_image(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
@@ -100,7 +96,7 @@ def read_image(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) -> P
     Parameters
     ----------
     path : path
-        A JPEG, PNG, WebP, AVIF or JPEG XL file, or one of factors.
+        A file of one of `slimderm.components.dataset.formats.FORMATS`.
     max_megapixels : float
         Largest permitted number of pixels, in millions.
 

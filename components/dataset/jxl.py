@@ -10,13 +10,14 @@ from slimderm.components.common.errors import ImageError
 
 CODESTREAM = b"\xff\x0a"
 CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
+STARTS = (CODESTREAM, CONTAINER)
 BITS = (9, 13, 18, 30)  # of a side, less one
 RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 
 
-def is_jxl(data: bytes) -> bool:
-    """Whether the bytes begin as a JPEG XL file does."""
-    return data.startswith((CODESTREAM, CONTAINER))
+def register() -> None:
+    """Make JPEG XL known to Pillow."""
+    import pillow_jxl  # noqa: F401  the import does it
 
 
 def read_size(data: bytes) -> tuple[int, int]:

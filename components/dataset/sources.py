@@ -15,7 +15,7 @@ ORIGINAL = "format=original"
 
 
 @dataclass(frozen=True)
-class Source:
+class DownloadSource:
     """One file to fetch.
 
     Attributes
@@ -37,8 +37,10 @@ class Source:
     checksum: str | None = None
 
 
-def _dataverse(number: int, target: str, query: str = "") -> Source:
-    return Source(target, f"{SERVER}/access/datafile/{number}{query}", f"{SERVER}/files/{number}")
+def _dataverse(number: int, target: str, query: str = "") -> DownloadSource:
+    return DownloadSource(
+        target, f"{SERVER}/access/datafile/{number}{query}", f"{SERVER}/files/{number}"
+    )
 
 
 # Dataverse serves a table converted, but states the checksum of the file it was made from.
@@ -57,12 +59,12 @@ def open_url(url: str, start: int = 0) -> http.client.HTTPResponse:
     return reply
 
 
-def fetch_facts(source: Source) -> tuple[str | None, int | None]:
+def fetch_facts(source: DownloadSource) -> tuple[str | None, int | None]:
     """Ask the publisher for a file's checksum and size in bytes.
 
     Parameters
     ----------
-    source : Source
+    source : DownloadSource
 
     Returns
     -------

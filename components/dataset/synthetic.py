@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from slimderm.components.dataset.catalog import METADATA
 from slimderm.components.dataset.labels import DIAGNOSES
+from slimderm.components.dataset.origins import METADATA
 from slimderm.components.dataset.settings import SyntheticSettings
 
 Floats = npt.NDArray[np.float32]

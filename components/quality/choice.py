@@ -6,14 +6,17 @@ import numpy as np
 import pandas as pd
 
 from slimderm.components.common.errors import ParameterError, SchemaError
-from slimderm.components.quality.settings import METRICS, ChooseSettings
+from slimderm.components.quality.metrics import METRICS, describe_floors
+from slimderm.components.quality.settings import ChooseSettings
 
 
 @dataclass(frozen=True)
-class ArmChoice:
-    """The chosen way to store (k None: without SVD), a sentence for a person, and all that qualify.
+class OptionChoice:
+    """The chosen storage option, a sentence for a person, and all options that qualify.
 
-    ``evidence`` has a row an arm that meets every floor, the smallest first: ``codec``,
+    ``k`` is None without SVD.
+
+    ``evidence`` has a row an option that meets every floor, the smallest first: ``codec``,
     ``quality``, ``k``, ``bytes_after``, and the mean of each metric that has a floor.
     """
 
@@ -25,7 +28,7 @@ class ArmChoice:
 
 
 @dataclass(frozen=True)
-class Choice:
+class RankChoice:
     """The chosen k, the rule, a sentence for a person, and the gains that decided.
 
     ``evidence`` has a row a k and metric: ``k``, ``metric``, ``gain`` (share of the metric's range
@@ -38,7 +41,7 @@ class Choice:
     evidence: pd.DataFrame
 
 
-def choose_k(summary: pd.DataFrame, settings: ChooseSettings) -> Choice:
+def choose_k(summary: pd.DataFrame, settings: ChooseSettings) -> RankChoice:
     """Pick k.
 
     The paper takes the k from which on its metrics "stabilise". Made exact: for each decisive
@@ -55,7 +58,7 @@ def choose_k(summary: pd.DataFrame, settings: ChooseSettings) -> Choice:
 
     Returns
     -------
-    Choice
+    RankChoice
 
     Raises
     ------
@@ -66,7 +69,7 @@ def choose_k(summary: pd.DataFrame, settings: ChooseSettings) -> Choice:
         If the mean of a decisive metric is no number, which could pass for settled.
     """
     if settings.rule == "fewest_bytes":
-        raise ParameterError("choose.rule: fewest_bytes is not about k alone; use choose_arm")
+        raise ParameterError("choose.rule: fewest_bytes is not about k alone; use choose_option")
     rows = summary[(summary["arm"] == "svd") & (summary["stage"] == settings.stage)]
     rows = rows.sort_values("k")
     ranks = [int(k) for k in rows["k"]]
@@ -79,17 +82,17 @@ def choose_k(summary: pd.DataFrame, settings: ChooseSettings) -> Choice:
     if settings.rule == "fixed":
         if settings.k not in ranks:
             raise ParameterError(f"choose.k: received {settings.k}, expected one of {ranks}")
-        return Choice(settings.k, "fixed", f"k = {settings.k} is set by choose.k.", evidence)
+        return RankChoice(settings.k, "fixed", f"k = {settings.k} is set by choose.k.", evidence)
     restless = evidence[~evidence["settled"]]
     last = restless["k"].max() if len(restless) else None
     k = ranks[0] if last is None else ranks[ranks.index(int(last)) + 1]
-    return Choice(k, "stabilisation", _reason(k, ranks, restless, settings), evidence)
+    return RankChoice(k, "stabilisation", _reason(k, ranks, restless, settings), evidence)
 
 
 def _gains(rows: pd.DataFrame, ranks: list[int], settings: ChooseSettings) -> pd.DataFrame:
     records = []
     for metric in settings.metrics:
-        sign = 1 if METRICS[metric].better == "higher" else -1
+        sign = METRICS[metric].sign
         means = sign * rows[f"{metric}_mean"].to_numpy()
         if not np.isfinite(means).all():
             raise SchemaError(
@@ -117,20 +120,20 @@ def _reason(k: int, ranks: list[int], restless: pd.DataFrame, settings: ChooseSe
     return f"From k = {k} on no step gains {limit} on {names}; {moved}."
 
 
-def choose_arm(summary: pd.DataFrame, floors: dict[str, float]) -> ArmChoice:
-    """Pick the way to store that takes the fewest bytes and meets every floor.
+def choose_option(summary: pd.DataFrame, floors: dict[str, float]) -> OptionChoice:
+    """Pick the storage option that takes the fewest bytes and meets every floor.
 
     Parameters
     ----------
     summary : DataFrame
-        As `slimderm.components.quality.arms.summarise_arms` gives it.
+        As `slimderm.components.quality.storage_options.summarise_options` gives it.
     floors : dict
         Metric to the worst mean that is permitted: a lower bound where higher is better, else an
         upper one.
 
     Returns
     -------
-    ArmChoice
+    OptionChoice
         Of two with the same bytes the one without SVD.
 
     Raises
@@ -148,12 +151,12 @@ def choose_arm(summary: pd.DataFrame, floors: dict[str, float]) -> ArmChoice:
             )
         if not np.isfinite(summary[f"{metric}_mean"]).all():
             raise SchemaError(
-                f"{metric}_mean: received a way to store without a number, expected one for each; "
-                f"look for the image that has none, or leave {metric} out of choose.floors"
+                f"{metric}_mean: received a storage option without a number, expected one for "
+                f"each; look for the image that has none, or leave {metric} out of choose.floors"
             )
     short = pd.DataFrame(index=summary.index)
     for metric, floor in floors.items():
-        sign = 1 if METRICS[metric].better == "higher" else -1
+        sign = METRICS[metric].sign
         short[metric] = (sign * (floor - summary[f"{metric}_mean"])).clip(lower=0)
     meets = summary[(short == 0).all(axis=1)]
     if meets.empty:
@@ -161,28 +164,23 @@ def choose_arm(summary: pd.DataFrame, floors: dict[str, float]) -> ArmChoice:
         nearest = spread.sum(axis=1).idxmin()
         row, metric = summary.loc[nearest], spread.loc[nearest].idxmax()
         raise ParameterError(
-            f"floors: no way to store meets {_words(floors)}; {_arm_name(row)} comes nearest, with "
-            f"{metric} {row[f'{metric}_mean']:.4g}. Lower that floor, or add codecs and qualities "
-            "to storage.qualities"
+            f"floors: no storage option meets {describe_floors(floors)}; {_option_name(row)} comes "
+            f"nearest, with {metric} {row[f'{metric}_mean']:.4g}. Lower that "
+            "floor, or add codecs and qualities to storage.qualities"
         )
     order = meets.assign(svd=meets["k"].notna()).sort_values(["bytes_after", "svd", "codec"])
     best = order.iloc[0]
     columns = ["codec", "quality", "k", "bytes_after", *(f"{metric}_mean" for metric in floors)]
-    return ArmChoice(
+    return OptionChoice(
         codec=str(best["codec"]),
         quality=int(best["quality"]),
         k=None if pd.isna(best["k"]) else int(best["k"]),
-        reason=f"{_arm_name(best)} takes the fewest bytes of the {len(meets)} ways to store, of "
-        f"{len(summary)}, that meet {_words(floors)}.",
+        reason=f"{_option_name(best)} takes the fewest bytes of the {len(meets)} storage "
+        f"options, of {len(summary)}, that meet {describe_floors(floors)}.",
         evidence=order[columns].reset_index(drop=True),
     )
 
 
-def _words(floors: dict[str, float]) -> str:
-    signs = {"higher": "at least", "lower": "at most"}
-    return ", ".join(f"{m} {signs[METRICS[m].better]} {floor:g}" for m, floor in floors.items())
-
-
-def _arm_name(row: pd.Series) -> str:
+def _option_name(row: pd.Series) -> str:
     rank = "without SVD" if pd.isna(row["k"]) else f"at k = {row['k']:.0f}"
     return f"{row['codec']} of quality {row['quality']:.0f} {rank}"

@@ -1,4 +1,4 @@
-"""What one way to store images saves over another at the same quality (Bjøntegaard, VCEG-M33)."""
+"""What one storage option saves over another at the same quality (Bjøntegaard, VCEG-M33)."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.quality.settings import METRICS
+from slimderm.components.quality.metrics import METRICS
 
 Floats = npt.NDArray[np.float64]
 
@@ -75,7 +75,7 @@ def rate_table(
     Parameters
     ----------
     table : DataFrame
-        Rows of `slimderm.components.quality.arms.measure_arms`.
+        Rows of `slimderm.components.quality.storage_options.measure_options`.
     base : str
         Codec that the others are compared with.
     confidence : float
@@ -138,6 +138,6 @@ def _curves(table: pd.DataFrame) -> dict[tuple[str, int], Values]:
 
 
 def _mean_curve(values: Values, metric: str, images: Floats | slice) -> PchipInterpolator | None:
-    sign = 1 if METRICS[metric].better == "higher" else -1
+    sign = METRICS[metric].sign
     rate, quality = values["bits"][:, images], values[metric][:, images]
     return _curve(rate.mean(axis=1), sign * quality.mean(axis=1))

@@ -13,7 +13,8 @@ from scipy import stats
 from slimderm.components.common.errors import ParameterError, SchemaError
 from slimderm.components.dataset.images import read_image, resize
 from slimderm.components.quality.measure import Reference
-from slimderm.components.quality.settings import METRICS, QualitySettings, ResizeSettings
+from slimderm.components.quality.metrics import METRICS, describe_floors
+from slimderm.components.quality.settings import QualitySettings, ResizeSettings
 
 Size = tuple[int, int]
 
@@ -109,7 +110,7 @@ def choose_size(summary: pd.DataFrame, settings: ResizeSettings) -> SizeChoice:
         height, width = settings.size
         return SizeChoice(height, width, "fixed", f"{height}×{width} is set by resize.size.")
     gains = pd.DataFrame(
-        {metric: _sign(metric) * summary[f"{metric}_mean"] for metric in settings.floors}
+        {metric: METRICS[metric].sign * summary[f"{metric}_mean"] for metric in settings.floors}
     )
     broken = gains.columns[~np.isfinite(gains).all()]
     if len(broken):
@@ -117,39 +118,28 @@ def choose_size(summary: pd.DataFrame, settings: ResizeSettings) -> SizeChoice:
             f"summary: received no number as a mean of {', '.join(broken)}, expected one for each "
             "size; look for the image that has none, or leave the metric out of resize.floors"
         )
-    signed = pd.Series({metric: _sign(metric) * floor for metric, floor in settings.floors.items()})
+    floors = settings.floors
+    signed = pd.Series({metric: METRICS[metric].sign * floor for metric, floor in floors.items()})
     misses = (signed - gains).clip(lower=0)
     meets = summary[(misses == 0).all(axis=1)]
     if meets.empty:
-        raise ParameterError(_nearest(summary, misses, settings))
+        raise ParameterError(_nearest(summary, misses, describe_floors(floors)))
     best = meets.assign(gain=-gains.iloc[:, 0]).sort_values(["pixels", "gain"]).iloc[0]
     height, width = int(best["height"]), int(best["width"])
     reason = (
-        f"{height}×{width} has the fewest pixels of the sizes that meet {_words(settings)}: "
+        f"{height}×{width} has the fewest pixels of the sizes that meet {describe_floors(floors)}: "
         f"{len(meets)} of {len(summary)} do."
     )
     return SizeChoice(height, width, "floors", reason)
 
 
-def _nearest(summary: pd.DataFrame, misses: pd.DataFrame, settings: ResizeSettings) -> str:
+def _nearest(summary: pd.DataFrame, misses: pd.DataFrame, floors: str) -> str:
     """Say which size comes nearest, by misses as shares of each metric's largest, and its fault."""
     shares = misses / misses.max().where(misses.max() > 0, 1)
     row = summary.loc[shares.sum(axis=1).idxmin()]
     failed = shares.columns[shares.loc[row.name] > 0]
     found = ", ".join(f"{metric} {row[f'{metric}_mean']:.4g}" for metric in failed)
     return (
-        f"floors: no size meets {_words(settings)}; {row['height']:.0f}×{row['width']:.0f} comes "
+        f"floors: no size meets {floors}; {row['height']:.0f}×{row['width']:.0f} comes "
         f"nearest, with {found}. Loosen that, or add larger sizes to resize.sizes"
-    )
-
-
-def _sign(metric: str) -> int:
-    return 1 if METRICS[metric].better == "higher" else -1
-
-
-def _words(settings: ResizeSettings) -> str:
-    signs = {"higher": "at least", "lower": "at most"}
-    return ", ".join(
-        f"{metric} {signs[METRICS[metric].better]} {floor:g}"
-        for metric, floor in settings.floors.items()
     )

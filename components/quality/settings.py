@@ -1,6 +1,5 @@
-"""The metrics' names, and sections ``quality``, ``sweep``, ``choose`` and ``resize``."""
+"""Sections ``quality``, ``sweep``, ``choose`` and ``resize`` of ``params.yaml``."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,36 +14,10 @@ from slimderm.components.common.settings import (
     Seed,
     settings,
 )
+from slimderm.components.quality.metrics import METRICS
 
 DECISIVE = ("ssim", "bhattacharyya", "haralick_distance", "mse_high")
 PAPER_SIZES = ((256, 256), (450, 150), (300, 600), (200, 100), (300, 300))  # (height, width)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric's title for people, unit included, and which way is better."""
-
-    label: str
-    better: Literal["higher", "lower"]
-
-
-METRICS = {
-    "psnr": Metric("PSNR, dB", "higher"),
-    "ssim": Metric("SSIM", "higher"),
-    "rmse": Metric("RMSE, grey levels", "lower"),
-    "mse": Metric("MSE, grey levels²", "lower"),
-    "histogram_intersection": Metric("histogram intersection", "higher"),
-    "bhattacharyya": Metric("Bhattacharyya distance", "lower"),
-    "hu_distance": Metric("Hu moments, distance", "lower"),
-    "hu_correlation": Metric("Hu moments, correlation", "higher"),
-    "haralick_distance": Metric("Haralick features, distance", "lower"),
-    "share_changed": Metric("share of changed pixels", "lower"),
-    "voi": Metric("variation of information, bits", "lower"),
-    "nmi": Metric("normalised mutual information", "higher"),
-    "mse_low": Metric("MSE, low frequencies", "lower"),
-    "mse_high": Metric("MSE, high frequencies", "lower"),
-    "spectral_correlation": Metric("spectral correlation", "higher"),
-}
 
 
 MetricName = Annotated[str, OneOf(METRICS)]

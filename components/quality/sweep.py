@@ -11,7 +11,8 @@ import pandas as pd
 
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.quality.measure import Reference
-from slimderm.components.quality.settings import METRICS, QualitySettings
+from slimderm.components.quality.metrics import METRICS
+from slimderm.components.quality.settings import QualitySettings
 
 Pixels = npt.NDArray[np.uint8]
 Row = dict[str, Any]
@@ -29,7 +30,7 @@ class Decomposed(Protocol):
 
 
 @dataclass(frozen=True)
-class Bench:
+class SweepTools:
     """What a sweep measures with; picklable, as it goes to other processes.
 
     Attributes
@@ -53,7 +54,7 @@ class Bench:
     decode: Callable[[bytes], Pixels]
 
 
-def measure_image(image_id: str, path: Path, bench: Bench) -> list[Row]:
+def measure_image(image_id: str, path: Path, tools: SweepTools) -> list[Row]:
     """Measure one image.
 
     Parameters
@@ -61,7 +62,7 @@ def measure_image(image_id: str, path: Path, bench: Bench) -> list[Row]:
     image_id : str
     path : path
         Its file; its size is the size before compression.
-    bench : Bench
+    tools : SweepTools
 
     Returns
     -------
@@ -73,17 +74,17 @@ def measure_image(image_id: str, path: Path, bench: Bench) -> list[Row]:
     """
     data = path.read_bytes()
     original = decode_image(data)
-    reference = Reference(original, bench.settings)
-    decomposition = bench.decompose(original)
+    reference = Reference(original, tools.settings)
+    decomposition = tools.decompose(original)
     common = {"image_id": image_id, "bytes_before": len(data)}
 
     def stored(k: int | None, image: Pixels) -> Row:
-        encoded = bench.encode(data, decomposition, k, image)
-        return {"bytes_after": len(encoded), **reference.compare(bench.decode(encoded))}
+        encoded = tools.encode(data, decomposition, k, image)
+        return {"bytes_after": len(encoded), **reference.compare(tools.decode(encoded))}
 
     control = stored(None, original)
     pairs = {}
-    for k, slim in decomposition.truncations(bench.ranks):
+    for k, slim in decomposition.truncations(tools.ranks):
         full_rank = k >= min(original.shape[:2])
         arm = {**common, "arm": "svd", "k": k, "full_rank": full_rank}
         arm["explained_variance"] = decomposition.explained_variance(k)
@@ -91,15 +92,15 @@ def measure_image(image_id: str, path: Path, bench: Bench) -> list[Row]:
         # At full rank the image that is encoded is the original, and so is the result.
         after = {**arm, "stage": "after", **(control if full_rank else stored(k, slim))}
         pairs[k] = (before, after)
-    rows = [row for k in bench.ranks for row in pairs[k]]
+    rows = [row for k in tools.ranks for row in pairs[k]]
     alone = {"arm": "control", "k": None, "stage": "after", "full_rank": False}
     rows.append({**common, **alone, "explained_variance": 1.0, **control})
     return rows
 
 
-def measure_chunk(images: Sequence[tuple[str, Path]], bench: Bench) -> pd.DataFrame:
+def measure_chunk(images: Sequence[tuple[str, Path]], tools: SweepTools) -> pd.DataFrame:
     """Measure some images, (image_id, path) each: the rows of `measure_image` as one table."""
-    return pd.DataFrame([row for name, path in images for row in measure_image(name, path, bench)])
+    return pd.DataFrame([row for name, path in images for row in measure_image(name, path, tools)])
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from slimderm.components.reporting.plots import tidy_axes
+from slimderm.components.reporting.style import tidy_axes
 
 Images = npt.NDArray[Any]
 NAMED = 24  # layers of which an axis has room for the names; of more, every so many are named

@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 
 from slimderm.components.evaluation.gates import Check, number
 from slimderm.components.reporting.page import markdown_table
-from slimderm.components.reporting.plots import COLOURS, GREY, tidy_axes
+from slimderm.components.reporting.style import COLOURS, GREY, tidy_axes
 
 SHOWN = {
     "test_balanced_accuracy": "balanced accuracy, test",

@@ -1,26 +1,16 @@
-"""A run on one page, in HTML and in Markdown: sentences, tables, pictures; no outside resource."""
+"""A run on one page, in HTML and in Markdown: sentences, tables, pictures; no outside resource.
 
-import html
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-
-import pandas as pd
-
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem;
-       color: #1d2430; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; font-size: 12.5px; margin: .8rem 0; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #e3e7ec; text-align: right;
-         vertical-align: top; }
-th { background: #f4f6f8; position: sticky; top: 0; }
-td:first-child, th:first-child, .sentence { text-align: left; }
-td.sentence { min-width: 36em; }
-.wide { overflow-x: auto; } img { max-width: 100%; } .note { color: #5f6b73; }
+The pages are laid out by the templates beside this file.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 
-SENTENCE = 40  # characters from which a cell is read, not compared: it gets room
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+SENTENCE = 40  # characters from which a cell counts as a sentence: it is given more width
 
 
 @dataclass(frozen=True)
@@ -44,6 +34,18 @@ class Section:
     table: pd.DataFrame | None = None
     pictures: Mapping[str, str] | None = None
 
+    def layout(self) -> dict[str, object]:
+        """Give what the templates show; ``columns`` are names, and whether sentences are below."""
+        table = pd.DataFrame() if self.table is None else self.table.astype(object)
+        return {
+            "title": self.title,
+            "sentences": self.sentences,
+            "table": table,
+            "columns": [(heading(name), any(map(is_sentence, table[name]))) for name in table],
+            "rows": list(table.itertuples(index=False)),
+            "pictures": list((self.pictures or {}).items()),
+        }
+
 
 def format_cell(value: object) -> str:
     """Write a table's cell: four significant digits, thousands apart, nothing for a missing one."""
@@ -59,25 +61,34 @@ def format_cell(value: object) -> str:
     return str(value)
 
 
-def _is_sentence(value: object) -> bool:
+def heading(name: object) -> str:
+    """Write a column's name for people."""
+    return str(name).replace("_", " ")
+
+
+def is_sentence(value: object) -> bool:
+    """Whether a cell holds a sentence rather than a value to compare."""
     return isinstance(value, str) and len(value) >= SENTENCE
 
 
-def _tag(name: str, text: str, *, sentence: bool) -> str:
-    kind = ' class="sentence"' if sentence else ""
-    return f"<{name}{kind}>{html.escape(text)}</{name}>"
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("slimderm.components.reporting", ""),
+        autoescape=select_autoescape(["html.jinja"], default_for_string=False),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"cell": format_cell, "markdown": markdown_table}
+    environment.tests["sentence"] = is_sentence
+    return environment
 
 
-def _table(frame: pd.DataFrame) -> str:
-    head = "".join(
-        _tag("th", str(name).replace("_", " "), sentence=any(map(_is_sentence, column)))
-        for name, column in frame.items()
-    )
-    body = "".join(
-        f"<tr>{''.join(_tag('td', format_cell(v), sentence=_is_sentence(v)) for v in row)}</tr>"
-        for row in frame.astype(object).itertuples(index=False)
-    )
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+def _render(template: str, title: str, sections: Sequence[Section]) -> str:
+    layouts = [section.layout() for section in sections]
+    return _templates().get_template(template).render(title=title, sections=layouts)
 
 
 def render(title: str, sections: Sequence[Section]) -> str:
@@ -95,18 +106,7 @@ def render(title: str, sections: Sequence[Section]) -> str:
     str
         A whole HTML document; every text in it is escaped.
     """
-    parts = [f"<h1>{html.escape(title)}</h1>"]
-    for section in sections:
-        parts.append(f"<h2>{html.escape(section.title)}</h2>")
-        parts += [f"<p>{html.escape(sentence)}</p>" for sentence in section.sentences]
-        if section.table is not None and len(section.table):
-            parts.append(_table(section.table))
-        for path, text in (section.pictures or {}).items():
-            parts.append(f'<p><img src="{html.escape(path)}" alt="{html.escape(text)}"></p>')
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
-        f"</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
-    )
+    return _render("page.html.jinja", title, sections)
 
 
 def render_markdown(title: str, sections: Sequence[Section]) -> str:
@@ -124,23 +124,11 @@ def render_markdown(title: str, sections: Sequence[Section]) -> str:
     str
         Headings, paragraphs, pipe tables and pictures.
     """
-    parts = [f"# {title}"]
-    for section in sections:
-        parts += [f"## {section.title}", *section.sentences]
-        if section.table is not None and len(section.table):
-            parts.append(markdown_table(section.table))
-        pictures = (section.pictures or {}).items()
-        parts += [f"![{text}]({path})" for path, text in pictures]
-    return "\n\n".join(parts) + "\n"
+    return _render("page.md.jinja", title, sections)
 
 
 def markdown_table(frame: pd.DataFrame) -> str:
-    """Write a table as Markdown, numbers to the right."""
-
-    def line(cells: Iterable[object]) -> str:
-        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
-
-    rows = frame.astype(object).itertuples(index=False)
-    head = line(str(name).replace("_", " ") for name in frame)
-    rule = "| --- |" + " ---: |" * (frame.shape[1] - 1)
-    return "\n".join([head, rule, *(line(map(format_cell, row)) for row in rows)])
+    """Write a table as Markdown, cells as `format_cell` writes them, numbers to the right."""
+    columns = [heading(name) for name in frame]
+    rows = list(frame.astype(object).itertuples(index=False))
+    return _templates().get_template("table.md.jinja").render(columns=columns, rows=rows)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from slimderm.components.reporting.plots import COLOURS, GREY, tidy_axes
+from slimderm.components.reporting.style import COLOURS, GREY, tidy_axes
 
 WAYS = COLOURS[:5]  # the last is too like the grey of the unpruned network
 

@@ -8,16 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-from slimderm.components.reporting.plots import COLOURS, GREY, tidy_axes
-
-CODEC_COLOURS = {
-    "jpeg": "#1b6ca8",
-    "webp": "#2e933c",
-    "avif": "#d1495b",
-    "jxl": "#8d5a97",
-    "factors": "#e08e1b",
-}
-TITLES = {"factors": "SVD factors, quantised"}
+from slimderm.components.compression import codecs
+from slimderm.components.reporting.style import COLOURS, GREY, tidy_axes
 
 
 def rate_distortion(summary: pd.DataFrame, metrics: Mapping[str, str], k: int | None) -> Figure:
@@ -26,7 +18,7 @@ def rate_distortion(summary: pd.DataFrame, metrics: Mapping[str, str], k: int | 
     Parameters
     ----------
     summary : DataFrame
-        As `slimderm.components.quality.arms.summarise_arms` gives it.
+        As `slimderm.components.quality.storage_options.summarise_options` gives it.
     metrics : mapping
         Metric to axis label, one panel each.
     k : int, optional
@@ -35,7 +27,7 @@ def rate_distortion(summary: pd.DataFrame, metrics: Mapping[str, str], k: int | 
     Returns
     -------
     Figure
-        Bands are intervals of the mean over images. Ways that lose nothing are left out.
+        Bands are intervals of the mean over images. Lossless options are left out.
     """
     figure = Figure(figsize=(4.6 * len(metrics), 4.0), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(metrics)))
@@ -72,8 +64,9 @@ def _curve(ax: Axes, rows: pd.DataFrame, metric: str, codec: str, style: str) ->
     if rows.empty:
         return
     rows = rows.sort_values("bits_per_pixel")
-    colour = CODEC_COLOURS.get(codec, GREY)
-    name = TITLES.get(codec, codec) if style == "-" else "_"  # matplotlib's for no entry
+    look = codecs.get(codec)
+    colour = look.colour
+    name = (look.title or codec) if style == "-" else "_"  # matplotlib's for no entry
     bits, mean = rows["bits_per_pixel"], rows[f"{metric}_mean"]
     size = 3 if style == "-" else 0
     ax.plot(bits, mean, style, color=colour, marker="o", ms=size, linewidth=1.2, label=name)
@@ -82,7 +75,7 @@ def _curve(ax: Axes, rows: pd.DataFrame, metric: str, codec: str, style: str) ->
         ax.fill_between(bits, low, high, color=colour, alpha=0.12, linewidth=0)
 
 
-def arms_table(summary: pd.DataFrame, k: int | None) -> pd.DataFrame:
+def options_table(summary: pd.DataFrame, k: int | None) -> pd.DataFrame:
     """Give people the columns of the storage study, without SVD and at one k.
 
     Returns

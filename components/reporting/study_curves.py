@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from slimderm.components.reporting.plots import COLOURS, GREY, tidy_axes
+from slimderm.components.reporting.style import COLOURS, GREY, tidy_axes
 
 STYLES = {"train": ":", "validation": "-"}
 

@@ -55,13 +55,13 @@ def apply(recipe: Recipe = None, data: Data = None) -> None:
 
 
 def _apply(recipe: Path | None, data: Path | None) -> None:
-    from slimderm.flows.config.recipes import apply
+    from slimderm.flows.config.recipes import apply_recipe
     from slimderm.flows.record.dvc_repository import writing
 
     if recipe is None and data is None:
         return
     with writing():  # a run reads params.yaml again at the end of each stage
-        names = apply(recipe, data)
+        names = apply_recipe(recipe, data)
     say(f"params.yaml: set {', '.join(names) or 'nothing; it holds these values already'}")
 
 

@@ -88,7 +88,7 @@ def _are_nested(one: str, other: str) -> bool:
 
 def _files(out: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield path and MD5 of each file of an output, images left out."""
-    from slimderm.components.dataset.catalog import SUFFIXES  # and pandas, when it is needed
+    from slimderm.components.dataset.formats import SUFFIXES
 
     path, md5 = str(out["path"]), str(out["md5"])
     if not md5.endswith(".dir"):

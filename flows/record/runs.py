@@ -13,7 +13,7 @@ from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
 from slimderm.components.common.cache import content_key
-from slimderm.components.reporting import plots
+from slimderm.components.reporting import training_plots
 from slimderm.flows.base.files import file_hash, read_json, write_json
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.retry import ask_prefect
@@ -122,7 +122,7 @@ def record_folder(
         run.params(_params(record) | _settings(record))
         _record_figures(run, name, record)
         history = pd.read_csv(folder / "history.csv")
-        run.figure(plots.learning_curves({name: history}), "learning_curve.png")
+        run.figure(training_plots.learning_curves({name: history}), "learning_curve.png")
         for row in history.to_dict("records"):
             curves = {f"epoch_{key}": value for key, value in row.items() if key != "epoch"}
             run.metrics(curves, step=int(row["epoch"]))
@@ -138,7 +138,7 @@ def _record_figures(run: Run, name: str, record: Mapping[str, Any]) -> None:
     """Log what was measured: metrics, sizes, and the confusion matrix where there is one."""
     run.metrics(record["metrics"] | _sizes(record))
     if "confusion" in record:
-        run.figure(plots.confusion_matrices({name: record}), "confusion.png")
+        run.figure(training_plots.confusion_matrices({name: record}), "confusion.png")
 
 
 def _judge_again(run: Run, folder: Path, verdict: Mapping[str, str]) -> None:

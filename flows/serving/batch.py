@@ -9,7 +9,7 @@ import pandas as pd
 from prefect import flow
 
 from slimderm.components.common.errors import ImageError, ParameterError, SchemaError
-from slimderm.components.dataset.catalog import SUFFIXES
+from slimderm.components.dataset.formats import SUFFIXES
 from slimderm.components.evaluation.calibration import tempered
 from slimderm.flows.base.files import file_hash, write_text
 from slimderm.flows.base.keras_loader import load_keras

@@ -3,7 +3,7 @@
 import pandas as pd
 from prefect import flow
 
-from slimderm.components.quality.choice import choose_arm, choose_k
+from slimderm.components.quality.choice import choose_k, choose_option
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import StorageChoice
@@ -13,10 +13,10 @@ from slimderm.flows.config.params import Params, read_params
 def _choose(params: Params) -> StorageChoice:
     rule, own = params.choose.rule, params.compress
     if rule == "fewest_bytes":
-        arm = choose_arm(pd.read_csv(layout.STORAGE / "summary.csv"), params.choose.floors)
-        evidence = arm.evidence.astype(object).where(arm.evidence.notna(), None)
+        option = choose_option(pd.read_csv(layout.STORAGE / "summary.csv"), params.choose.floors)
+        evidence = option.evidence.astype(object).where(option.evidence.notna(), None)
         rows = evidence.to_dict("records")
-        return StorageChoice(rule, arm.reason, arm.k, arm.codec, arm.quality, rows)
+        return StorageChoice(rule, option.reason, option.k, option.codec, option.quality, rows)
     found = choose_k(pd.read_csv(layout.SWEEP / "summary.csv"), params.choose)
     rows = found.evidence.to_dict("records")
     return StorageChoice(rule, found.reason, found.k, own.codec, own.quality, rows)

@@ -24,7 +24,7 @@ from slimderm.flows.config.params import RecordSettings
 # What chunks of every step import, steps themselves aside.
 IMPORTS = (
     "slimderm.components.compression.write",
-    "slimderm.components.quality.arms",
+    "slimderm.components.quality.storage_options",
     "slimderm.components.quality.resize",
     "slimderm.components.quality.sweep",
     "slimderm.flows.work.chunks",

@@ -14,7 +14,8 @@ import pandas as pd
 from slimderm.components.common.cache import cached, content_key, is_whole, place
 from slimderm.components.compression.write import compress_image
 from slimderm.components.quality.measure import Reference
-from slimderm.components.quality.settings import METRICS, QualitySettings
+from slimderm.components.quality.metrics import METRICS
+from slimderm.components.quality.settings import QualitySettings
 from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.files import write_json
 from slimderm.flows.base.terminal import console, progress_bar

@@ -24,7 +24,7 @@ class ReencodedSource(LesionSource):
 
     @property
     def content(self) -> dict[str, Any]:
-        """As for the originals, with the way to encode."""
+        """As for the originals, with the storage option."""
         return super().content | {"encoded": asdict(self.option)}
 
     def load(self, files: list[str]) -> np.ndarray:

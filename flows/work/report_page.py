@@ -4,9 +4,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.quality.arms import storage_sentences
-from slimderm.components.quality.settings import METRICS
-from slimderm.components.reporting import plots, storage_plots
+from slimderm.components.quality.metrics import METRICS
+from slimderm.components.quality.storage_options import storage_sentences
+from slimderm.components.reporting import pruning_plots, storage_plots, sweep_plots, training_plots
 from slimderm.components.reporting.page import Section
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import StorageChoice
@@ -52,16 +52,18 @@ def figures(results: Results) -> dict[str, Figure]:
     paths = pd.read_csv(layout.GROWTH / "paths.csv")
     labels = {name: metric.label for name, metric in METRICS.items()}
     return {
-        "metrics": plots.metrics_against_rank(frames["sweep"], labels, k),
-        "size_quality": plots.size_against_quality(frames["sweep"], SIZE_QUALITY),
+        "metrics": sweep_plots.metrics_against_rank(frames["sweep"], labels, k),
+        "size_quality": sweep_plots.size_against_quality(frames["sweep"], SIZE_QUALITY),
         "rate_distortion": storage_plots.rate_distortion(frames["arms"], SIZE_QUALITY, k),
         "input_sizes": storage_plots.input_sizes(frames["resize"], frames["resolutions"]),
-        "learning_curves": plots.learning_curves(histories),
-        "confusion": plots.confusion_matrices(confusions | finals),
-        "pruning_path": plots.pruning_path(
+        "learning_curves": training_plots.learning_curves(histories),
+        "confusion": training_plots.confusion_matrices(confusions | finals),
+        "pruning_path": pruning_plots.pruning_path(
             frames["pruning"], "validation_accuracy", "validation accuracy"
         ),
-        "growth": plots.growth(paths, frames["growth"], sorted(set(paths["factor"]), reverse=True)),
+        "growth": pruning_plots.growth(
+            paths, frames["growth"], sorted(set(paths["factor"]), reverse=True)
+        ),
     }
 
 
@@ -88,12 +90,12 @@ def sections(results: Results, saved: str) -> list[Section]:
             },
         ),
         Section(
-            "Ways to store",
+            "Storage options",
             (
                 "Every codec without SVD and at the chosen k, on a sample of the images.",
                 *_storage_sentences(frames["arms"], choice),
             ),
-            storage_plots.arms_table(frames["arms"], k),
+            storage_plots.options_table(frames["arms"], k),
             {"plots/rate_distortion.png": "quality against bits per pixel, dashed with SVD"},
         ),
         Section(

@@ -102,7 +102,7 @@ class LesionSource:
 
     @property
     def content(self) -> dict[str, Any]:
-        """Hashes of the tables that hold each image's hash, and the way to encode."""
+        """Hashes of the tables that hold each image's hash, and the storage option."""
         tables = [layout.CATALOG, layout.SPLITS]
         found: dict[str, Any] = {"classes": self.classes, "size": self.size}
         if self.name == "compressed":

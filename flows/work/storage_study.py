@@ -11,12 +11,19 @@ from slimderm.components.common.cache import content_key, replacing
 from slimderm.components.compression import codecs
 from slimderm.components.compression.settings import StorageSettings
 from slimderm.components.compression.svd import decompose
-from slimderm.components.dataset.catalog import SUFFIXES, check_files, read_catalog
+from slimderm.components.dataset.catalog import check_files, read_catalog
+from slimderm.components.dataset.formats import SUFFIXES
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.dataset.strata import stratified_order
-from slimderm.components.quality.arms import Tools, measure_arms, storage_sentences, summarise_arms
+from slimderm.components.quality.metrics import METRICS
 from slimderm.components.quality.rates import RATE_METRICS, rate_table
-from slimderm.components.quality.settings import METRICS, QualitySettings
+from slimderm.components.quality.settings import QualitySettings
+from slimderm.components.quality.storage_options import (
+    StorageTools,
+    measure_options,
+    storage_sentences,
+    summarise_options,
+)
 from slimderm.components.reporting.storage_plots import rate_distortion
 from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.files import file_hash
@@ -33,8 +40,7 @@ def _store(codec: str, quality: int, *item: Any) -> bytes:
 
 
 def _is_lossless(codec: str, k: int | None) -> bool:
-    found = codecs.get(codec)
-    return found.lossless or (found.repacks and k is None)
+    return codecs.get(codec).ignores_quality(k)
 
 
 def _measure(
@@ -45,12 +51,12 @@ def _measure(
     storage: StorageSettings,
     settings: QualitySettings,
 ) -> None:
-    rows = measure_arms(
+    rows = measure_options(
         *image,
         qualities=storage.qualities,
         ranks=ranks,
         settings=settings,
-        tools=Tools(decompose, _store, decode_image, _is_lossless),
+        tools=StorageTools(decompose, _store, decode_image, _is_lossless),
     )
     pd.DataFrame(rows).to_parquet(folder / "rows.parquet", index=False)
 
@@ -74,7 +80,7 @@ def _folder(images: Path, params: Params) -> list[tuple[str, Path]]:
 
 
 def measure_storage(images: list[tuple[str, Path]], params: Params, target: Path) -> pd.DataFrame:
-    """Measure images, (image_id, path) each, in every way; write the tables; the summary."""
+    """Measure images, (image_id, path) each, by every storage option; write tables; the summary."""
     code, cache = code_hash(__name__), Path(params.record.cache).resolve()
     settings = {"storage": asdict(params.storage), "quality": asdict(params.quality)}
     common = content_key(code=code, ranks=params.compress.ranks, **settings)
@@ -94,7 +100,7 @@ def measure_storage(images: list[tuple[str, Path]], params: Params, target: Path
             update(done)
     parts = [pd.read_parquet(chunk.folder / "rows.parquet") for chunk in chunks]
     table = pd.concat(parts, ignore_index=True)
-    summary = summarise_arms(table, confidence=params.storage.confidence)
+    summary = summarise_options(table, confidence=params.storage.confidence)
     rates = rate_table(
         table,
         confidence=params.storage.confidence,
@@ -105,7 +111,9 @@ def measure_storage(images: list[tuple[str, Path]], params: Params, target: Path
         table.to_parquet(draft / "measurements.parquet", index=False)
         summary.to_csv(draft / "summary.csv", index=False)
         rates.to_csv(draft / "rates.csv", index=False)
-    console.print(f"storage: {len(images)} images in {len(summary)} ways", highlight=False)
+    console.print(
+        f"storage: {len(images)} images by {len(summary)} storage options", highlight=False
+    )
     return summary
 
 

@@ -13,8 +13,8 @@ from slimderm.components.compression.svd import decompose
 from slimderm.components.dataset.catalog import check_files, read_catalog
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.dataset.strata import stratified_order
-from slimderm.components.quality.sampling import Certainty, certainty
-from slimderm.components.quality.sweep import Bench, measure_chunk
+from slimderm.components.quality.certainty import Certainty, certainty
+from slimderm.components.quality.sweep import SweepTools, measure_chunk
 from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.terminal import progress_bar
 from slimderm.flows.config import layout
@@ -66,8 +66,8 @@ def _store(*item: Any, codec: str, quality: int) -> bytes:
     return codecs.get(codec).store(codecs.Item(*item), quality)
 
 
-def _bench(params: Params) -> Bench:
-    return Bench(
+def _tools(params: Params) -> SweepTools:
+    return SweepTools(
         ranks=params.compress.ranks,
         settings=params.quality,
         decompose=decompose,
@@ -88,14 +88,14 @@ def _chunks(catalog: pd.DataFrame, params: Params) -> list[Chunk]:
     settings = {"compress": asdict(params.compress), "quality": asdict(params.quality)}
     work = content_key(code=code_hash(__name__), **settings)
     cache, raw = Path(params.record.cache).resolve(), layout.RAW.resolve()
-    size, chunks, bench = params.sweep.chunk_size, [], _bench(params)
+    size, chunks, tools = params.sweep.chunk_size, [], _tools(params)
     for start in range(0, len(catalog), size):
         part = catalog.iloc[start : start + size]
         key = content_key(work=work, images=part[["image_id", "sha256"]].to_dict("list"))
         images = [(row.image_id, raw / row.file) for row in part.itertuples()]
-        chunks.append(Chunk(cache, key, partial(_measure, images=images, bench=bench)))
+        chunks.append(Chunk(cache, key, partial(_measure, images=images, tools=tools)))
     return chunks
 
 
-def _measure(folder: Path, *, images: list[tuple[str, Path]], bench: Bench) -> None:
-    measure_chunk(images, bench).to_parquet(folder / "rows.parquet", index=False)
+def _measure(folder: Path, *, images: list[tuple[str, Path]], tools: SweepTools) -> None:
+    measure_chunk(images, tools).to_parquet(folder / "rows.parquet", index=False)

@@ -14,8 +14,9 @@ import pytest
 from slimderm.components.common.errors import DownloadError, ParameterError, SchemaError
 from slimderm.components.compression import codecs
 from slimderm.components.dataset.archives import unpack_safely
-from slimderm.components.dataset.catalog import SUFFIXES, ingest
+from slimderm.components.dataset.catalog import ingest
 from slimderm.components.dataset.factors import HEAD
+from slimderm.components.dataset.formats import SUFFIXES
 from slimderm.components.dataset.settings import SyntheticSettings
 from slimderm.components.dataset.synthetic import write_synthetic
 from slimderm.flows.config.params import read_params

@@ -16,7 +16,8 @@ from slimderm.components.dataset.labels import PAPER_CLASSES
 from slimderm.components.dataset.settings import SyntheticSettings
 from slimderm.components.dataset.synthetic import write_synthetic
 from slimderm.components.quality.measure import Reference
-from slimderm.components.quality.settings import METRICS, QualitySettings
+from slimderm.components.quality.metrics import METRICS
+from slimderm.components.quality.settings import QualitySettings
 from slimderm.flows.cli.images import differences
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import StorageChoice

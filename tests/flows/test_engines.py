@@ -22,7 +22,7 @@ from slimderm.components.compression import codecs
 from slimderm.components.compression.svd import decompose
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.quality.settings import QualitySettings
-from slimderm.components.quality.sweep import Bench, measure_chunk
+from slimderm.components.quality.sweep import SweepTools, measure_chunk
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.work.chunks import Chunk, run_chunks
 
@@ -43,8 +43,8 @@ def store(source, decomposition, k, image):
 
 
 def measure(folder, *, image):
-    bench = Bench((20, 60, 100), QualitySettings(), decompose, store, decode_image)
-    measure_chunk([(image.stem, image)], bench).to_parquet(folder / "rows.parquet")
+    tools = SweepTools((20, 60, 100), QualitySettings(), decompose, store, decode_image)
+    measure_chunk([(image.stem, image)], tools).to_parquet(folder / "rows.parquet")
 
 
 def sweep(cache, image):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from slimderm.components.common.errors import ImageError, ParameterError
-from slimderm.components.compression.factors import pack, step_of
+from slimderm.components.compression.codecs.factors import pack, step_of
 from slimderm.components.compression.svd import decompose
 from slimderm.components.dataset.factors import HEAD, MAGIC, read_header, unpack
 from slimderm.components.dataset.images import decode_image

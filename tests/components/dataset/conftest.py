@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from slimderm.components.dataset import download
-from slimderm.components.dataset.sources import Source
+from slimderm.components.dataset.sources import DownloadSource
 
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 
@@ -117,7 +117,7 @@ class Server(http.server.ThreadingHTTPServer):
         stated = {"md5": md5, "filesize": len(data)} | facts
         self.files[f"/{name}"] = data
         self.files[f"/facts/{name}"] = json.dumps({"data": {"dataFile": stated}}).encode()
-        return Source(target or name, f"{self.base}/{name}", f"{self.base}/facts/{name}")
+        return DownloadSource(target or name, f"{self.base}/{name}", f"{self.base}/facts/{name}")
 
     def asked(self, path):
         """The ranges that `path` was asked for."""

@@ -147,7 +147,7 @@ def test_a_server_that_is_gone_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PAUSE", 0.001)
     free = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     free.server_close()
-    source = module.Source("a", f"http://127.0.0.1:{free.server_port}/a")
+    source = module.DownloadSource("a", f"http://127.0.0.1:{free.server_port}/a")
     with pytest.raises(DownloadError, match="attempts in a row"):
         download(source, tmp_path / "a")
     assert not (tmp_path / "a").exists()

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from slimderm.components.common.errors import ParameterError, SchemaError
-from slimderm.components.quality.choice import choose_arm, choose_k
+from slimderm.components.quality.choice import choose_k, choose_option
 from slimderm.components.quality.settings import ChooseSettings
 
 RANKS = [100, 200, 300, 350, 400, 450]
@@ -133,7 +133,7 @@ ARMS = pd.DataFrame(
     ],
 )
 def test_the_fewest_bytes_that_meet_every_floor(floors, expected):
-    found = choose_arm(ARMS, floors)
+    found = choose_option(ARMS, floors)
     assert (found.codec, found.quality, found.k) == expected
     assert found.evidence.iloc[0]["codec"] == expected[0]
     assert found.evidence["bytes_after"].is_monotonic_increasing
@@ -141,16 +141,16 @@ def test_the_fewest_bytes_that_meet_every_floor(floors, expected):
 
 
 def test_the_order_of_the_arms_is_of_no_account():
-    assert choose_arm(ARMS[::-1], {"ssim": 0.95}).k is None
+    assert choose_option(ARMS[::-1], {"ssim": 0.95}).k is None
 
 
 def test_floors_that_nothing_meets_name_what_comes_nearest():
     with pytest.raises(
         ParameterError, match=r"ssim at least 0\.98; jpeg of quality 95 without SVD"
     ):
-        choose_arm(ARMS, {"ssim": 0.98})
+        choose_option(ARMS, {"ssim": 0.98})
     with pytest.raises(ParameterError, match=r"comes nearest, with haralick_distance 4"):
-        choose_arm(ARMS, {"ssim": 0.96, "haralick_distance": 1.0})
+        choose_option(ARMS, {"ssim": 0.96, "haralick_distance": 1.0})
 
 
 def test_bad_floors_are_errors():
@@ -161,7 +161,7 @@ def test_bad_floors_are_errors():
     with pytest.raises(ParameterError, match=r"floors\.ssim: received nan, expected a number"):
         ChooseSettings(floors={"ssim": float("nan")})
     blank = ARMS.assign(ssim_mean=[np.nan, 1, 1, 1, 1])
-    with pytest.raises(SchemaError, match="ssim_mean: received a way to store without a number"):
-        choose_arm(blank, {"ssim": 0.9})
-    with pytest.raises(ParameterError, match="use choose_arm"):
+    with pytest.raises(SchemaError, match="ssim_mean: received a storage option without a number"):
+        choose_option(blank, {"ssim": 0.9})
+    with pytest.raises(ParameterError, match="use choose_option"):
         choose_k(table(ssim=[0] * 6), ChooseSettings(rule="fewest_bytes", floors={"ssim": 0.9}))

@@ -1,10 +1,14 @@
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
 
 from slimderm.components.common.errors import ImageError, ParameterError
 from slimderm.components.quality.measure import Reference
-from slimderm.components.quality.settings import METRICS, QualitySettings
+from slimderm.components.quality.metrics import METRICS, Image, Pair
+from slimderm.components.quality.settings import QualitySettings
 
 PERFECT = {
     "psnr": 100,
@@ -77,3 +81,28 @@ def test_another_shape_is_refused():
 def test_settings_out_of_range(values):
     with pytest.raises(ParameterError, match="expected"):
         QualitySettings(**values)
+
+
+def test_what_metrics_share_is_computed_once():
+    calls = []
+    image = Image(np.zeros((9, 9, 3), np.uint8))
+
+    def count(found):
+        calls.append(found)
+        return len(calls)
+
+    pair = Pair(image, image, QualitySettings())
+    assert [image.once(count), image.once(count), pair.once(count), pair.once(count)] == [
+        1,
+        1,
+        2,
+        2,
+    ]
+    assert calls == [image, pair]
+
+
+def test_the_table_loads_no_library_that_computes():
+    heavy = ("cv2", "numba", "numpy", "skimage", "scipy", "pandas")
+    code = "import sys, slimderm.components.quality.settings; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(heavy) & set(run.stdout.split())

@@ -6,13 +6,9 @@ from scipy import stats
 from skimage import metrics as oracle
 
 from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.quality.metrics import METRICS
 from slimderm.components.quality.resize import choose_size, measure_resized, summarise_sizes
-from slimderm.components.quality.settings import (
-    METRICS,
-    PAPER_SIZES,
-    QualitySettings,
-    ResizeSettings,
-)
+from slimderm.components.quality.settings import PAPER_SIZES, QualitySettings, ResizeSettings
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,13 @@ from slimderm.components.compression import codecs
 from slimderm.components.compression.svd import decompose
 from slimderm.components.quality.measure import Reference
 from slimderm.components.quality.settings import QualitySettings
-from slimderm.components.quality.sweep import VALUES, Bench, measure_chunk, measure_image, summarise
+from slimderm.components.quality.sweep import (
+    VALUES,
+    SweepTools,
+    measure_chunk,
+    measure_image,
+    summarise,
+)
 
 JPEG = codecs.get("jpeg")
 
@@ -20,7 +26,7 @@ def encode(image):
     return JPEG.encode(image, 90)
 
 
-BENCH = Bench((4, 9, 20, 50), QualitySettings(), decompose, store, JPEG.decode)
+TOOLS = SweepTools((4, 9, 20, 50), QualitySettings(), decompose, store, JPEG.decode)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,7 @@ def images(tmp_path_factory):
 
 def test_one_image_gives_two_rows_a_k_and_a_control(images):
     name, path = images[0]
-    table = pd.DataFrame(measure_image(name, path, BENCH))
+    table = pd.DataFrame(measure_image(name, path, TOOLS))
     assert list(table["arm"]) == ["svd"] * 8 + ["control"]
     assert table["k"].tolist()[:8] == [4, 4, 9, 9, 20, 20, 50, 50]
     assert np.isnan(table["k"].iloc[-1])
@@ -51,7 +57,7 @@ def test_one_image_gives_two_rows_a_k_and_a_control(images):
 def test_the_rows_are_what_was_reconstructed_and_stored(images):
     name, path = images[0]
     original = cv2.imread(str(path))[..., ::-1]
-    rows = measure_image(name, path, BENCH)
+    rows = measure_image(name, path, TOOLS)
     slim = decompose(original).reconstruct(9)
     reference = Reference(np.ascontiguousarray(original), QualitySettings())
     before, after = rows[2], rows[3]
@@ -65,7 +71,7 @@ def test_the_rows_are_what_was_reconstructed_and_stored(images):
 
 
 def test_at_full_rank_the_svd_is_the_control(images):
-    table = pd.DataFrame(measure_image(*images[0], BENCH))
+    table = pd.DataFrame(measure_image(*images[0], TOOLS))
     control = table[table["arm"] == "control"].iloc[0]
     for k in (20, 50):
         full = table[(table["k"] == k) & (table["stage"] == "after")].iloc[0]
@@ -79,7 +85,7 @@ def test_at_full_rank_the_svd_is_the_control(images):
 
 
 def test_the_summary_by_hand(images):
-    table = measure_chunk(images, BENCH)
+    table = measure_chunk(images, TOOLS)
     summary = summarise(table)
     assert len(summary) == 9
     row = summary[(summary["k"] == 9) & (summary["stage"] == "after")].iloc[0]

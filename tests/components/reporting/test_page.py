@@ -16,6 +16,10 @@ class Reader(HTMLParser):
         if tag == "img":
             self.images.append(dict(attrs)["src"])
 
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop() != tag:  # what needs no end, such as img
+            pass
+
     def handle_data(self, data):
         if self.open and self.open[-1] == "td":
             self.cells.append(data)

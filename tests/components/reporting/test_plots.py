@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from slimderm.components.reporting import plots
+from slimderm.components.reporting import pruning_plots, sweep_plots, training_plots
 
 
 def summary():
@@ -21,7 +21,7 @@ def lines(ax):
 
 
 def test_a_metrics_panel_shows_both_stages_and_the_control():
-    figure = plots.metrics_against_rank(summary(), {"ssim": "SSIM"}, chosen=200)
+    figure = sweep_plots.metrics_against_rank(summary(), {"ssim": "SSIM"}, chosen=200)
     drawn = lines(figure.axes[0])
     assert drawn["SVD, before encoding"] == [0.9, 0.95, 0.99]
     assert drawn["SVD, as stored"] == [0.89, 0.94, 0.98]
@@ -29,7 +29,7 @@ def test_a_metrics_panel_shows_both_stages_and_the_control():
 
 
 def test_size_is_kilobytes_an_image():
-    ax = plots.size_against_quality(summary(), {"ssim": "SSIM"}).axes[0]
+    ax = sweep_plots.size_against_quality(summary(), {"ssim": "SSIM"}).axes[0]
     svd, control = ax.get_lines()
     assert svd.get_xdata().tolist() == [70.0] * 3
     assert control.get_xdata().tolist() == [70.0]
@@ -47,7 +47,7 @@ def test_each_step_hangs_on_its_parent():
             "accepted": [True, False, True],
         }
     )
-    ax = plots.pruning_path(table, "accuracy", "accuracy").axes[0]
+    ax = pruning_plots.pruning_path(table, "accuracy", "accuracy").axes[0]
     ends = [line.get_xydata().tolist() for line in ax.get_lines()]
     assert ends == [[[100, 0.9], [50, 0.7]], [[100, 0.9], [67, 0.8]]]
     accepted, refused = ax.collections
@@ -58,7 +58,7 @@ def test_each_step_hangs_on_its_parent():
 
 def test_confusion_cells_hold_the_counts():
     record = {"confusion": [[3, 1], [0, 4]], "classes": ["a", "b"]}
-    ax = plots.confusion_matrices({"x": record}).axes[0]
+    ax = training_plots.confusion_matrices({"x": record}).axes[0]
     assert [text.get_text() for text in ax.texts] == ["3", "1", "0", "4"]
     assert ax.images[0].get_array().tolist() == [[0.75, 0.25], [0, 1]]
 
@@ -67,7 +67,7 @@ def test_learning_curves_draw_both_parts():
     history = pd.DataFrame(
         {"epoch": [1, 2], "train_accuracy": [0.3, 0.6], "validation_accuracy": [0.2, 0.5]}
     )
-    drawn = lines(plots.learning_curves({"x": history}).axes[0])
+    drawn = lines(training_plots.learning_curves({"x": history}).axes[0])
     assert drawn == {"train": [0.3, 0.6], "validation": [0.2, 0.5]}
 
 
@@ -76,6 +76,6 @@ def test_growth_names_the_fit_of_each_law():
     paths = paths.assign(network="n", scope="all", factor=50.0)
     fits = pd.DataFrame({"model": ["linear", "exponential"], "r2": [0.8, 0.95]})
     fits = fits.assign(network="n", scope="all", factor=50.0)
-    ax = plots.growth(paths, fits, [50.0]).axes[0]
+    ax = pruning_plots.growth(paths, fits, [50.0]).axes[0]
     assert lines(ax)["50 %"] == [2.0, 1.0]
     assert ax.texts[0].get_text() == "at 50 %:\nlinear R² 0.800\nexponential R² 0.950"

@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 
 from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.quality.certainty import certainty, certainty_of
 from slimderm.components.quality.choice import choose_k
-from slimderm.components.quality.sampling import certainty, certainty_of
 from slimderm.components.quality.settings import ChooseSettings
 
 RANKS = [10, 20, 30, 40]

@@ -5,13 +5,14 @@ its own value and all are rounded to one step, which spends most bits where they
 water-filling). The rounded numbers go through pcodec's entropy coder.
 """
 
-import zlib
+from __future__ import annotations
 
-import imagecodecs
-import numpy as np
+from typing import TYPE_CHECKING
 
-from slimderm.components.compression.svd import Decomposition, is_full_rank
-from slimderm.components.dataset.factors import GROUP, HEAD, LENGTH, MAGIC
+from slimderm.components.compression.codecs.base import Codec, Item
+
+if TYPE_CHECKING:
+    from slimderm.components.compression.svd import Decomposition
 
 
 def step_of(quality: int) -> float:
@@ -20,7 +21,7 @@ def step_of(quality: int) -> float:
 
 
 def pack(decomposition: Decomposition, k: int, quality: int) -> bytes:
-    """Write `k` singular values and vectors of each channel (form: `dataset.factors`).
+    """Write `k` singular values and vectors of each channel (layout: `dataset.factors`).
 
     Parameters
     ----------
@@ -40,6 +41,14 @@ def pack(decomposition: Decomposition, k: int, quality: int) -> bytes:
     ParameterError
         If `k` is less than 1.
     """
+    import zlib
+
+    import imagecodecs
+    import numpy as np
+
+    from slimderm.components.compression.svd import is_full_rank
+    from slimderm.components.dataset.factors import GROUP, HEAD, LENGTH, MAGIC
+
     height, width = decomposition.image.shape[:2]
     if is_full_rank((height, width), k):
         k = min(height, width)
@@ -61,3 +70,21 @@ def pack(decomposition: Decomposition, k: int, quality: int) -> bytes:
                 parts += [LENGTH.pack(len(stored)), bytes(stored)]
     body = b"".join(parts)
     return HEAD.pack(MAGIC, height, width, k, step, zlib.crc32(body)) + body
+
+
+def write(item: Item, quality: int) -> bytes:
+    """Store `item.k` singular values and vectors a channel, or all of them."""
+    from slimderm.components.compression.svd import decompose
+
+    decomposition = item.decomposition or decompose(item.image)
+    return pack(decomposition, item.k or min(item.image.shape[:2]), quality)
+
+
+CODEC = Codec(
+    "factors",
+    ".svd",
+    write,
+    qualities=(40, 60, 80),
+    title="SVD factors, quantised",
+    colour="#e08e1b",
+)

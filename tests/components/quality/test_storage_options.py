@@ -6,12 +6,18 @@ from scipy import stats
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.compression import codecs
-from slimderm.components.compression.settings import QUALITIES, StorageSettings
+from slimderm.components.compression.settings import StorageSettings
 from slimderm.components.compression.svd import decompose
 from slimderm.components.dataset.images import decode_image
-from slimderm.components.quality.arms import Tools, measure_arms, storage_sentences, summarise_arms
 from slimderm.components.quality.measure import Reference
-from slimderm.components.quality.settings import METRICS, QualitySettings
+from slimderm.components.quality.metrics import METRICS
+from slimderm.components.quality.settings import QualitySettings
+from slimderm.components.quality.storage_options import (
+    StorageTools,
+    measure_options,
+    storage_sentences,
+    summarise_options,
+)
 
 
 def store(codec, quality, *item):
@@ -22,7 +28,7 @@ def is_lossless(codec, k):
     return codec == "png"
 
 
-TOOLS = Tools(decompose, store, decode_image, is_lossless)
+TOOLS = StorageTools(decompose, store, decode_image, is_lossless)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,7 @@ def path(tmp_path_factory):
 
 
 def measure(path, qualities, ranks=(8, 24, 99)):
-    rows = measure_arms(
+    rows = measure_options(
         "ISIC_1",
         path,
         qualities=qualities,
@@ -45,10 +51,6 @@ def measure(path, qualities, ranks=(8, 24, 99)):
         tools=TOOLS,
     )
     return pd.DataFrame(rows)
-
-
-def test_every_codec_is_one_that_there_is():
-    assert set(QUALITIES) == set(codecs.CODECS)
 
 
 def test_each_codec_and_quality_without_svd_and_at_each_k_below_full_rank(path):
@@ -94,7 +96,7 @@ def table():
 
 
 def test_the_summary_by_hand():
-    summary = summarise_arms(table(), confidence=0.9)
+    summary = summarise_options(table(), confidence=0.9)
     arm = summary[(summary["codec"] == "jpeg") & (summary["k"] == 350)].iloc[0]
     assert (arm["num_images"], arm["bytes_before"], arm["bytes_after"]) == (3, 3000, 1200)
     assert arm["compression_ratio"] == pytest.approx(2.5)
@@ -107,7 +109,7 @@ def test_the_summary_by_hand():
 
 
 def test_the_sentences_by_hand():
-    summary = summarise_arms(table(), confidence=0.9)
+    summary = summarise_options(table(), confidence=0.9)
     found = storage_sentences(summary, codec="jpeg", quality=95, k=350)
     assert found == [
         "Of the 2.50× saved, 2.00× is jpeg quality 95 and 1.250× is SVD at k = 350.",
@@ -122,7 +124,7 @@ def test_the_sentences_by_hand():
     assert grown[0] == (
         "Nothing is saved, the files grow to 2.00×: 2.00× is png quality 100 and 1.000× is SVD."
     )
-    with pytest.raises(ParameterError, match=r"no arm jpeg quality 95 at k = 100; add it"):
+    with pytest.raises(ParameterError, match=r"no jpeg quality 95 at k = 100; add it"):
         storage_sentences(summary, codec="jpeg", quality=95, k=100)
 
 

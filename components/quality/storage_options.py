@@ -1,4 +1,4 @@
-"""The storage study: many ways to store an image, each with and without SVD, measured alike."""
+"""The storage study: many storage options, each with and without SVD, measured alike."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,16 +15,17 @@ from scipy.interpolate import PchipInterpolator
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.dataset.images import read_image
 from slimderm.components.quality.measure import Reference
-from slimderm.components.quality.settings import METRICS, QualitySettings
+from slimderm.components.quality.metrics import METRICS
+from slimderm.components.quality.settings import QualitySettings
 from slimderm.components.quality.sweep import Decomposed
 
 Pixels = npt.NDArray[np.uint8]
 LOSSLESS = 100  # the quality written where there is none to choose
-ARM = ["codec", "quality", "k"]
+OPTION = ["codec", "quality", "k"]
 
 
 @dataclass(frozen=True)
-class Tools:
+class StorageTools:
     """What the study stores images with; picklable.
 
     Attributes
@@ -37,7 +38,7 @@ class Tools:
     decode : callable
         Stored bytes to uint8 (H, W, 3).
     is_lossless : callable
-        Codec and k to whether quality is of no account there.
+        Codec and k to whether the quality changes nothing.
     """
 
     decompose: Callable[[Pixels], Decomposed]
@@ -46,22 +47,22 @@ class Tools:
     is_lossless: Callable[[str, int | None], bool]
 
 
-def measure_arms(
+def measure_options(
     image_id: str,
     path: Path,
     *,
     qualities: Mapping[str, Sequence[int]],
     ranks: Sequence[int],
     settings: QualitySettings,
-    tools: Tools,
+    tools: StorageTools,
 ) -> list[dict[str, Any]]:
-    """Store one image in every way.
+    """Store one image by every storage option.
 
     Returns
     -------
     list of dict
         One a codec, quality and k (None without SVD; a k of full rank is left out, as it is the
-        same): image_id, the arm, bytes_before, bytes_after, pixels, encode_seconds and
+        same): image_id, the option, bytes_before, bytes_after, pixels, encode_seconds and
         decode_seconds (one run each), and every metric of what is read back against the original.
     """
     data, original = path.read_bytes(), read_image(path)
@@ -85,26 +86,26 @@ def measure_arms(
     return rows
 
 
-def summarise_arms(table: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
-    """Give each arm's bytes and mean metrics over the images.
+def summarise_options(table: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Give each option's bytes and mean metrics over the images.
 
     Parameters
     ----------
     table : DataFrame
-        Rows of `measure_arms`.
+        Rows of `measure_options`.
     confidence : float
         Of the intervals of the means, Student's t over images.
 
     Returns
     -------
     DataFrame
-        One row an arm (k is NaN without SVD), in the order of codec, quality, k: num_images,
+        One row an option (k is NaN without SVD), in the order of codec, quality, k: num_images,
         bytes_before, bytes_after (sums), bits_per_pixel with ``_low`` and ``_high``,
         compression_ratio, storage_saved, encode_ms, decode_ms (medians), and ``<metric>_mean``,
         ``_low``, ``_high``. Intervals of one image are NaN.
     """
     table = table.assign(bits_per_pixel=8 * table["bytes_after"] / table["pixels"])
-    groups = table.groupby(ARM, dropna=False, sort=True)
+    groups = table.groupby(OPTION, dropna=False, sort=True)
     summary = groups.agg(
         num_images=("image_id", "nunique"),
         bytes_before=("bytes_before", "sum"),
@@ -133,19 +134,19 @@ def storage_sentences(
     Parameters
     ----------
     summary : DataFrame
-        As `summarise_arms` gives it.
+        As `summarise_options` gives it.
     codec, quality, k
-        The arm that the sentences are about.
+        The option that the sentences are about.
     metric : str
         Judge of "the same quality".
 
     Raises
     ------
     ParameterError
-        If the table lacks the arm or its control without SVD.
+        If the table lacks the option or its control without SVD.
     """
-    alone = _arm(summary, codec, quality, None)
-    own = alone if k is None else _arm(summary, codec, quality, k)
+    alone = _row_of(summary, codec, quality, None)
+    own = alone if k is None else _row_of(summary, codec, quality, k)
     total, encoder = own["compression_ratio"], alone["compression_ratio"]
     svd = alone["bytes_after"] / own["bytes_after"]
     rank = f" at k = {k}." if k is not None else "."
@@ -163,7 +164,7 @@ def storage_sentences(
 
 
 def _same_quality(name: str, rows: pd.DataFrame, own: pd.Series, metric: str, wanted: float) -> str:
-    sign = 1 if METRICS[metric].better == "higher" else -1
+    sign = METRICS[metric].sign
     levels = sign * rows[f"{metric}_mean"].to_numpy()
     label = f"{METRICS[metric].label} {wanted:.4f}"
     if len(rows) == 1:
@@ -180,12 +181,12 @@ def _same_quality(name: str, rows: pd.DataFrame, own: pd.Series, metric: str, wa
     return f"{name} of quality {quality:.0f} without SVD takes {words} at the same {label}."
 
 
-def _arm(summary: pd.DataFrame, codec: str, quality: int, k: int | None) -> pd.Series:
+def _row_of(summary: pd.DataFrame, codec: str, quality: int, k: int | None) -> pd.Series:
     same_k = summary["k"].isna() if k is None else summary["k"] == k
     rows = summary[(summary["codec"] == codec) & (summary["quality"] == quality) & same_k]
     if rows.empty:
         raise ParameterError(
-            f"storage: the study has no arm {codec} quality {quality} "
+            f"storage: the study has no {codec} quality {quality} "
             + (f"at k = {k}" if k is not None else "without SVD")
             + "; add it to storage.qualities"
         )

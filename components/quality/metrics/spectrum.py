@@ -1,17 +1,43 @@
 """Spectrum: errors at low and at high frequency, correlation of amplitudes (paper, section 4.3)."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-from scipy import fft
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-from slimderm.components.quality import kernels
-
-Gray = npt.NDArray[np.uint8]
+    from slimderm.components.quality.kernels.compiled import Floats, Waves
+    from slimderm.components.quality.metrics.base import Image, Pair
 
 FLAT = 1e-12  # a variance of amplitudes below this share is the transform's rounding
+
+
+def mse_low(pair: Pair) -> float:
+    """Mean squared error of the low-frequency coefficients, grey levels squared.
+
+    By Parseval, `mse_low` and `mse_high`, weighted by their bands' sizes, add up to the gray
+    image's MSE. Low ends at ``low_frequency_radius``. A band without coefficients has 0.
+    """
+    return pair.once(compare).mse_low
+
+
+def mse_high(pair: Pair) -> float:
+    """Mean squared error of the high-frequency coefficients, as `mse_low`."""
+    return pair.once(compare).mse_high
+
+
+def correlation(pair: Pair) -> float:
+    """Pearson correlation of the amplitudes, in [-1, 1].
+
+    The coefficient of frequency zero is left out: it is the mean brightness, and would make any two
+    images alike. Where neither image's amplitudes vary, as those of a uniform one, it is 1; where
+    one's do not, 0.
+    """
+    return pair.once(compare).correlation
 
 
 @dataclass(frozen=True)
@@ -20,7 +46,6 @@ class Spectrum:
 
     Attributes
     ----------
-    gray : uint8 array of shape (H, W)
     waves : complex128 array
         Not normalised; the other half mirrors it.
     amplitudes : float64 array
@@ -29,67 +54,59 @@ class Spectrum:
         The amplitudes' sum, and that of their squares, over the whole spectrum less frequency zero.
     """
 
-    gray: Gray
-    waves: kernels.Waves
-    amplitudes: kernels.Floats
+    waves: Waves
+    amplitudes: Floats
     total: float
     squares: float
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two spectra compared.
-
-    Attributes
-    ----------
-    mse_low, mse_high : float
-        Mean squared error of the low- and of the high-frequency coefficients, grey levels squared.
-        By Parseval, weighted by their bands' sizes they add up to the gray image's MSE. A band
-        without coefficients has 0.
-    correlation : float
-        Pearson correlation of the amplitudes, in [-1, 1]. The coefficient of frequency zero is
-        left out: it is the mean brightness, and would make any two images alike. Where neither
-        image's amplitudes vary, as those of a uniform one, it is 1; where one's do not, 0.
-    """
+    """Two spectra compared: the three metrics of this file."""
 
     mse_low: float
     mse_high: float
     correlation: float
 
 
-def spectrum(gray: Gray) -> Spectrum:
-    """Transform a gray image, uint8 (H, W)."""
+def spectrum(image: Image) -> Spectrum:
+    """Transform the gray image."""
+    import numpy as np
+    from scipy import fft
+
+    from slimderm.components.quality.kernels.waves import amplitude_sums
+
+    gray = image.gray
     waves = np.asarray(fft.rfft2(gray.astype(np.float64)), np.complex128)
     amplitudes = np.abs(waves)
-    sums = kernels.amplitude_sums(amplitudes, gray.shape[1] % 2 == 0)
-    return Spectrum(gray, waves, amplitudes, *sums)
+    sums = amplitude_sums(amplitudes, gray.shape[1] % 2 == 0)
+    return Spectrum(waves, amplitudes, *sums)
 
 
 @lru_cache(maxsize=8)
 def _low(shape: tuple[int, int], radius: float) -> tuple[npt.NDArray[np.bool_], int]:
     """Which frequencies of half a spectrum are low, and how many are in the whole."""
+    import numpy as np
+
     down, right = (np.fft.fftfreq(side) / 0.5 for side in shape)  # 1 is the Nyquist frequency
     low = np.hypot(down[:, np.newaxis], right) <= radius
     half = np.ascontiguousarray(low[:, : shape[1] // 2 + 1])
     return half, int(low.sum())
 
 
-def compare(original: Spectrum, other: Gray, *, radius: float) -> Comparison:
-    """Compare a gray image with the original's spectrum.
+def compare(pair: Pair) -> Comparison:
+    """Compare two gray images by their spectra."""
+    import numpy as np
+    from scipy import fft
 
-    Parameters
-    ----------
-    original : Spectrum
-    other : uint8 array of shape (H, W)
-    radius : float
-        Where low ends, as a share of the Nyquist frequency, in (0, 1).
-    """
-    shape = original.gray.shape
+    from slimderm.components.quality.kernels.waves import wave_sums
+
+    original, gray, other = pair.original.once(spectrum), pair.original.gray, pair.other.gray
     # The transform is linear, and the difference is needed anyway.
-    change = fft.rfft2(other.astype(np.float64) - original.gray)
-    low, num_low = _low(shape, radius)
-    even = shape[1] % 2 == 0
-    sums = kernels.wave_sums(original.waves, original.amplitudes, change, low, even)
+    change = fft.rfft2(other.astype(np.float64) - gray)
+    low, num_low = _low(gray.shape, pair.settings.low_frequency_radius)
+    even = gray.shape[1] % 2 == 0
+    sums = wave_sums(original.waves, original.amplitudes, change, low, even)
     energy_low, energy, total, squares, products = sums
     size = other.size
     num_high = size - num_low
@@ -101,6 +118,8 @@ def compare(original: Spectrum, other: Gray, *, radius: float) -> Comparison:
 
 
 def _correlation(original: Spectrum, sums: tuple[float, float, float], size: int) -> float:
+    import numpy as np
+
     total, squares, products = sums
     if size < 1:
         return 1.0

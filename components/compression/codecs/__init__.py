@@ -1,0 +1,44 @@
+"""How an image is stored, by name: a file a codec, and its line in `CODECS`.
+
+All other lists of codecs come from this table: the choices of ``params.yaml``, the storage study's
+qualities, the pictures' colours. It loads no library that encodes, so settings can import it. A
+codec whose files `slimderm.components.dataset.formats` does not know yet needs a line there, too,
+so that they can be read.
+"""
+
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.compression.codecs import (
+    avif,
+    factors,
+    jpeg,
+    jxl,
+    jxl_transcode,
+    png,
+    webp,
+)
+from slimderm.components.compression.codecs.base import Codec, Item
+
+__all__ = ["CODECS", "Codec", "Item", "get"]
+
+CODECS: dict[str, Codec] = {
+    "jpeg": jpeg.CODEC,
+    "webp": webp.CODEC,
+    "avif": avif.CODEC,
+    "jxl": jxl.CODEC,
+    "jxl_transcode": jxl_transcode.CODEC,
+    "png": png.CODEC,
+    "factors": factors.CODEC,
+}
+
+
+def get(name: str) -> Codec:
+    """Return the codec of a name.
+
+    Raises
+    ------
+    ParameterError
+        If there is none; the message lists those there are.
+    """
+    if name not in CODECS:
+        raise ParameterError(f"codec: received {name!r}, expected one of {', '.join(CODECS)}")
+    return CODECS[name]
