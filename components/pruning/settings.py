@@ -14,11 +14,9 @@ from slimderm.components.pruning.method import (
     Limits,
     PruningMethod,
 )
-from slimderm.components.pruning.schedules.widths import THIRD, parse_path
-
-FACTORS = (50, THIRD, 16.5, 8.25)
-SCHEDULES = ("algorithm2", "path", "one_shot", "iterative", "layerwise")
-SPACINGS = ("constant", "geometric", "cubic")
+from slimderm.components.pruning.schedules.iterative import SPACINGS
+from slimderm.components.pruning.schedules.table import SCHEDULES
+from slimderm.components.pruning.schedules.widths import FACTORS, parse_path
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class PruneSettings(Settings):
     ``prune`` all the same, which counts as the first failure.
     """
 
-    schedule: str = setting("algorithm2", choices=SCHEDULES)
+    schedule: str = setting("algorithm2", choices=tuple(SCHEDULES))
     factors: tuple[float, ...] = setting(FACTORS, above=1, below=100)
     max_failures: int = setting(2, low=1)
     max_prunings: int | None = setting(None, low=1)
@@ -54,7 +52,7 @@ class PruneSettings(Settings):
     path: tuple[str, ...] = ()
     ratio: float = setting(0.5, above=0, below=1)
     num_steps: int = setting(3, low=1)
-    spacing: str = setting("geometric", choices=SPACINGS)
+    spacing: str = setting("geometric", choices=tuple(SPACINGS))
     budget: dict[str, float] = setting({})
     criterion: str = setting("uninformed", choices=CRITERIA)
     scope: str = setting("local", choices=SCOPES)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.common.settings import Settings, setting
 from slimderm.components.pruning.method import CRITERIA, INITS, SCOPES
+from slimderm.components.pruning.schedules.table import STUDY_SCHEDULES
 
 STUDY_NETWORKS = ("lenet5", "alexnet", "custom1", "custom2", "vgg16", "densenet169")
-STUDY_SCHEDULES = ("path", "one_shot", "iterative", "layerwise")
 MASKS = "masks"
 
 

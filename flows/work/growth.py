@@ -5,8 +5,7 @@ from functools import partial
 import pandas as pd
 
 from slimderm.components.pruning.schedules.growth import path_table
-from slimderm.components.pruning.schedules.widths import Widths, prune
-from slimderm.components.pruning.settings import FACTORS
+from slimderm.components.pruning.schedules.widths import FACTORS, Widths, prune
 from slimderm.components.training.architectures import get
 from slimderm.components.training.counts import count_parameters
 from slimderm.components.training.sizes import size_table
