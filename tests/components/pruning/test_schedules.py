@@ -22,7 +22,7 @@ class Trained:
 
 
 class Trainer:
-    """Trains nothing: the first group's size, which a bar then accepts or not."""
+    """Trains nothing: the first group's size, which a threshold then accepts or not."""
 
     def __init__(self, **sizes: int) -> None:
         self.sizes = sizes or {"conv1": 6, "conv2": 16, "dense1": 84, "dense2": 120}
