@@ -142,8 +142,9 @@ def keras_side(name: str, effort: Effort) -> dict[str, Any]:
     import numpy as np
     import tensorflow as tf
 
-    from slimderm.components.model_graph.graph import trace
-    from slimderm.components.pruning.criteria import Evidence, importance
+    from slimderm.components.model_graph.trace import trace
+    from slimderm.components.pruning.criteria.base import Evidence
+    from slimderm.components.pruning.importance import importance
     from slimderm.components.pruning.masks import apply_masks, magnitude_masks
     from slimderm.components.pruning.selection import Planner
     from slimderm.components.pruning.surgery import remove

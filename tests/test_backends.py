@@ -15,8 +15,9 @@ PROOF = """
 import sys
 import keras
 import numpy as np
-from slimderm.components.model_graph.graph import trace
-from slimderm.components.pruning.criteria import Evidence, importance
+from slimderm.components.model_graph.trace import trace
+from slimderm.components.pruning.criteria.base import Evidence
+from slimderm.components.pruning.importance import importance
 from slimderm.components.pruning.masks import apply_masks, magnitude_masks, sparsity
 from slimderm.components.pruning.proof import deviation, randomise, without_softmax
 from slimderm.components.pruning.pruner import prune
@@ -36,7 +37,7 @@ for name, model in models.items():
     random = np.random.default_rng(0)
     keep = np.ones(graph.num_coupled, bool)
     for group in graph.groups:
-        free = group.bundles[group.free]
+        free = group.coupled[group.free]
         if len(free) > 1:
             keep[random.permutation(free)[: len(free) // 2]] = False
     given = {t.name: random.uniform(0, 1, (2, *t.shape[1:])).astype("float32")

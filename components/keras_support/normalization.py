@@ -1,8 +1,12 @@
 """Batch normalization by TensorFlow's one kernel while a network trains.
 
-Keras 3 writes the layer out of a dozen operations in float32, each of which reads all activations
-again: on a processor they cost DenseNet169 more than its convolutions (``benchmarks/training.py``
-has both). JAX and PyTorch keep Keras's way.
+Keras 3 computes the layer by a dozen operations in float32, each of which reads all activations
+again: on a CPU they cost DenseNet169 more than its convolutions (``benchmarks/training.py``
+measures both). JAX and PyTorch keep Keras's own layer.
+
+Upstream: `BatchNormalization.call` in ``keras/src/layers/normalization/batch_normalization.py``
+(Keras 3.15). Where its parameters differ, or a model does not list its layers, Keras's own layer
+trains.
 """
 
 from collections.abc import Iterator
@@ -12,6 +16,8 @@ from typing import Any
 
 import keras
 
+from slimderm.components.keras_support.guard import has_parameters, warn_once
+
 FUSED_DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -20,7 +26,7 @@ def fused_batch_normalization(model: keras.Model) -> Iterator[None]:
     """Train a model's batch normalizations by the fused kernel; afterwards all is as before.
 
     It computes what Keras computes, to rounding: the same statistics of the batch, the same moving
-    averages. Layers it does not fit keep Keras's way: with a mask, renormalized, over another axis
+    averages. Other layers are left to Keras: with a mask, renormalized, over another axis
     than the last, of other than images' activations, of double precision; all of them on JAX and
     PyTorch.
 
@@ -30,7 +36,7 @@ def fused_batch_normalization(model: keras.Model) -> Iterator[None]:
         Built; its layers stay the standard ones, what is saved does not differ.
     """
     fitting = []
-    if keras.backend.backend() == "tensorflow":
+    if keras.backend.backend() == "tensorflow" and _is_as_expected(model):
         fitting = [layer for layer in model._flatten_layers() if _fits(layer)]
     for layer in fitting:
         layer.call = MethodType(_call, layer)
@@ -39,6 +45,19 @@ def fused_batch_normalization(model: keras.Model) -> Iterator[None]:
     finally:
         for layer in fitting:
             del layer.call
+
+
+def _is_as_expected(model: keras.Model) -> bool:
+    call = keras.layers.BatchNormalization.call
+    if has_parameters(call, "self", "inputs", "training", "mask") and callable(
+        getattr(model, "_flatten_layers", None)
+    ):
+        return True
+    warn_once(
+        "BatchNormalization.call(inputs, training, mask) or Model._flatten_layers",
+        "batch normalization is trained by Keras's own slower layer",
+    )
+    return False
 
 
 def _fits(layer: keras.layers.Layer) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.graph import Graph, Keep, kept, trace
+from slimderm.components.model_graph.graph import Graph, Keep, kept
+from slimderm.components.model_graph.trace import trace
 
 
 def multiply_accumulates(model: Any) -> int:
@@ -34,7 +35,7 @@ def multiply_accumulates(model: Any) -> int:
 
 
 class Costs:
-    """Counts what a model would cost if only some bundles were kept; nothing is built."""
+    """Counts what a model would cost if only some coupled channels were kept; nothing is built."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -66,12 +67,12 @@ class Costs:
             When the model's input size is open.
         """
         total = 0
-        for work in self.graph.works:
-            if work.positions is None:
+        for found in self.graph.multiplications:
+            if found.positions is None:
                 raise ParameterError(
-                    f"model: received one in which the size of what reaches {work.path} is open, "
+                    f"model: received one in which the size of what reaches {found.path} is open, "
                     "expected inputs of fixed size; multiply-accumulates depend on it"
                 )
-            channels = math.prod(int(kept(keep, labels).sum()) for labels in work.along)
-            total += work.positions * channels * self.size(work.variable, keep)
+            channels = math.prod(int(kept(keep, labels).sum()) for labels in found.along)
+            total += found.positions * channels * self.size(found.variable, keep)
         return total

@@ -67,7 +67,7 @@ class Effort:
 
 
 @dataclass
-class Tracer:
+class Coupling:
     """What is known of the channels so far; `slimderm.components.model_graph.rules` fills it in."""
 
     num_labels: int = 0
@@ -160,19 +160,21 @@ def placed(axes: Axes, axis: int, labels: Labels | None) -> Axes:
     return tuple(labels if index == axis else None for index in range(len(axes)))
 
 
-def only(tracer: Tracer, call: Call, axes: Axes, axis: int) -> Labels | None:
-    """Return the labels of one axis; those of the others are walled in by this layer."""
+def only(coupling: Coupling, call: Call, axes: Axes, axis: int) -> Labels | None:
+    """Return the labels of one axis; this layer is a barrier for the others."""
     others = [labels for index, labels in enumerate(axes) if index != axis]
-    tracer.barrier(call.path, f"{type(call.operation).__name__} works along them", *others)
+    coupling.barrier(call.path, f"{type(call.operation).__name__} works along them", *others)
     return axes[axis]
 
 
-def unknown(tracer: Tracer, call: Call, inputs: Sequence[Axes], reason: str | None = None) -> Axes:
-    """Barrier in whatever comes here; what leaves is fixed, and so are the layer's own channels."""
+def unknown(
+    coupling: Coupling, call: Call, inputs: Sequence[Axes], reason: str | None = None
+) -> Axes:
+    """Make a layer a barrier: channels that reach it stay, and so do its own."""
     reason = reason or f"no rule for {type(call.operation).__name__}"
-    tracer.strangers.add(call.path)
+    coupling.strangers.add(call.path)
     if getattr(call.operation, "weights", None):  # it has a say even where no channels come in
-        tracer.barrier(call.path, reason, np.empty(0, np.int64))
+        coupling.barrier(call.path, reason, np.empty(0, np.int64))
     for axes in inputs:
-        tracer.barrier(call.path, reason, *axes)
+        coupling.barrier(call.path, reason, *axes)
     return (None,) * len(call.outputs[0].shape)

@@ -16,7 +16,7 @@ from slimderm.components.model_graph.labels import Effort, Labels
 
 
 @dataclass(frozen=True)
-class Work:
+class Multiplications:
     """Multiplications of one weight for one input: at so many ``positions``, None where open.
 
     They come once for each channel of ``along``.
@@ -28,12 +28,12 @@ class Work:
     along: tuple[Labels, ...] = ()
 
 
-def works(
+def multiplications(
     efforts: Mapping[int, Sequence[Effort]],
     model: Any,
     shapes: Mapping[int, Shape] | None = None,
     prefix: str = "",
-) -> Iterator[Work]:
+) -> Iterator[Multiplications]:
     """Count the positions of each effort: of a nested model at the sizes that each call gives it.
 
     ``shapes`` are those of tensors by their id, where they are not what the tensors themselves say.
@@ -46,10 +46,10 @@ def works(
         if is_functional(call.operation):
             given = [shape_of(tensor) for tensor in flat_inputs(call)]
             inside = shapes_inside(call.operation, given)
-            yield from works(efforts, call.operation, inside, f"{call.path}/")
+            yield from multiplications(efforts, call.operation, inside, f"{call.path}/")
         for effort in efforts.get(id(call.outputs[0]), ()):
             shape = shape_of(effort.tensor)
             sizes = [shape[axis] for axis in effort.axes]
             whole = math.prod(size or 0 for size in sizes) // math.prod(map(len, effort.along))
             positions = None if None in sizes else whole
-            yield Work(call.path, effort.variable, positions, effort.along)
+            yield Multiplications(call.path, effort.variable, positions, effort.along)

@@ -9,19 +9,19 @@ from slimderm.components.model_graph.calls import Call
 from slimderm.components.model_graph.labels import (
     FIXED,
     Axes,
+    Coupling,
     Labels,
-    Tracer,
     channel_axis,
     only,
     placed,
     unknown,
 )
 
-Rule = Callable[[Tracer, Call, Sequence[Axes]], Axes]
+Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
 Shape = Sequence[int | None]
 
 
-def merge(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+def merge(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Unite the channels of what is added, multiplied or compared, place by place.
 
     Shapes are aligned at their ends. Where an axis of length 1 is spread over a longer one, its one
@@ -41,40 +41,40 @@ def merge(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
                 continue
             alone = shape[own] == 1 and target[axis] != 1
             (spread if alone else found).append(axes[own])
-        tracer.pin(*spread)
-        joined[axis] = _joined(tracer, found)
+        coupling.pin(*spread)
+        joined[axis] = _joined(coupling, found)
     return tuple(joined)
 
 
-def _joined(tracer: Tracer, found: Sequence[Labels | None]) -> Labels | None:
+def _joined(coupling: Coupling, found: Sequence[Labels | None]) -> Labels | None:
     for other in found[1:]:
         if found[0] is not None or other is not None:
-            tracer.unite(found[0], other)
+            coupling.unite(found[0], other)
     return found[0] if found and all(labels is not None for labels in found) else None
 
 
-def operate(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+def operate(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """An arithmetic operation of `keras.ops`: as `merge`; other operands may be single numbers."""
     given = [*call.arguments.args, *call.arguments.kwargs.values()]
     for operand in given:
         if any(operand is tensor for tensor in call.inputs):
             continue
         if isinstance(operand, list | tuple) or np.size(operand) != 1:
-            return unknown(tracer, call, inputs, "a constant that is no single number")
+            return unknown(coupling, call, inputs, "a constant that is no single number")
     ranks = {len(tensor.shape) for tensor in call.inputs}
     if len(ranks) > 1:  # there the batch would meet another axis
-        return unknown(tracer, call, inputs, "operands of different rank")
-    return merge(tracer, call, inputs)
+        return unknown(coupling, call, inputs, "operands of different rank")
+    return merge(coupling, call, inputs)
 
 
-def concatenate(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+def concatenate(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Put the labels of one axis behind each other; unite those of every other axis."""
     along = call.operation.axis % len(inputs[0])
     joined: list[Labels | None] = []
     for axis in range(len(inputs[0])):
         found = [axes[axis] for axes in inputs]
         if axis != along:
-            joined.append(_joined(tracer, found))
+            joined.append(_joined(coupling, found))
         elif all(labels is None for labels in found):
             joined.append(None)
         else:
@@ -87,21 +87,21 @@ def concatenate(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
     return tuple(joined)
 
 
-def flatten(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+def flatten(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Lay every axis but the batch behind each other; channels come first or last."""
     axes, shape = inputs[0], call.inputs[0].shape
     if call.operation.data_format == "channels_first" and len(shape) > 1:
         axes, shape = (axes[0], *axes[2:], axes[1]), (shape[0], *shape[2:], shape[1])
-    return (None, _laid(tracer, call, axes[1:], shape[1:]))
+    return (None, _laid(coupling, call, axes[1:], shape[1:]))
 
 
-def _laid(tracer: Tracer, call: Call, axes: Axes, shape: Shape) -> Labels | None:
+def _laid(coupling: Coupling, call: Call, axes: Axes, shape: Shape) -> Labels | None:
     """Labels of several axes laid into one."""
     labelled = [index for index, labels in enumerate(axes) if labels is not None]
     if not labelled:
         return None
     if len(labelled) > 1 or None in shape:
-        tracer.barrier(call.path, "lays axes together that it cannot follow", *axes)
+        coupling.barrier(call.path, "lays axes together that it cannot follow", *axes)
         return None
     (index,) = labelled
     labels = axes[index]
@@ -110,22 +110,22 @@ def _laid(tracer: Tracer, call: Call, axes: Axes, shape: Shape) -> Labels | None
     return np.broadcast_to(view, [size or 0 for size in shape]).ravel()
 
 
-def reshape(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+def reshape(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Follow channels through axes that are kept, laid together, or set apart by ones."""
-    result = _reshaped(tracer, call, inputs[0])
+    result = _reshaped(coupling, call, inputs[0])
     for index, labels in enumerate(result[1:]):
         if call.operation.target_shape[index] != -1:
-            tracer.size(call.path, "target_shape", labels, index)
+            coupling.size(call.path, "target_shape", labels, index)
     return result
 
 
-def _reshaped(tracer: Tracer, call: Call, axes: Axes) -> Axes:
+def _reshaped(coupling: Coupling, call: Call, axes: Axes) -> Axes:
     before, after = call.inputs[0].shape, call.outputs[0].shape
     result: list[Labels | None] = [None] * len(after)
     if all(labels is None for labels in axes):
         return tuple(result)
     if None in before[1:] or None in after[1:]:
-        tracer.barrier(call.path, "reshapes sizes that are not known", *axes)
+        coupling.barrier(call.path, "reshapes sizes that are not known", *axes)
         return tuple(result)
     for old, new in _segments(before, after):
         kept = [index for index in old if before[index] != 1]
@@ -135,16 +135,16 @@ def _reshaped(tracer: Tracer, call: Call, axes: Axes) -> Axes:
             if [before[index] for index in kept] == [after[index] for index in wide]:
                 pairs = list(zip(wide, kept, strict=True))
             else:
-                tracer.barrier(call.path, "sets channels apart", *(axes[index] for index in old))
+                coupling.barrier(call.path, "sets channels apart", *(axes[index] for index in old))
                 continue
             for index, source in pairs:
                 result[index] = axes[source]
             continue
         ones = [axes[index] for index in old if index not in kept]
         if len(kept) > 0:
-            tracer.pin(*ones)
+            coupling.pin(*ones)
             result[place] = _laid(
-                tracer, call, tuple(axes[index] for index in kept), [before[i] for i in kept]
+                coupling, call, tuple(axes[index] for index in kept), [before[i] for i in kept]
             )
         else:
             result[place] = next((labels for labels in ones if labels is not None), None)
@@ -175,26 +175,26 @@ def _segments(before: Shape, after: Shape) -> list[tuple[list[int], list[int]]]:
     return segments
 
 
-def permute(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+def permute(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Move axes."""
     return (inputs[0][0], *(inputs[0][index] for index in call.operation.dims))
 
 
-def window(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+def window(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Pool, pad, crop or repeat along space; channels pass."""
     axis = channel_axis(call.operation, len(inputs[0]))
-    return placed(inputs[0], axis, only(tracer, call, inputs[0], axis))
+    return placed(inputs[0], axis, only(coupling, call, inputs[0], axis))
 
 
-def global_pool(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+def global_pool(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Pool all of space."""
-    passed = window(tracer, call, inputs)
+    passed = window(coupling, call, inputs)
     if call.operation.keepdims:
         return passed
     return (None, next((labels for labels in passed if labels is not None), None))
 
 
-def repeat(tracer: Tracer, call: Call, inputs: Sequence[Axes]) -> Axes:
+def repeat(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Repeat a vector along a new axis."""
     return (inputs[0][0], None, inputs[0][1])
 

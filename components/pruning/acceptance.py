@@ -1,8 +1,8 @@
 """Whether a pruned network is good enough, in three named arms (paper, sections 3 and 4.1).
 
-``paper`` also judges on test, which is choosing by what should only report; ``validation`` is the
-same without test; ``relative`` lowers a bar that the baseline itself misses, and says so, but never
-below a floor: where the baseline learnt nothing there is nothing to be as good as.
+``paper`` also judges on the test part, as the paper does, although test should only report.
+``validation`` is the same without test. ``relative`` lowers a threshold that the baseline itself
+misses, and says so, but never below a floor, so that no baseline that learnt nothing sets the rule.
 """
 
 from collections.abc import Callable, Mapping
@@ -94,9 +94,9 @@ def validation(metrics: Metrics, baseline: Metrics, thresholds: Thresholds) -> V
 
 
 def relative(metrics: Metrics, baseline: Metrics, thresholds: Thresholds) -> Verdict:
-    """Accept by the thresholds, each lowered to the baseline less a tolerance where that misses it.
+    """Accept by the thresholds, each lowered to the baseline less a tolerance where it misses them.
 
-    No bar is lowered below the floor. The reason names every bar that was lowered, met or not.
+    None is lowered below the floor. The reason names every one that was lowered, met or not.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def _eased(demand: _Demand, baseline: Metrics, thresholds: Thresholds) -> _Deman
         else ""
     )
     why = (
-        f" (bar {demand.expected:.4f} lowered: the baseline has {own:.4f}, "
+        f" (threshold {demand.expected:.4f} lowered: the baseline has {own:.4f}, "
         f"less {thresholds.relative_tolerance:g}{floor})"
     )
     return _Demand(demand.key, demand.received, eased, why=why, lowered=True)
@@ -171,7 +171,7 @@ def _judge(demands: list[_Demand]) -> Verdict:
     if missed:
         sentences.append("missed: " + "; ".join(missed))
     else:
-        sentences.append("every bar met: " + ", ".join(demand.key for demand in demands))
+        sentences.append("every threshold met: " + ", ".join(demand.key for demand in demands))
     if lowered:
-        sentences.append("met a lowered bar: " + "; ".join(lowered))
+        sentences.append("met a lowered threshold: " + "; ".join(lowered))
     return Verdict(not missed, ". ".join(sentences))

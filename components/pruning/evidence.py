@@ -1,4 +1,4 @@
-"""What data says of a model's channels: gradients and activations, on any backend of Keras."""
+"""Gradients and activations of a model's channels on data, on any backend of Keras."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.keras_support.optimizers import spare_sum
-from slimderm.components.model_graph.calls import copied
-from slimderm.components.model_graph.graph import Graph, trace
+from slimderm.components.model_graph.copies import copied
+from slimderm.components.model_graph.graph import Graph
 from slimderm.components.model_graph.labels import FIXED, Labels
+from slimderm.components.model_graph.trace import trace
 
 Floats = npt.NDArray[np.float64]
 
@@ -102,8 +103,8 @@ def read_activations(graph: Graph, batches: Any) -> Iterator[tuple[Labels, Float
     Yields
     ------
     labels, mean, active
-        For each reading layer: the bundle of each place it reads, the mean absolute value there and
-        the share of values above zero, over all batches and positions.
+        For each reading layer: the coupled set of each place it reads, the mean absolute value
+        there and the share of values above zero, over all batches and positions.
 
     Raises
     ------

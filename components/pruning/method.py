@@ -1,4 +1,4 @@
-"""How networks are cut, as plain values: reading them needs no Keras."""
+"""How networks are pruned, as plain values: reading them needs no Keras."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,13 +7,9 @@ from fractions import Fraction
 from numbers import Integral, Real
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.pruning.criteria import table as criteria
 
-CRITERIA = (
-    "l1", "l2", "bn_scale", "fpgm", "lamp", "taylor", "activation", "apoz", "random", "uninformed",
-)  # fmt: skip
-NEED_DATA = frozenset({"taylor", "activation", "apoz"})
-# Of one scale in every layer; others are divided by their group's mean before layers are compared.
-COMPARABLE = frozenset({"lamp", "apoz", "random", "uninformed"})
+CRITERIA = criteria.CRITERIA
 SCOPES = ("local", "global")
 AGGREGATES = ("mean", "sum", "max")
 INITS = ("scratch", "inherit")
@@ -54,19 +50,20 @@ def matching(names: Iterable[str], pattern: str, kind: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a plan may not do.
+    """What pruning must leave alone.
 
     Attributes
     ----------
     keep : sequence of str
-        Layers that stay whole, by path; ``*`` and ``?`` stand for any characters. Of a layer that
-        makes no channels but holds weights for them, such as batch normalisation, those channels.
+        Layers that keep all channels, by path; ``*`` and ``?`` stand for any characters. A layer
+        that makes no channels but holds weights for them, such as batch normalisation, keeps those
+        channels.
     floors : mapping
         Layer, as in ``keep``, to the channels it must be left, rounded up to the multiple; 1 for
         all others.
     multiple : int
-        Widths are rounded to a multiple of it, to the nearest; no width is rounded up beyond what
-        the layer has, and none below one multiple. Of layers that are coupled in part, each part.
+        Widths are rounded to the nearest multiple of it: never above the layer's own width, never
+        below one multiple. Where layers are coupled in part, each part is rounded.
     only : sequence of str, optional
         Layers that may shrink, as in ``keep``; all where not given.
     """
@@ -113,16 +110,16 @@ class Budget:
 
 @dataclass(frozen=True)
 class PruningStep:
-    """What one step takes away; just one of ``percent``, ``total`` and ``budget`` is given.
+    """What one step takes away; exactly one of ``percent``, ``total`` and ``budget`` is given.
 
     Attributes
     ----------
     percent : float, optional
         Of the parent's channels, above 0 and below 100.
     total : float, optional
-        Share of the *unpruned* network's channels that is gone after this cut, in (0, 1).
+        Share of the *unpruned* network's channels that is gone after this step, in (0, 1).
     budget : Budget, optional
-        What the network may cost after this cut.
+        What the network may cost after this step.
     layers : tuple of str, optional
         Layers that shrink; all where not given.
     """
@@ -136,14 +133,14 @@ class PruningStep:
         given = [self.percent, self.total, self.budget]
         if sum(value is not None for value in given) != 1:
             raise ParameterError(
-                f"cut: received percent {self.percent}, total {self.total} and budget "
-                f"{self.budget}, expected just one of them"
+                f"pruning step: received percent {self.percent}, total {self.total} and budget "
+                f"{self.budget}, expected exactly one of them"
             )
 
 
 @dataclass(frozen=True)
 class PruningMethod:
-    """How cuts are made; the defaults are the paper's, which looks at nothing and starts anew.
+    """How pruning steps choose channels and weights; the defaults are the paper's.
 
     Attributes
     ----------
@@ -164,8 +161,8 @@ class PruningMethod:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        criteria.get(self.criterion)
         for name, value, names in (
-            ("criterion", self.criterion, CRITERIA),
             ("scope", self.scope, SCOPES),
             ("aggregate", self.aggregate, AGGREGATES),
             ("init", self.init, INITS),
@@ -178,4 +175,4 @@ class PruningMethod:
     @property
     def needs_data(self) -> bool:
         """Whether the criterion looks at data."""
-        return self.criterion in NEED_DATA and not self.masks
+        return criteria.get(self.criterion).needs_data and not self.masks

@@ -1,7 +1,7 @@
-"""Show that surgery is right: silence the channels that go, and nothing may change without them.
+"""Prove surgery on a model: set to zero what reads the pruned channels, and compare outputs.
 
-A channel contributes through the weights that read it. With those at zero, the model computes what
-the smaller one must compute.
+A channel contributes through the weights that read it. With those at zero, the larger model
+computes what the smaller one must compute: `deviation` measures the difference.
 """
 
 import copy
@@ -11,20 +11,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from slimderm.components.model_graph.calls import (
-    config_of,
-    copied,
-    last_operations,
-    layers_by_path,
-    remade,
-    settle,
-)
+from slimderm.components.model_graph.calls import last_operations, layers_by_path
+from slimderm.components.model_graph.copies import config_of, copied, remade, settle
 from slimderm.components.model_graph.graph import Graph, Keep, kept
 from slimderm.components.pruning.surgery import remove
 
 
 def randomise(model: keras.Model, *, seed: int) -> None:
-    """Give a model random weights and random statistics of its normalisations, of sober size."""
+    """Give a model random weights and random statistics of its normalisations, of moderate size."""
     random = np.random.default_rng(seed)
     for layer in layers_by_path(model).values():
         for variable in layer.weights:
@@ -93,7 +87,7 @@ def deviation(graph: Graph, keep: Keep, inputs: Any) -> float:
     graph : Graph
         Of a model whose outputs are sums, see `without_softmax`.
     keep : bool array
-        The bundles that stay.
+        The coupled channels that stay.
     inputs : array, list or dict
         A batch.
 

@@ -17,10 +17,13 @@ import numpy as np
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.cost import Costs
-from slimderm.components.model_graph.graph import Barrier, Graph, Keep, trace
+from slimderm.components.model_graph.graph import Barrier, Graph, Keep
+from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.budget import meet
-from slimderm.components.pruning.criteria import Evidence, importance
-from slimderm.components.pruning.method import COMPARABLE, Budget, Limits, check_ratio
+from slimderm.components.pruning.criteria.base import Evidence
+from slimderm.components.pruning.criteria.table import get as get_criterion
+from slimderm.components.pruning.importance import importance
+from slimderm.components.pruning.method import Budget, Limits, check_ratio
 from slimderm.components.pruning.replay import Log, write_log
 from slimderm.components.pruning.selection import Planner, why_nothing, widths
 from slimderm.components.pruning.surgery import remove
@@ -89,20 +92,20 @@ def prune(
     loss: Any = "categorical_crossentropy",
     seed: int = 0,
 ) -> Pruned:
-    """Take channels out of a model, all that belongs to them included.
+    """Remove channels from a model, with every weight that belongs to them.
 
     Parameters
     ----------
     model : keras.Model
         Functional or sequential, built; it is not changed. Nested models, shared layers, several
-        inputs and outputs are followed. A layer that is not known keeps all that touches it, and
-        the report names it.
+        inputs and outputs are followed. A layer without a rule keeps all channels that touch it,
+        and the report names it.
     ratio : float, optional
         Share of the channels to take away, in (0, 1): of each group of layers, or of all together.
     budget : Budget, optional
         Instead of a ratio: what the smaller model may cost.
     criterion : str
-        A key of `slimderm.components.pruning.criteria.CRITERIA`.
+        A key of `slimderm.components.pruning.criteria.table.CRITERIA`.
     scope : str
         ``local`` or ``global``, as `slimderm.components.pruning.selection.Planner` has it.
     aggregate : str
@@ -146,7 +149,7 @@ def prune(
         graph,
         importance(evidence, criterion, aggregate=aggregate),
         scope=scope,
-        comparable=criterion in COMPARABLE,
+        comparable=get_criterion(criterion).comparable,
         limits=limits,
         original=original,
     )
@@ -171,11 +174,11 @@ def _notes(planner: Planner, keep: Keep, budget: Budget | None) -> tuple[str, ..
 
 
 def report(graph: Graph, keep: Keep, notes: tuple[str, ...] = ()) -> Report:
-    """Describe what a choice of bundles does to a model."""
+    """Describe what keeping some coupled channels does to a model."""
     costs = Costs(graph)
     whole = np.ones(graph.num_coupled, bool)
     before, after = widths(graph, whole), widths(graph, keep)
-    known = all(work.positions is not None for work in graph.works)
+    known = all(one.positions is not None for one in graph.multiplications)
     return Report(
         parameters=(costs.parameters(whole), costs.parameters(keep)),
         multiply_accumulates=(

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.graph import Graph, Keep, trace
+from slimderm.components.model_graph.graph import Graph, Keep
+from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.surgery import remove
 
 Log = dict[str, Any]
@@ -60,7 +61,7 @@ def replay(model: keras.Model, log: Mapping[str, Any]) -> keras.Model:
 
 
 def read_log(graph: Graph, log: Mapping[str, Any]) -> Keep:
-    """Turn a log into the bundles that stay.
+    """Turn a log into the coupled channels that stay.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def read_log(graph: Graph, log: Mapping[str, Any]) -> Keep:
         keep[graph.producers[path].labels[places]] = False
     if write_log(graph, keep)["removed"] != log["removed"]:
         raise ParameterError(
-            "log: received one that parts channels which go together here, expected one written "
+            "log: received one that separates coupled channels of this model, expected one written "
             "for this model"
         )
     return keep

@@ -1,4 +1,4 @@
-"""Which bundles go: so many of each group, or all that score below one threshold."""
+"""Which channels go: so many of each group, or all that score below one threshold."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.calls import layers_by_path
 from slimderm.components.model_graph.graph import Graph, Group, Keep
-from slimderm.components.model_graph.labels import FIXED, Labels
-from slimderm.components.pruning.criteria import Floats
+from slimderm.components.model_graph.labels import Labels
+from slimderm.components.pruning.criteria.base import Floats
+from slimderm.components.pruning.losses import losses, touched_by_layer
 from slimderm.components.pruning.method import SCOPES, Budget, Limits, matching
 
 LARGEST = Fraction(999_999, 1_000_000)
 
 
 class Planner:
-    """Turns scores and a ratio into the bundles that stay.
+    """Turns scores and a ratio into the coupled channels that stay.
 
     Parameters
     ----------
@@ -27,15 +27,15 @@ class Planner:
     scores : float64 array of shape (graph.num_coupled,)
         Importance, larger is better.
     scope : str
-        ``local``: the ratio of every group; ``global``: the ratio of all bundles together, by one
-        threshold.
+        ``local``: the ratio of every group; ``global``: the ratio of all coupled channels together,
+        by one threshold.
     comparable : bool
         Whether scores of different groups are of one scale. If not, a global plan divides them by
         their group's mean first.
     limits : Limits
-        What may not go.
+        What must stay.
     original : mapping, optional
-        Group to the bundles it had once: a ratio then counts from these, not from what is there.
+        Group to the coupled channels it once had: a ratio then counts from these.
 
     Raises
     ------
@@ -58,7 +58,7 @@ class Planner:
         self.graph, self.scores, self.scope = graph, scores, scope
         self.limits = limits or Limits()
         self.original = {
-            group.name: (original or {}).get(group.name, len(group.bundles))
+            group.name: (original or {}).get(group.name, len(group.coupled))
             for group in graph.groups
         }
         self.floors = self._floors()
@@ -70,19 +70,19 @@ class Planner:
             self.steps = {group.name: self._losses(group, multiple) for group in graph.groups}
 
     def _whole(self) -> Keep:
-        """Bundles of layers that are to stay as they are."""
+        """Mark the coupled channels of layers that are to stay as they are."""
         whole = self._named(self.limits.keep)
         if self.limits.only is not None:
             named = self._named(self.limits.only)
             for group in self.graph.groups:
-                if not named[group.bundles].any():
-                    whole[group.bundles] = True
+                if not named[group.coupled].any():
+                    whole[group.coupled] = True
         return whole
 
     def _named(self, patterns: Sequence[str]) -> Keep:
-        """Bundles of the layers that patterns name."""
+        """Mark the coupled channels of the layers that patterns name."""
         named = np.zeros(self.graph.num_coupled, bool)
-        touched = _touched(self.graph) if patterns else {}
+        touched = touched_by_layer(self.graph) if patterns else {}
         kind = "layer that makes channels or holds weights for them"
         for pattern in patterns:
             for path in matching(touched, pattern, kind):
@@ -101,12 +101,12 @@ class Planner:
             return self.scores
         ranks = self.scores.copy()
         for group in self.graph.groups:
-            mean = self.scores[group.bundles].mean()
-            ranks[group.bundles] /= mean if mean > 0 else 1.0
+            mean = self.scores[group.coupled].mean()
+            ranks[group.coupled] /= mean if mean > 0 else 1.0
         return ranks
 
     def plan(self, ratio: float | Fraction) -> Keep:
-        """Choose the bundles that stay when a ratio of them is to go.
+        """Choose the coupled channels that stay when a ratio of them is to go.
 
         A group of n keeps floor(n (1 - ratio)), as many as the paper's formula (section 4.1).
         """
@@ -115,20 +115,20 @@ class Planner:
         keep = np.ones(self.graph.num_coupled, bool)
         for group in self.graph.groups:
             order, left = self.steps[group.name]
-            target = self._rounded(wanted[group.name], len(group.bundles))
+            target = self._rounded(wanted[group.name], len(group.coupled))
             nearest = left[np.argmin(np.abs(left - target))]  # of two the wider
-            keep[order[: len(group.bundles) - nearest]] = False
+            keep[order[: len(group.coupled) - nearest]] = False
         return keep
 
     def _by_group(self, share: Fraction) -> dict[str, int]:
         return {name: math.floor(number * share) for name, number in self.original.items()}
 
     def _by_rank(self, share: Fraction) -> dict[str, int]:
-        """Take the least of all bundles that may go, as many as there are to go of all."""
+        """Take the least important of all that may go, as many as are to go of all."""
         gone = sum(
-            self.original[group.name] - len(group.bundles)
+            self.original[group.name] - len(group.coupled)
             for group in self.graph.groups
-            if self.free[group.bundles].any()
+            if self.free[group.coupled].any()
         )
         candidates = int(self.free.sum())
         number = candidates - math.floor((candidates + gone) * share)
@@ -138,7 +138,7 @@ class Planner:
         least = able[np.argsort(self.ranks[able], kind="stable")][: max(0, number)]
         goes = np.zeros(self.graph.num_coupled, bool)
         goes[least] = True
-        return {group.name: int((~goes[group.bundles]).sum()) for group in self.graph.groups}
+        return {group.name: int((~goes[group.coupled]).sum()) for group in self.graph.groups}
 
     def _rounded(self, wanted: int, width: int) -> int:
         multiple = self.limits.multiple
@@ -148,49 +148,9 @@ class Planner:
         return min(width, nearest)
 
     def _losses(self, group: Group, multiple: int) -> tuple[Labels, Labels]:
-        """Order the bundles that may go, and count what is left of the group after each step.
-
-        A step is so many bundles of one kind that a multiple of it is left; bundles are of one kind
-        that are in the same layers. It is left out where a layer would fall below its floor.
-        """
-        removable = group.bundles[self.free[group.bundles]]
-        # Of equals the later goes first, as in the uninformed choice.
-        order = removable[::-1][np.argsort(self.scores[removable[::-1]], kind="stable")]
-        shares, kinds = self._kinds(group)
-        widths = shares.T @ np.bincount(kinds)
-        floors = np.minimum([self.floors[path] for path in group.layers], widths)
-        kind_of = np.zeros(self.graph.num_coupled, np.int64)
-        kind_of[group.bundles] = kinds
-        if len(shares) == multiple == 1:
-            order = order[: len(kinds) - int(np.ceil(floors / shares[0]).max())]
-            return order, len(kinds) - np.arange(len(order) + 1)
-        steps = []
-        for kind, total in enumerate(np.bincount(kinds)):
-            places = np.flatnonzero(kind_of[order] == kind)
-            ends = np.arange(total % multiple or multiple, len(places) + 1, multiple)
-            parts = np.split(places, ends)[: len(ends)]
-            steps += [(int(part[-1]), kind, part) for part in parts]
-        taken, ended = [np.empty(0, np.int64)], set()
-        for _, kind, part in sorted(steps, key=lambda step: step[0]):
-            fewer = widths - shares[kind] * len(part)
-            if kind in ended or (fewer < floors).any():
-                ended.add(kind)
-                continue
-            widths = fewer
-            taken.append(order[part])
-        return np.concatenate(taken), len(kinds) - np.cumsum([len(part) for part in taken])
-
-    def _kinds(self, group: Group) -> tuple[Labels, Labels]:
-        """Return how often each kind of bundle is in each layer, and every bundle's kind."""
-        number = len(group.bundles)
-        place = np.zeros(self.graph.num_coupled, np.int64)
-        place[group.bundles] = np.arange(number)
-        labels = (self.graph.producers[path].labels for path in group.layers)
-        often = np.array([np.bincount(place[found], minlength=number) for found in labels]).T
-        if (often == often[0]).all():
-            return often[:1], np.zeros(number, np.int64)
-        shares, kinds = np.unique(often, axis=0, return_inverse=True)
-        return shares, kinds.ravel()
+        return losses(
+            self.graph, group, self.scores, self.free, floors=self.floors, multiple=multiple
+        )
 
     def smallest(self) -> Keep:
         """Return what is left when all goes that may."""
@@ -212,25 +172,13 @@ def why_nothing(planner: Planner, budget: Budget | None) -> str:
     return "as much is gone already, counted from the original widths"
 
 
-def _touched(graph: Graph) -> dict[str, Labels]:
-    """Return the bundles of each layer: those it makes or, if it makes none, has weights for."""
-    found = {path: producer.labels for path, producer in graph.producers.items()}
-    paths = {id(layer): path for path, layer in layers_by_path(graph.model).items()}
-    for slot in graph.slots:
-        path = paths[id(slot.layer)]
-        if path not in graph.producers:
-            labels = slot.labels[slot.labels != FIXED]
-            found[path] = np.concatenate([found.get(path, labels[:0]), labels])
-    return found
-
-
 def shrinkable(graph: Graph, limits: Limits) -> dict[str, int]:
-    """Return the bundles of each group that may lose some, by the group's first layer."""
+    """Count the coupled channels of each group that may lose some, by its first layer."""
     smallest = Planner(graph, np.zeros(graph.num_coupled), limits=limits).smallest()
     return {
-        group.name: len(group.bundles)
+        group.name: len(group.coupled)
         for group in graph.groups
-        if not smallest[group.bundles].all()
+        if not smallest[group.coupled].all()
     }
 
 

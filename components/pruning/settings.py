@@ -24,10 +24,9 @@ from slimderm.components.pruning.method import (
     Limits,
     PruningMethod,
 )
-from slimderm.components.pruning.schedules.sequences import SPACINGS
+from slimderm.components.pruning.schedules.iterative import SPACINGS
+from slimderm.components.pruning.schedules.table import SCHEDULES
 from slimderm.components.pruning.schedules.widths import FACTORS, parse_path
-
-SCHEDULES = ("algorithm2", "path", "one_shot", "iterative", "layerwise")
 
 Percentage = Annotated[float, Field(gt=1, lt=100)]
 

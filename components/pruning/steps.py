@@ -1,4 +1,4 @@
-"""One cut: a network's channels, or a mask over its weights, taken away by a recipe."""
+"""One pruning step: channels removed, or weights masked, by a method."""
 
 import json
 import math
@@ -13,9 +13,10 @@ import numpy as np
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.keras_support.seeding import seeded
-from slimderm.components.model_graph.calls import copied, layers_by_path, remade, settle
+from slimderm.components.model_graph.calls import layers_by_path
+from slimderm.components.model_graph.copies import copied, remade, settle
 from slimderm.components.model_graph.cost import Costs
-from slimderm.components.model_graph.graph import trace
+from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.masks import (
     apply_masks,
     chosen_kernels,
@@ -33,8 +34,8 @@ LOG = "surgery.json"
 
 def apply_step(
     model: keras.Model,
-    cut: PruningStep,
-    recipe: PruningMethod,
+    step: PruningStep,
+    method: PruningMethod,
     folder: Path,
     *,
     original: Mapping[str, int] | None = None,
@@ -46,14 +47,14 @@ def apply_step(
     ----------
     model : keras.Model
         The parent; it is not changed.
-    cut : PruningStep
+    step : PruningStep
         How much goes.
-    recipe : PruningMethod
+    method : PruningMethod
         How it is chosen, and what weights are left.
     folder : Path
-        Gets ``surgery.json``: the log that replays the cut on the parent, or what was masked.
+        Gets ``surgery.json``: the log that replays the step on the parent, or what was masked.
     original : mapping, optional
-        `sizes` of the unpruned network, for a cut that says ``total``.
+        `sizes` of the unpruned network, for a step that says ``total``.
     data : iterable of (inputs, targets), optional
         For criteria that look at data.
 
@@ -62,39 +63,39 @@ def apply_step(
     keras.Model
         Not compiled. Its masks, if it has any, hold while it is trained.
     """
-    with seeded(recipe.seed):  # the dropouts of a smaller network draw anew
-        if recipe.masks:
-            return _mask(model, cut, recipe, folder)
-        return _cut(model, cut, recipe, folder, original=original, data=data)
+    with seeded(method.seed):  # the dropouts of a smaller network draw anew
+        if method.masks:
+            return _mask(model, step, method, folder)
+        return _remove(model, step, method, folder, original=original, data=data)
 
 
-def _cut(
+def _remove(
     model: keras.Model,
-    cut: PruningStep,
-    recipe: PruningMethod,
+    step: PruningStep,
+    method: PruningMethod,
     folder: Path,
     *,
     original: Mapping[str, int] | None,
     data: Iterable[tuple[Any, Any]] | None,
 ) -> keras.Model:
-    limits = recipe.limits
-    if cut.layers is not None:
-        limits = replace(limits, only=cut.layers)
-    share = cut.total if cut.percent is None else Fraction(str(cut.percent)) / 100
+    limits = method.limits
+    if step.layers is not None:
+        limits = replace(limits, only=step.layers)
+    share = step.total if step.percent is None else Fraction(str(step.percent)) / 100
     pruned = prune(
         model,
         ratio=share,
-        budget=cut.budget,
-        criterion=recipe.criterion,
-        scope=recipe.scope,
-        aggregate=recipe.aggregate,
+        budget=step.budget,
+        criterion=method.criterion,
+        scope=method.scope,
+        aggregate=method.aggregate,
         limits=limits,
-        original=original if cut.total is not None else None,
+        original=original if step.total is not None else None,
         data=data,
-        seed=recipe.seed,
+        seed=method.seed,
     )
     (folder / LOG).write_text(json.dumps(pruned.log))
-    return fresh(pruned.model, recipe.seed) if recipe.init == "scratch" else pruned.model
+    return fresh(pruned.model, method.seed) if method.init == "scratch" else pruned.model
 
 
 def fresh(model: keras.Model, seed: int) -> keras.Model:
@@ -110,7 +111,7 @@ def fresh(model: keras.Model, seed: int) -> keras.Model:
 
 
 def sizes(model: keras.Model, limits: Limits) -> dict[str, int]:
-    """Return the bundles of each group that may lose some, by the group's first layer."""
+    """Count the coupled channels of each group that may lose some, by its first layer."""
     return shrinkable(trace(model), limits)
 
 
@@ -130,24 +131,26 @@ def parameters_left(model: keras.Model, ratio: float, limits: Limits) -> int:
     return Costs(graph).parameters(planner.plan(ratio))
 
 
-def _mask(model: keras.Model, cut: PruningStep, recipe: PruningMethod, folder: Path) -> keras.Model:
-    if cut.budget is not None or recipe.limits.floors or recipe.limits.multiple > 1:
+def _mask(
+    model: keras.Model, step: PruningStep, method: PruningMethod, folder: Path
+) -> keras.Model:
+    if step.budget is not None or method.limits.floors or method.limits.multiple > 1:
         raise ParameterError(
             "masks: received a budget, floors or a multiple, expected a share alone; a mask "
             "shrinks nothing"
         )
-    share = cut.total
+    share = step.total
     if share is None:
-        assert cut.percent is not None
-        gone = sparsity(model, keep=recipe.limits.keep, only=cut.layers)
-        share = 1 - (1 - gone) * (1 - cut.percent / 100)
+        assert step.percent is not None
+        gone = sparsity(model, keep=method.limits.keep, only=step.layers)
+        share = 1 - (1 - gone) * (1 - step.percent / 100)
     copy = copied(model)
     masks = magnitude_masks(
-        copy, share, scope=recipe.scope, keep=recipe.limits.keep, only=cut.layers
+        copy, share, scope=method.scope, keep=method.limits.keep, only=step.layers
     )
-    if recipe.init == "scratch":
-        copy = fresh(copy, recipe.seed)
-    else:  # what was masked before stays so in the layers that this cut leaves alone
+    if method.init == "scratch":
+        copy = fresh(copy, method.seed)
+    else:  # what was masked before stays so in the layers that this step leaves alone
         masks = {name: read(kernel) != 0 for name, kernel in kernels(copy).items()} | masks
     apply_masks(copy, masks)
     removed = {name: int((~mask).sum()) for name, mask in masks.items()}

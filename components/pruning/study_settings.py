@@ -17,10 +17,10 @@ from slimderm.components.common.settings import (
     settings,
 )
 from slimderm.components.pruning.method import CRITERIA, INITS, SCOPES
+from slimderm.components.pruning.schedules.table import STUDY_SCHEDULES
 from slimderm.components.training.networks import BACKBONES, NETWORKS
 
 STUDY_NETWORKS = ChainMap[str, Any](BACKBONES, NETWORKS)
-STUDY_SCHEDULES = ("path", "one_shot", "iterative", "layerwise")
 MASKS = "masks"
 
 

@@ -11,27 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.calls import (
-    config_of,
-    configs_by_path,
-    layers_by_path,
-    remade,
-    settle,
-)
+from slimderm.components.model_graph.calls import layers_by_path
+from slimderm.components.model_graph.copies import config_of, configs_by_path, remade, settle
 from slimderm.components.model_graph.graph import Graph, Keep, kept
 
 ROWS = 64  # of a matrix at a time
 
 
 def remove(graph: Graph, keep: Keep) -> keras.Model:
-    """Build the model without the bundles that are not kept.
+    """Build the model without the coupled channels that are not kept.
 
     Parameters
     ----------
     graph : Graph
         Of the model, which is not changed.
     keep : bool array of shape (graph.num_coupled,)
-        Whether each bundle stays.
+        Whether each set of coupled channels stays.
 
     Returns
     -------
@@ -41,7 +36,7 @@ def remove(graph: Graph, keep: Keep) -> keras.Model:
     Raises
     ------
     ParameterError
-        When a bundle that must stay is to go, or a layer would have no channel left.
+        When channels that must stay are to go, or a layer would have no channel left.
     """
     _check(graph, keep)
     config = config_of(graph.model)
@@ -55,7 +50,7 @@ def remove(graph: Graph, keep: Keep) -> keras.Model:
         left = given.reshape(-1)[kept(keep, entry.labels)]
         entries[entry.path][entry.key] = left.reshape(*given.shape[:-1], -1).tolist()
     for path, layer in layers_by_path(graph.model).items():
-        _cut_constants(graph, keep, layer, entries[path])
+        _slice_constants(graph, keep, layer, entries[path])
     # Inside this scope Keras puts off drawing random weights, and then makes each weight once, of
     # what is left of the old one.
     with keras.StatelessScope():
@@ -90,8 +85,8 @@ def _set(config: dict[str, Any], key: str, index: int | None, value: int) -> Non
         config[key] = sizes
 
 
-def _cut_constants(graph: Graph, keep: Keep, layer: Any, config: dict[str, Any]) -> None:
-    """PruningStep arrays that a layer's weights start from as the weights themselves are."""
+def _slice_constants(graph: Graph, keep: Keep, layer: Any, config: dict[str, Any]) -> None:
+    """Slice the arrays that a layer's weights start from as the weights themselves."""
     for key in config:
         stem = key.removesuffix("_initializer")
         initializer: Any = getattr(layer, key, None) if stem != key else None
@@ -105,8 +100,10 @@ def _cut_constants(graph: Graph, keep: Keep, layer: Any, config: dict[str, Any])
             axis = slot.axis - missing
             if axis >= 0 and left.shape[axis] == len(slot.labels) > 1:
                 left = np.compress(kept(keep, slot.labels), left, axis=axis)
-        cut: Any = keras.initializers.Constant(left.tolist() if isinstance(value, list) else left)
-        config[key] = keras.initializers.serialize(cut)
+        sliced_value: Any = keras.initializers.Constant(
+            left.tolist() if isinstance(value, list) else left
+        )
+        config[key] = keras.initializers.serialize(sliced_value)
 
 
 def _fill(graph: Graph, keep: Keep, smaller: keras.Model) -> None:
@@ -129,16 +126,16 @@ class _Left:
 def sliced(graph: Graph, keep: Keep, variable: Any) -> npt.NDArray[Any]:
     """Return what is left of one weight, in memory of its own."""
     value = read(variable)
-    cuts = {}
+    places_of = {}
     for slot in graph.slots_of.get(id(variable), ()):
         stays = kept(keep, slot.labels)
         if not stays.all():
-            cuts[slot.axis] = np.flatnonzero(stays)
-    if not cuts:
+            places_of[slot.axis] = np.flatnonzero(stays)
+    if not places_of:
         return value.copy()
-    if len(cuts) == value.ndim == 2:
-        return _rows_and_columns(value, cuts[0], cuts[1])
-    for axis, places in sorted(cuts.items()):
+    if len(places_of) == value.ndim == 2:
+        return _rows_and_columns(value, places_of[0], places_of[1])
+    for axis, places in sorted(places_of.items()):
         value = np.take(value, places, axis=axis)
     return value
 

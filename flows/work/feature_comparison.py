@@ -1,4 +1,4 @@
-"""Which pruned networks learn the same features: the second seed's question, for one study."""
+"""Compare the features that the pruned networks of one study learn."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,18 +18,18 @@ SHOWN = 5  # filters and maps a network
 def compare(
     folder: Path, arm: str, ratio: float, trained: Mapping[str, TrainingRun], examples: Any
 ) -> pd.DataFrame:
-    """Compare networks pairwise, layer by layer, and draw what they see.
+    """Compare networks pairwise, layer by layer, and draw their features.
 
     Writes ``cka_<arm>_<percent>.png`` and ``features_<arm>_<percent>.png``.
 
     Parameters
     ----------
     folder : Path
-        Where to.
+        Gets the figures.
     arm : str
         How the networks were pruned.
     ratio : float
-        What share of their channels or weights went.
+        Share of their channels or weights that were pruned.
     trained : mapping
         ``unpruned`` and each schedule to its network.
     examples : Examples

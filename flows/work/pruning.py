@@ -1,4 +1,4 @@
-"""One network's pruning: its schedule, its acceptance rule, and what is kept of each step."""
+"""One network's pruning: its schedule, its acceptance rule, and the files of each step."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,8 +8,8 @@ from typing import Any
 
 from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.acceptance import get as get_acceptance
-from slimderm.components.pruning.schedules.algorithm2 import StepResult, algorithm2, explicit_path
-from slimderm.components.pruning.schedules.sequences import iterative, layerwise, one_shot
+from slimderm.components.pruning.schedules.base import ScheduleSettings, StepResult
+from slimderm.components.pruning.schedules.table import get as get_schedule
 from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
@@ -21,7 +21,7 @@ from slimderm.flows.work.training import Trainer
 
 
 class Pruning:
-    """One network's pruning: its schedule, and what is kept of each step."""
+    """One network's pruning: its schedule, and the files of each step."""
 
     def __init__(self, params: Params, network: str) -> None:
         self.params, self.network = params, network
@@ -51,27 +51,22 @@ class Pruning:
         return rule(metrics, self.baseline["metrics"], settings.thresholds_for(self.network))
 
     def steps(self) -> Iterator[StepResult]:
-        """Yield the schedule's steps."""
+        """Yield the steps of the schedule ``prune.schedule``."""
         settings = self.params.prune
-        work, accept = self.runner, self.accept
-        if settings.schedule == "path":
-            return explicit_path(work, accept, settings.path)
-        if settings.schedule == "one_shot":
-            target = settings.target()
-            ratio = None if target else settings.ratio
-            return one_shot(work, accept, ratio=ratio, budget=target)
-        if settings.schedule == "iterative":
-            number, spacing = settings.num_steps, settings.spacing
-            return iterative(work, accept, ratio=settings.ratio, num_steps=number, spacing=spacing)
-        if settings.schedule == "layerwise":
-            return layerwise(work, accept, ratio=settings.ratio)
-        return algorithm2(
-            work,
-            accept,
-            factors=settings.factors,
-            max_failures=settings.max_failures,
-            max_prunings=settings.max_prunings,
-            refused_start=settings.refused_start,
+        return get_schedule(settings.schedule)(
+            self.runner,
+            self.accept,
+            ScheduleSettings(
+                ratio=settings.ratio,
+                budget=settings.target(),
+                num_steps=settings.num_steps,
+                spacing=settings.spacing,
+                path=settings.path,
+                factors=settings.factors,
+                max_failures=settings.max_failures,
+                max_prunings=settings.max_prunings,
+                refused_start=settings.refused_start,
+            ),
         )
 
     def keep(self, step: StepResult, folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a pruning schedule calls: cut a trained network, train the result, find both again."""
+"""What a pruning schedule calls: prune a trained network, train the result, find both again."""
 
 import itertools
 import math
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from slimderm.components.pruning.method import PruningMethod, PruningStep
-from slimderm.components.pruning.schedules.algorithm2 import StepResult
+from slimderm.components.pruning.schedules.base import StepResult
 from slimderm.components.training.networks import NETWORKS
 from slimderm.components.training.settings import TrainingSettings
 from slimderm.flows.base.code import code_hash
@@ -26,10 +26,10 @@ def fixed_layers(network: str, *, image_only: bool) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class PrunedRun:
-    """A network that a cut left, trained."""
+    """A pruned network, trained."""
 
     trained: TrainingRun
-    recipe: PruningMethod
+    method: PruningMethod
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -42,13 +42,13 @@ class PrunedRun:
         load_keras()
         from slimderm.components.pruning.steps import maskable, sizes
 
-        measure = maskable if self.recipe.masks else sizes
-        return measure(self.trained.load(), self.recipe.limits)
+        measure = maskable if self.method.masks else sizes
+        return measure(self.trained.load(), self.method.limits)
 
     @cached_property
     def sparsity(self) -> float:
         """Share of zeros among the trained weights that multiply; NaN where nothing is masked."""
-        if not self.recipe.masks:
+        if not self.method.masks:
             return math.nan
         load_keras()
         from slimderm.components.pruning.masks import sparsity
@@ -63,10 +63,10 @@ class StepRunner:
     ----------
     trainer : Trainer
         Trains the network and holds its examples.
-    recipe : PruningMethod
-        How a cut is made.
+    method : PruningMethod
+        How channels or weights are chosen.
     train : TrainingSettings
-        How the network that a cut left is trained.
+        How a pruned network is trained.
     data_batches : int
         Batches of the training part for criteria that look at data.
     test_each : bool
@@ -76,49 +76,51 @@ class StepRunner:
     def __init__(
         self,
         trainer: Trainer,
-        recipe: PruningMethod,
+        method: PruningMethod,
         train: TrainingSettings,
         *,
         data_batches: int = 8,
         test_each: bool = False,
     ) -> None:
-        self.trainer, self.recipe, self.train = trainer, recipe, train
+        self.trainer, self.method, self.train = trainer, method, train
         self.data_batches, self.test_each = data_batches, test_each
         self.original: Mapping[str, int] = {}
 
     def __call__(
-        self, cut: PruningStep | None, parent: StepResult | None, notation: str
+        self, pruning_step: PruningStep | None, parent: StepResult | None, notation: str
     ) -> PrunedRun:
-        """Train the unpruned network, or what a cut leaves of a step's."""
+        """Train the unpruned network, or what a pruning step leaves of another's."""
         title = f"{self.trainer.network}: {notation}"
-        if cut is None or parent is None:
+        if pruning_step is None or parent is None:
             found = self._result(self.trainer.fit(title))
             self.original = found.sizes
             return found
         origin: TrainingRun = parent.evaluation.trained
-        recipe = {
+        content = {
             "parent": origin.key,
-            "cut": asdict(cut),
-            "recipe": asdict(self.recipe),
-            "original": dict(self.original) if cut.total is not None else None,
-            "data_batches": self.data_batches if self.recipe.needs_data else None,
+            "pruning_step": asdict(pruning_step),
+            "method": asdict(self.method),
+            "original": dict(self.original) if pruning_step.total is not None else None,
+            "data_batches": self.data_batches if self.method.needs_data else None,
             "code": code_hash("slimderm.components.pruning.steps"),
         }
         trained = self.trainer.refit(
-            recipe, lambda draft: self._carve(draft, cut, origin), title, train=self.train
+            content, lambda draft: self._prune(draft, pruning_step, origin), title, train=self.train
         )
         return self._result(trained)
 
     def _result(self, trained: TrainingRun) -> PrunedRun:
-        return PrunedRun(self.trainer.tested(trained) if self.test_each else trained, self.recipe)
+        return PrunedRun(self.trainer.tested(trained) if self.test_each else trained, self.method)
 
-    def _carve(self, draft: Path, cut: PruningStep, origin: TrainingRun) -> Any:
+    def _prune(self, draft: Path, pruning_step: PruningStep, origin: TrainingRun) -> Any:
         load_keras()
         from slimderm.components.pruning.steps import apply_step
 
-        data = self._batches() if self.recipe.needs_data else None
+        data = self._batches() if self.method.needs_data else None
         model = origin.load()
-        return apply_step(model, cut, self.recipe, draft, original=self.original, data=data)
+        return apply_step(
+            model, pruning_step, self.method, draft, original=self.original, data=data
+        )
 
     def _batches(self) -> Iterator[tuple[Any, np.ndarray]]:
         """Yield the first balanced batches of the training part, not augmented."""
@@ -141,7 +143,7 @@ class StepRunner:
 def fine_tuning(
     train: TrainingSettings, init: str, epochs: int | None, learning_rate: float | None
 ) -> TrainingSettings:
-    """Return how a cut network is trained: anew as the unpruned one, or on from what is left."""
+    """Return how a pruned network is trained: anew as the unpruned one, or on from its weights."""
     if init == "scratch":
         return train
     return replace(

@@ -11,8 +11,8 @@ import pandas as pd
 
 from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.method import Budget, Limits, PruningMethod, PruningStep
-from slimderm.components.pruning.schedules.algorithm2 import StepResult
-from slimderm.components.pruning.schedules.sequences import chain, iterative, layerwise, one_shot
+from slimderm.components.pruning.schedules.base import ScheduleSettings, StepResult
+from slimderm.components.pruning.schedules.table import get_by_ratio
 from slimderm.components.pruning.study_settings import Arm, StudySettings, parse_arm
 from slimderm.components.reporting.page import markdown_table
 from slimderm.components.reporting.pruning_fronts import fronts
@@ -31,10 +31,10 @@ from slimderm.flows.work.study_tables import (
     StudyRun,
     by_variant,
     histories,
+    method_names,
     predictions,
     summarise,
     table,
-    ways,
 )
 from slimderm.flows.work.training import Trainer, TrainingRun
 
@@ -87,7 +87,7 @@ class Study:
     def _arm(self, trainer: Trainer, arm: Arm, schedule: str) -> Iterator[StudyRun]:
         settings, train = self.settings, trainer.params.train
         fixed = fixed_layers(settings.network, image_only=trainer.image_only)
-        recipe = PruningMethod(
+        method = PruningMethod(
             criterion=arm.criterion,
             scope=arm.scope,
             init=arm.init,
@@ -101,60 +101,52 @@ class Study:
                 epochs=settings.epochs_per_cut(schedule, arm),
                 learning_rate=settings.fine_tune_learning_rate,
             )
-        cutting = StepRunner(trainer, recipe, train)
+        runner = StepRunner(trainer, method, train)
         name = f"{trainer.source.name}, seed {train.seed}: {arm.name}"
         place = (trainer.source.name, train.seed, arm.name, schedule)
-        for ratio, steps in self._steps(cutting, arm, schedule, name):
-            cuts = tuple(step.evaluation.trained for step in steps)
+        for ratio, steps in self._steps(runner, arm, schedule, name):
+            trainings = tuple(step.evaluation.trained for step in steps)
             sparsity = steps[-1].evaluation.sparsity
-            yield StudyRun(*place, ratio, trainer.tested(cuts[-1]), cuts, sparsity)
+            yield StudyRun(*place, ratio, trainer.tested(trainings[-1]), trainings, sparsity)
 
     def _steps(
-        self, cutting: StepRunner, arm: Arm, schedule: str, name: str
+        self, runner: StepRunner, arm: Arm, schedule: str, name: str
     ) -> Iterator[tuple[float, list[StepResult]]]:
-        """Yield each ratio's cuts: from the unpruned network on, or with ``path`` its own alone."""
+        """Yield each ratio's pruning steps."""
         settings = self.settings
 
-        def work(cut: PruningStep | None, parent: StepResult | None, notation: str) -> PrunedRun:
-            return cutting(self._matched(cutting, arm, cut), parent, f"{name}, {notation}")
+        def run_step(
+            pruning_step: PruningStep | None, parent: StepResult | None, notation: str
+        ) -> PrunedRun:
+            matched = self._matched(runner, arm, pruning_step)
+            return runner(matched, parent, f"{name}, {notation}")
 
-        if schedule == "path":
-            cuts = [(f"{100 * ratio:g}%", PruningStep(total=ratio)) for ratio in settings.ratios]
-            steps = chain(work, _accept, cuts)
-            next(steps)
-            yield from ((ratio, [step]) for ratio, step in zip(settings.ratios, steps, strict=True))
-            return
-        for ratio in settings.ratios:
-            if schedule == "one_shot":
-                steps = one_shot(work, _accept, ratio=ratio)
-            elif schedule == "iterative":
-                steps = iterative(work, _accept, ratio=ratio, num_steps=max(1, settings.num_steps))
-            else:
-                steps = layerwise(work, _accept, ratio=ratio, num_parts=settings.num_steps or None)
-            unpruned, *cut = steps
-            yield ratio, cut or [unpruned]  # layer by layer there may be nothing to cut
+        schedule_settings = ScheduleSettings(
+            num_steps=max(1, settings.num_steps), num_parts=settings.num_steps or None
+        )
+        return get_by_ratio(schedule)(run_step, _accept, schedule_settings, settings.ratios)
 
     def _matched(
-        self, cutting: StepRunner, arm: Arm, cut: PruningStep | None
+        self, runner: StepRunner, arm: Arm, step: PruningStep | None
     ) -> PruningStep | None:
-        """Turn a global arm's ratio into the parameters that a local cut of it would leave."""
-        if cut is None or arm.masks or arm.scope == "local" or cut.layers is not None:
-            return cut
+        """Turn a global arm's ratio into the parameters that pruning each layer would leave."""
+        if step is None or arm.masks or arm.scope == "local" or step.layers is not None:
+            return step
         load_keras()
         from slimderm.components.pruning.steps import parameters_left
 
-        model = cutting.trainer.fit("").load()
-        assert cut.total is not None
-        left = parameters_left(model, cut.total, cutting.recipe.limits)
+        model = runner.trainer.fit("").load()
+        assert step.total is not None
+        left = parameters_left(model, step.total, runner.method.limits)
         return PruningStep(budget=Budget("parameters", left))
 
 
 def _accept(metrics: Mapping[str, float]) -> Verdict:
-    return Verdict(True, "a study judges nothing")
+    return Verdict(True, "a study accepts every network")
 
 
 def write_study(folder: Path, runs: Sequence[StudyRun], own: Study, name: str) -> None:
-    """Write a study's tables and pictures."""
+    """Write a study's tables and figures."""
     rows, kept = table(runs), predictions(runs)
     rows.to_csv(folder / "runs.csv", index=False)
     arrays: dict[str, Any] = kept
@@ -167,7 +159,7 @@ def write_study(folder: Path, runs: Sequence[StudyRun], own: Study, name: str) -
     differences.to_csv(folder / "differences.csv", index=False)
     history = histories(runs)
     history.to_csv(folder / "history.csv", index=False)
-    history["way"] = ways(history)
+    history["way"] = method_names(history)
     seed = own.settings.seeds[0]
     for variant, part in summary.groupby("variant", sort=False):
         (folder / f"table_{variant}.md").write_text(markdown_table(readable(part)))

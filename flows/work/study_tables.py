@@ -1,4 +1,4 @@
-"""A study's tables: every network, seeds joined, ways compared on the same lesions."""
+"""A study's tables: every network, seeds joined, methods compared on the same lesions."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ KEPT = (
 
 @dataclass(frozen=True)
 class StudyRun:
-    """One network of a study, and the trainings after each of its cuts, the last its own.
+    """One network of a study; ``trainings`` are those after each pruning step, the last its own.
 
     ``sparsity`` is the share of zeros among its weights, as trained; NaN where nothing is masked.
     """
@@ -35,7 +35,7 @@ class StudyRun:
     schedule: str
     ratio: float
     trained: TrainingRun
-    cuts: tuple[TrainingRun, ...]
+    trainings: tuple[TrainingRun, ...]
     sparsity: float = math.nan
 
 
@@ -59,11 +59,11 @@ def table(runs: Sequence[StudyRun]) -> pd.DataFrame:
 def histories(runs: Sequence[StudyRun]) -> pd.DataFrame:
     """Lay out one row an epoch of every network, named as its row of the table is.
 
-    ``cut`` counts a network's cuts from 1; ``epoch`` goes on counting from one to the next.
+    ``cut`` counts a network's pruning steps from 1; ``epoch`` counts on over all.
     """
     found = []
     for run in runs:
-        trainings = [pd.read_csv(trained.folder / "history.csv") for trained in run.cuts]
+        trainings = [pd.read_csv(trained.folder / "history.csv") for trained in run.trainings]
         history = pd.concat(trainings, keys=range(1, len(trainings) + 1), names=["cut"])
         history = history.reset_index("cut").reset_index(drop=True)
         history["epoch"] = history.index + 1
@@ -73,8 +73,8 @@ def histories(runs: Sequence[StudyRun]) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def ways(rows: pd.DataFrame) -> pd.Series:
-    """Name the way of each row: its arm, and its schedule where there are several."""
+def method_names(rows: pd.DataFrame) -> pd.Series:
+    """Name the method of each row: its arm, and its schedule where there are several."""
     schedules = rows["schedule"].fillna("")
     if schedules.replace("", np.nan).nunique() < 2:
         return rows["arm"]
@@ -82,7 +82,7 @@ def ways(rows: pd.DataFrame) -> pd.Series:
 
 
 def by_variant(summary: pd.DataFrame) -> pd.DataFrame:
-    """Name ways by variant, so that one picture holds all; of one arm the unpruned is a point."""
+    """Name methods by variant, so that one figure holds all; with one arm, unpruned is a point."""
     arms = set(summary["way"]) - {"unpruned"}
     if len(arms) == 1:
         return summary.assign(way=summary["variant"])
@@ -103,15 +103,15 @@ def predictions(runs: Sequence[StudyRun]) -> dict[str, np.ndarray]:
 def summarise(
     rows: pd.DataFrame, kept: Mapping[str, np.ndarray], melanoma: int | None, params: Params
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Join the seeds of each network, and compare ways and variants on the same lesions.
+    """Join the seeds of each network, and compare methods and variants on the same lesions.
 
     Returns
     -------
     summary : DataFrame
-        One row a variant, way and ratio: mean costs, and each metric's mean over seeds with its
-        interval.
+        One row a variant, method (column ``way``) and ratio: mean costs, and each metric's
+        mean over seeds with its interval.
     differences : DataFrame
-        ``against`` the unpruned network of the same variant, the same way on other variants, and
+        ``against`` the unpruned network of the same variant, the same method on other variants, and
         what pruning cost there: each metric's difference with its interval.
     """
     settings = params.evaluate
@@ -123,7 +123,7 @@ def summarise(
         confidence=settings.confidence,
         seed=settings.seed,
     )
-    rows = rows.assign(way=ways(rows))
+    rows = rows.assign(way=method_names(rows))
     summary, values = [], {}
     for (variant, way, ratio), members in rows.groupby(["variant", "way", "ratio"], sort=False):
         found = comparison.metrics(kept["probabilities"][members.index.to_numpy()])

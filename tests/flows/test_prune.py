@@ -123,7 +123,7 @@ def test_iterative_takes_the_same_share_of_what_is_left_each_time():
     parameters = [step["num_parameters"] for step in steps]
     assert parameters == [model_of(step).count_params() for step in steps]
     assert parameters == sorted(parameters, reverse=True)
-    assert steps[-1]["stopped"] == "the cuts are complete"
+    assert steps[-1]["stopped"] == "all pruning steps are done"
 
 
 def test_layerwise_cuts_one_layer_a_step():

@@ -1,7 +1,7 @@
-"""Widths of a network, the paper's way of shrinking them, and its notation for how often.
+"""Widths of a network, the paper's formula for shrinking them, and its notation for how often.
 
 A pruning factor is a percentage above 1 and below 100, everywhere in this package: 50 takes half
-of the filters away. 0.5 and 1 are refused, for whoever writes them means 50 and 100 per cent.
+of the filters away. 0.5 and 1 are refused: they mostly stand for 50 and 100 per cent.
 
 Notation (paper, table 6): ``R0`` is the unpruned network, ``R2: 33%`` two iterations with a third
 each, ``R2,R3: 50%,33%`` iterations up to the second with a half and up to the third with a third.
@@ -18,7 +18,7 @@ from slimderm.components.common.errors import ParameterError
 
 UNPRUNED = "R0"
 THIRD = 33.33  # table 6 writes it 33%, section 4.1 in full
-FACTORS = (50, THIRD, 16.5, 8.25)  # the paper's, largest first
+FACTORS = (50, THIRD, 16.5, 8.25)  # percentages, in the order in which Algorithm 2 tries them
 
 
 @dataclass(frozen=True)

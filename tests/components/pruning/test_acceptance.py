@@ -22,7 +22,7 @@ BARS = Thresholds()
 def test_metrics_exactly_on_every_bar_are_accepted(name: str) -> None:
     verdict = get(name)(GOOD, BASELINE, BARS)
     assert verdict.accepted
-    assert verdict.reason.startswith("every bar met")
+    assert verdict.reason.startswith("every threshold met")
 
 
 @pytest.mark.parametrize("name", ACCEPTANCE)
@@ -59,12 +59,12 @@ def test_relative_lowers_only_the_bar_that_the_baseline_misses_and_says_so() -> 
     verdict = get("relative")(lower, baseline, BARS)
     assert verdict.accepted
     assert "validation_accuracy 0.7200 >= 0.7200" in verdict.reason
-    assert "bar 0.8000 lowered: the baseline has 0.7400" in verdict.reason
+    assert "threshold 0.8000 lowered: the baseline has 0.7400" in verdict.reason
     assert "train_accuracy 0" not in verdict.reason
     assert not get("validation")(lower, baseline, BARS).accepted
     refused = get("relative")({**lower, "validation_accuracy": 0.719}, baseline, BARS)
     assert not refused.accepted
-    assert "0.7190 < 0.7200 (bar 0.8000 lowered" in refused.reason
+    assert "0.7190 < 0.7200 (threshold 0.8000 lowered" in refused.reason
 
 
 def test_relative_keeps_the_bar_where_the_baseline_is_far_above_it() -> None:

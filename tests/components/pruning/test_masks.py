@@ -44,9 +44,9 @@ def test_masks_hold_while_the_model_is_trained_and_nothing_shrinks(small, tmp_pa
 
 
 def test_layers_are_masked_one_after_the_other(small, tmp_path):
-    recipe = PruningMethod(masks=True, init="inherit", scope="local")
-    first = apply_step(small(), PruningStep(total=0.5, layers=("c",)), recipe, tmp_path)
-    second = apply_step(first, PruningStep(total=0.5, layers=("d",)), recipe, tmp_path)
+    method = PruningMethod(masks=True, init="inherit", scope="local")
+    first = apply_step(small(), PruningStep(total=0.5, layers=("c",)), method, tmp_path)
+    second = apply_step(first, PruningStep(total=0.5, layers=("d",)), method, tmp_path)
     zeros = {name: float((k.numpy() == 0).mean()) for name, k in kernels(second).items()}
     assert zeros == pytest.approx(
         {"a/kernel": 0, "b/kernel": 0, "c/kernel": 0.5, "d/kernel": 0.5, "out/kernel": 0}
@@ -55,11 +55,11 @@ def test_layers_are_masked_one_after_the_other(small, tmp_path):
 
 
 def test_percentages_count_from_the_weights_that_may_go(small, tmp_path):
-    recipe = PruningMethod(
+    method = PruningMethod(
         masks=True, init="inherit", scope="local", limits=Limits(keep=["d", "out"])
     )
-    first = apply_step(small(), PruningStep(percent=50), recipe, tmp_path)
-    second = apply_step(first, PruningStep(percent=50), recipe, tmp_path)
+    first = apply_step(small(), PruningStep(percent=50), method, tmp_path)
+    second = apply_step(first, PruningStep(percent=50), method, tmp_path)
     assert sparsity(second, keep=["d", "out"]) == pytest.approx(0.75, abs=1e-3)
     assert sparsity(second, only=["d", "out"]) == 0
 
@@ -113,12 +113,12 @@ def test_where_no_kernel_is_left_masks_are_refused(small):
 
 
 def test_what_is_left_keeps_its_weights_or_starts_anew(small, tmp_path):
-    model, cut = small(), PruningStep(percent=50)
-    inherited = apply_step(model, cut, PruningMethod("l1", init="inherit"), tmp_path)
+    model, pruning_step = small(), PruningStep(percent=50)
+    inherited = apply_step(model, pruning_step, PruningMethod("l1", init="inherit"), tmp_path)
     log = json.loads((tmp_path / "surgery.json").read_text())
     for one, other in zip(replay(model, log).get_weights(), inherited.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    scratch = apply_step(model, cut, PruningMethod("l1", init="scratch", seed=3), tmp_path)
+    scratch = apply_step(model, pruning_step, PruningMethod("l1", init="scratch", seed=3), tmp_path)
     assert [w.shape for w in scratch.get_weights()] == [w.shape for w in inherited.get_weights()]
     assert not np.allclose(scratch.get_layer("c").kernel, inherited.get_layer("c").kernel)
     again = fresh(inherited, 3)

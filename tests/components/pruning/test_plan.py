@@ -13,8 +13,8 @@ from keras import layers
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.cost import Costs, multiply_accumulates
-from slimderm.components.model_graph.graph import trace
 from slimderm.components.model_graph.latency import latency
+from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning import budget as budget_module
 from slimderm.components.pruning.budget import saved_bytes
 from slimderm.components.pruning.method import Budget, Limits, PruningMethod, PruningStep, matching
@@ -72,7 +72,7 @@ def test_ratios_can_count_from_what_was_there_once(small):
     model = small()
     once = prune(model, ratio=0.5, criterion="uninformed").model
     graph = trace(once)
-    original = {group.name: len(group.bundles) for group in trace(model).groups}
+    original = {group.name: len(group.coupled) for group in trace(model).groups}
     plan_of = Planner(graph, np.zeros(graph.num_coupled), original=original)
     assert left(plan_of, 0.75) == {"a": 2, "b": 2, "c": 1, "d": 2, "out": 3}
     assert left(plan_of, 0.25) == {"a": 4, "b": 4, "c": 3, "d": 5, "out": 3}
@@ -85,11 +85,11 @@ def test_layers_cut_one_after_the_other_lose_the_same(scope, tmp_path):
     for index in range(3):
         x = layers.Dense(64, name=f"d{index}")(x)
     model = keras.Model(inputs, layers.Dense(2)(x))
-    recipe = PruningMethod("random", scope=scope, init="inherit")
+    method = PruningMethod("random", scope=scope, init="inherit")
     original = sizes(model, Limits())
     for index in range(3):
-        cut = PruningStep(total=0.75, layers=(f"d{index}",))
-        model = apply_step(model, cut, recipe, tmp_path, original=original)
+        pruning_step = PruningStep(total=0.75, layers=(f"d{index}",))
+        model = apply_step(model, pruning_step, method, tmp_path, original=original)
     assert [model.get_layer(f"d{index}").units for index in range(3)] == [16] * 3
 
 
@@ -181,7 +181,7 @@ def test_where_a_floor_holds_others_go_until_the_share_is_reached(floors, expect
     st.floats(0.05, 0.95),
 )
 def test_one_threshold_with_floors_is_the_greedy_choice_by_hand(scores, low, high, ratio):
-    """Against a loop over all bundles, least first, that asks at each whether it may go."""
+    """Against a loop over all channels, least first, that asks at each whether it may go."""
     graph, _ = two_layers(7, 7)
     values = np.zeros(graph.num_coupled)
     for name, part in (("p", scores[:7]), ("q", scores[7:])):

@@ -10,8 +10,8 @@ from keras import layers
 
 from slimderm.components.model_graph import graph as graph_module
 from slimderm.components.model_graph import rules_shape
-from slimderm.components.model_graph.graph import trace
-from slimderm.components.model_graph.rules import ELEMENTWISE_NAMES
+from slimderm.components.model_graph.rules_values import ELEMENTWISE_NAMES
+from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning import surgery
 from slimderm.components.pruning.proof import deviation, randomise, without_softmax
 from slimderm.components.training.build import build
@@ -236,8 +236,8 @@ def test_the_proof_notices_a_concatenation_in_the_wrong_order(halved, monkeypatc
     graph = trace(model)
     assert deviation(graph, halved(graph), batch(model)) < TOLERANCE
 
-    def backwards(tracer, call, inputs):
-        joined = rules_shape.concatenate(tracer, call, inputs)
+    def backwards(coupling, call, inputs):
+        joined = rules_shape.concatenate(coupling, call, inputs)
         return (*joined[:-1], joined[-1][::-1])
 
     monkeypatch.setitem(rules_shape.SHAPE_RULES, layers.Concatenate, backwards)

@@ -6,8 +6,11 @@ import pytest
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.method import Budget, PruningStep
-from slimderm.components.pruning.schedules.algorithm2 import algorithm2, explicit_path
-from slimderm.components.pruning.schedules.sequences import iterative, layerwise, one_shot, totals
+from slimderm.components.pruning.schedules.algorithm2 import algorithm2
+from slimderm.components.pruning.schedules.iterative import iterative, totals
+from slimderm.components.pruning.schedules.layerwise import layerwise
+from slimderm.components.pruning.schedules.one_shot import one_shot
+from slimderm.components.pruning.schedules.path import explicit_path
 from slimderm.components.pruning.schedules.widths import THIRD, kept_of
 from slimderm.components.pruning.settings import PruneSettings
 
@@ -19,20 +22,20 @@ class Trained:
 
 
 class Trainer:
-    """Trains nothing: the first group's size, which a bar then accepts or not."""
+    """Trains nothing: the first group's size, which a threshold then accepts or not."""
 
     def __init__(self, **sizes: int) -> None:
         self.sizes = sizes or {"conv1": 6, "conv2": 16, "dense1": 84, "dense2": 120}
         self.calls: list[tuple[PruningStep | None, str | None, str]] = []
 
-    def __call__(self, cut, parent, notation) -> Trained:
-        self.calls.append((cut, parent.notation if parent else None, notation))
+    def __call__(self, pruning_step, parent, notation) -> Trained:
+        self.calls.append((pruning_step, parent.notation if parent else None, notation))
         sizes = dict(parent.evaluation.sizes if parent else self.sizes)
-        for name in (cut.layers or sizes) if cut else ():
-            if cut.percent is not None:
-                sizes[name] = kept_of(sizes[name], cut.percent)
-            elif cut.total is not None:
-                sizes[name] = int(self.sizes[name] * (1 - cut.total) + 1e-9)
+        for name in (pruning_step.layers or sizes) if pruning_step else ():
+            if pruning_step.percent is not None:
+                sizes[name] = kept_of(sizes[name], pruning_step.percent)
+            elif pruning_step.total is not None:
+                sizes[name] = int(self.sizes[name] * (1 - pruning_step.total) + 1e-9)
         return Trained({"width": float(next(iter(sizes.values())))}, sizes)
 
 
@@ -115,12 +118,12 @@ def test_each_step_knows_its_cut_and_parent() -> None:
     trainer = Trainer()
     steps = list(algorithm2(trainer, at_least(3)))
     assert [step.index for step in steps] == list(range(len(steps)))
-    assert steps[0].cut is None
-    assert steps[1].cut == PruningStep(percent=50)
-    assert trainer.calls == [(s.cut, s.parent, s.notation) for s in steps]
+    assert steps[0].pruning_step is None
+    assert steps[1].pruning_step == PruningStep(percent=50)
+    assert trainer.calls == [(s.pruning_step, s.parent, s.notation) for s in steps]
     for step in steps[1:]:
         parent = next(other for other in steps if other.notation == step.parent)
-        assert step.percents == (*parent.percents, step.cut.percent)
+        assert step.percents == (*parent.percents, step.pruning_step.percent)
 
 
 def test_steps_come_one_by_one() -> None:
@@ -158,7 +161,7 @@ def test_shared_beginnings_are_trained_once_and_verdicts_do_not_matter() -> None
     steps = list(explicit_path(trainer, at_least(99), paths))
     assert [call[2] for call in trainer.calls] == ["R0", "R1: 50%", "R2: 50%", "R1,R2: 50%,33%"]
     assert [step.num_failures for step in steps] == [1, 2, 3, 3]
-    assert steps[-1].stopped == "the cuts are complete"
+    assert steps[-1].stopped == "all pruning steps are done"
 
 
 def test_a_path_that_shrinks_nothing_is_refused_where_it_does() -> None:
@@ -169,9 +172,9 @@ def test_a_path_that_shrinks_nothing_is_refused_where_it_does() -> None:
 
 
 class Stuck(Trainer):
-    """Floors or a multiple keep every width, whatever the cut says."""
+    """Floors or a multiple keep every width, whatever the pruning step says."""
 
-    def __call__(self, cut, parent, notation) -> Trained:
+    def __call__(self, pruning_step, parent, notation) -> Trained:
         return super().__call__(None, parent, notation)
 
 
@@ -186,10 +189,13 @@ def test_cuts_that_floors_undo_end_a_schedule() -> None:
 def test_one_shot_cuts_once_to_a_ratio_or_to_a_budget() -> None:
     steps = list(one_shot(Trainer(), at_least(99), ratio=0.8))
     assert names(steps) == [("R0", None, False, 1), ("one-shot 80%", "R0", False, 2)]
-    assert steps[-1].cut == PruningStep(total=0.8)
+    assert steps[-1].pruning_step == PruningStep(total=0.8)
     budget = Budget("parameters", 1000)
     steps = list(one_shot(Trainer(), at_least(0), budget=budget))
-    assert (steps[-1].notation, steps[-1].cut) == ("parameters 1000", PruningStep(budget=budget))
+    assert (steps[-1].notation, steps[-1].pruning_step) == (
+        "parameters 1000",
+        PruningStep(budget=budget),
+    )
     for bad in ({}, {"ratio": 1.0}, {"ratio": 0.5, "budget": budget}):
         with pytest.raises(ParameterError):
             list(one_shot(Trainer(), at_least(0), **bad))
@@ -206,7 +212,7 @@ def test_one_shot_cuts_once_to_a_ratio_or_to_a_budget() -> None:
 def test_iterations_are_spaced_by_hand(spacing, expected) -> None:
     assert totals(0.84, 3, spacing) == pytest.approx(expected)
     steps = list(iterative(Trainer(), at_least(0), ratio=0.84, num_steps=3, spacing=spacing))
-    assert [step.cut.total for step in steps[1:]] == pytest.approx(expected)
+    assert [step.pruning_step.total for step in steps[1:]] == pytest.approx(expected)
     assert totals(0.8, 2, "cubic")[0] == 0.7
     assert totals(0.51, 2, "geometric")[0] == 0.3
     assert [step.parent for step in steps[2:]] == [step.notation for step in steps[1:-1]]
@@ -216,18 +222,18 @@ def test_iterations_are_spaced_by_hand(spacing, expected) -> None:
 
 def test_layers_are_cut_one_after_the_other_or_in_parts() -> None:
     steps = list(layerwise(Trainer(), at_least(0), ratio=0.5))
-    assert [step.cut.layers for step in steps[1:]] == [
+    assert [step.pruning_step.layers for step in steps[1:]] == [
         ("conv1",), ("conv2",), ("dense1",), ("dense2",)
     ]  # fmt: skip
     assert dict(steps[-1].evaluation.sizes) == {
         "conv1": 3, "conv2": 8, "dense1": 42, "dense2": 60
     }  # fmt: skip
     parts = list(layerwise(Trainer(), at_least(0), ratio=0.5, num_parts=3))
-    assert [step.cut.layers for step in parts[1:]] == [
+    assert [step.pruning_step.layers for step in parts[1:]] == [
         ("conv1",), ("conv2",), ("dense1", "dense2")
     ]  # fmt: skip
     assert parts[-1].evaluation.sizes == steps[-1].evaluation.sizes
-    assert [step.stopped for step in parts] == ["", "", "", "the cuts are complete"]
+    assert [step.stopped for step in parts] == ["", "", "", "all pruning steps are done"]
 
 
 def test_settings_default_to_the_paper_and_refuse_what_cannot_be() -> None:

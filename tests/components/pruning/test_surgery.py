@@ -12,7 +12,7 @@ from keras import layers
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.cost import Costs, multiply_accumulates
-from slimderm.components.model_graph.graph import trace
+from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.method import Budget
 from slimderm.components.pruning.proof import deviation, randomise
 from slimderm.components.pruning.pruner import prune

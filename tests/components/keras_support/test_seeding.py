@@ -65,14 +65,14 @@ def test_building(make, disturbed):
 
 
 @pytest.mark.parametrize(
-    "recipe",
+    "method",
     [PruningMethod(), PruningMethod(init="inherit"), PruningMethod(masks=True, init="inherit")],
     ids=str,
 )
-def test_cutting(recipe, disturbed, tmp_path):
+def test_cutting(method, disturbed, tmp_path):
     model = of_paper()
     first, second = (
-        drawn(apply_step(model, PruningStep(percent=50), recipe, tmp_path)) for _ in range(2)
+        drawn(apply_step(model, PruningStep(percent=50), method, tmp_path)) for _ in range(2)
     )
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)

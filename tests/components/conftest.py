@@ -1,4 +1,4 @@
-"""Small models that the tests of the pruner share.
+"""Small models that the tests of pruning, graphs and inspection share.
 
 Keras is imported by the fixture: pytest does not capture what TensorFlow prints while this file is
 read.
@@ -10,13 +10,13 @@ import pytest
 
 @pytest.fixture
 def halved():
-    """Choose half of every group's free bundles to go, at random."""
+    """Choose half of every group's free coupled channels to go, at random."""
 
     def choose(graph, *, seed=0):
         random = np.random.default_rng(seed)
         keep = np.ones(graph.num_coupled, bool)
         for group in graph.groups:
-            free = group.bundles[group.free]
+            free = group.coupled[group.free]
             if len(free) > 1:
                 keep[random.permutation(free)[: len(free) // 2]] = False
         return keep

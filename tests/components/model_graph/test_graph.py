@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.graph import trace
+from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.proof import deviation, randomise
 from slimderm.components.pruning.pruner import prune
 from slimderm.components.pruning.surgery import remove
@@ -16,7 +16,7 @@ from slimderm.components.pruning.surgery import remove
 
 def groups(model):
     return {
-        tuple(sorted(group.layers)): (len(group.bundles), int(group.free.sum()))
+        tuple(sorted(group.layers)): (len(group.coupled), int(group.free.sum()))
         for group in trace(model).groups
     }
 

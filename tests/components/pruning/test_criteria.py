@@ -7,8 +7,10 @@ import tensorflow as tf
 from keras import layers
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.graph import trace
-from slimderm.components.pruning.criteria import CRITERIA, Evidence, importance
+from slimderm.components.model_graph.trace import trace
+from slimderm.components.pruning.criteria.base import Evidence
+from slimderm.components.pruning.criteria.table import CRITERIA
+from slimderm.components.pruning.importance import importance
 from slimderm.components.pruning.method import CRITERIA as NAMES
 
 

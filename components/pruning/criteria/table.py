@@ -1,0 +1,68 @@
+"""All criteria by name: the one list of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.pruning.criteria.activation import activation
+from slimderm.components.pruning.criteria.apoz import apoz
+from slimderm.components.pruning.criteria.bn_scale import bn_scale
+from slimderm.components.pruning.criteria.fpgm import fpgm
+from slimderm.components.pruning.criteria.l1 import l1
+from slimderm.components.pruning.criteria.l2 import l2
+from slimderm.components.pruning.criteria.lamp import lamp
+from slimderm.components.pruning.criteria.random import random
+from slimderm.components.pruning.criteria.taylor import taylor
+from slimderm.components.pruning.criteria.uninformed import uninformed
+
+if TYPE_CHECKING:
+    from slimderm.components.pruning.criteria.base import Criterion
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One criterion.
+
+    Attributes
+    ----------
+    score : callable
+        Yields values for channels, the larger the better to keep.
+    needs_data : bool
+        Whether it looks at batches of data.
+    comparable : bool
+        Whether scores of different layers share a scale. If not, a global plan divides them by
+        their group's mean first.
+    """
+
+    score: Criterion
+    needs_data: bool = False
+    comparable: bool = False
+
+
+CRITERIA: dict[str, Entry] = {
+    "l1": Entry(l1),
+    "l2": Entry(l2),
+    "bn_scale": Entry(bn_scale),
+    "fpgm": Entry(fpgm),
+    "lamp": Entry(lamp, comparable=True),
+    "taylor": Entry(taylor, needs_data=True),
+    "activation": Entry(activation, needs_data=True),
+    "apoz": Entry(apoz, needs_data=True, comparable=True),
+    "random": Entry(random, comparable=True),
+    "uninformed": Entry(uninformed, comparable=True),
+}
+
+
+def get(name: str) -> Entry:
+    """Look up a criterion by its name.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown name; the message lists the known ones.
+    """
+    if name not in CRITERIA:
+        raise ParameterError(f"criterion: received {name!r}, expected one of {', '.join(CRITERIA)}")
+    return CRITERIA[name]

@@ -1,0 +1,65 @@
+"""The score of coupled channels: one number each, the larger the better to keep.
+
+A criterion gives each layer a value for each of its channels. Channels that only go together get
+the sum, the mean or the largest of their values.
+"""
+
+import numpy as np
+
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.labels import FIXED
+from slimderm.components.pruning.criteria.base import Evidence, Floats
+from slimderm.components.pruning.criteria.table import CRITERIA, get
+from slimderm.components.pruning.method import AGGREGATES
+
+
+def importance(evidence: Evidence, criterion: str, *, aggregate: str = "mean") -> Floats:
+    """Score all coupled channels.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        The graph, and data for criteria that need it.
+    criterion : str
+        A key of `slimderm.components.pruning.criteria.table.CRITERIA`.
+    aggregate : str
+        ``mean``, ``sum`` or ``max`` over channels that go together.
+
+    Returns
+    -------
+    float64 array of shape (graph.num_coupled,)
+
+    Raises
+    ------
+    ParameterError
+        For an unknown name, missing data, or weights that are not finite.
+    """
+    if aggregate not in AGGREGATES:
+        raise ParameterError(
+            f"aggregate: received {aggregate!r}, expected one of {', '.join(AGGREGATES)}"
+        )
+    entry = get(criterion)
+    if entry.needs_data and evidence.batches is None:
+        dataless = sorted(name for name, other in CRITERIA.items() if not other.needs_data)
+        raise ParameterError(
+            f"data: received none, expected batches of inputs and targets for criterion "
+            f"{criterion} (without data: {', '.join(dataless)})"
+        )
+    found = list(entry.score(evidence))
+    labels = np.concatenate([np.empty(0, np.int64), *(labels for labels, _ in found)])
+    values = np.concatenate([np.empty(0), *(values for _, values in found)])
+    values, labels = values[labels != FIXED], labels[labels != FIXED]
+    if not np.isfinite(values).all():
+        raise ParameterError(
+            f"model: received one whose {criterion} importance is not finite, expected finite "
+            "weights, activations and gradients"
+        )
+    number = evidence.graph.num_coupled
+    if aggregate == "max":
+        largest = np.full(number, -np.inf)
+        np.maximum.at(largest, labels, values)
+        return np.where(np.isfinite(largest), largest, 0.0)
+    sums: Floats = np.bincount(labels, values, minlength=number).astype(np.float64)
+    if aggregate == "sum":
+        return sums
+    return sums / np.maximum(np.bincount(labels, minlength=number), 1)
