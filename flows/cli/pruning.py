@@ -12,9 +12,9 @@ from slimderm.flows.cli.command import Answer, Json, say
 
 
 def _criteria() -> list[str]:
-    from slimderm.components.pruning.method import CRITERIA, NEED_DATA
+    from slimderm.components.pruning.method import CRITERIA
 
-    return [name for name in CRITERIA if name not in NEED_DATA]
+    return [name for name, criterion in CRITERIA.items() if not criterion.needs_data]
 
 
 def _budgets() -> list[str]:
