@@ -362,7 +362,7 @@ def test_the_page_on_promotion_runs_and_promotions_say_who_when_and_why(platform
     review, promote, predict, rollback, batch, lineage, back, backfill = coordinator.follow(
         "promotion.md", "coordinator$"
     )
-    assert "all gates are open" in review
+    assert "all gates passed" in review
     assert "is the champion" in promote
     assert "(champion, " in predict
     assert "version 1 is the champion" in rollback
