@@ -108,15 +108,14 @@ class Reviewer:
                 f"version {version.version} of {version.name!r} cannot be judged: received one "
                 "without the tags of the pipeline's step register, expected one that it registered"
             )
+        # Whether the split can be had is part of the key: one that comes back is judged anew.
         split = self._split(reference) if reference else None
         unpruned = _baseline(version.tags["network"]) / "record.json"
         return content_key(
             version=version.tags.get(KEY),
             reference=reference.tags.get(KEY) if reference else None,
             unpruned=read_json(unpruned)["key"] if unpruned.exists() else None,  # may stand in
-            split=bool(
-                split and data_versions.cached_file(split)
-            ),  # one that comes back is a new case
+            split=bool(split and data_versions.cached_file(split)),
             content=self.source.content,
             settings=asdict(self.settings),
         )

@@ -314,7 +314,7 @@ def test_an_alias_set_in_mlflows_page_past_the_gates_fails_the_next_run_and_is_n
     assert failed["state_type"] == "FAILED"
     assert "fails its gates: bytes is" in failed["state"]["message"]
     (gates,) = ask(coordinator, "/artifacts/filter", {"artifacts": {"key": {"any_": ["gates"]}}})
-    assert gates["data"].startswith("# Gates shut\n\nthe champion, version 1, fails its gates: ")
+    assert gates["data"].startswith("# Gates failed\n\nthe champion, version 1, fails its gates: ")
     image = next((coordinator.folder / "data/raw/images").glob("*.jpg"))
     refused = coordinator.run(
         "python", "-m", "slimderm.flows.serving.predict", str(image), check=False
