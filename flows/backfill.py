@@ -3,7 +3,7 @@
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params, read_params
-from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.dvc_repository import writing
 from slimderm.flows.record.runs import record_files
 from slimderm.flows.steps.register import register
@@ -48,11 +48,11 @@ def _stale(params: Params) -> list[str]:
     Those that read no other stage's outputs are left out: what they read came from elsewhere, and a
     clone that got its data versions from the remote need not have it.
     """
-    needs, behind = ledger.needs(), set[str]()
+    needs, behind = dvc_lock.needs(), set[str]()
     waiting = [f"prune@{network}" for network in params.networks]
     while waiting:
         stage = waiting.pop()
         if stage not in behind:
             behind.add(stage)
             waiting += needs[stage]
-    return [stage for stage in sorted(behind) if needs[stage] and ledger.is_stale(stage)]
+    return [stage for stage in sorted(behind) if needs[stage] and dvc_lock.is_stale(stage)]

@@ -18,12 +18,13 @@ from slimderm.flows.agents.coordinator import AgentJobs
 from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import Engine, read_params, recorded_by
-from slimderm.flows.record import dvc_lock as ledger
-from slimderm.flows.record import dvc_repository as repository
+from slimderm.flows.record import dvc_lock
+from slimderm.flows.record.dvc_repository import writing
 from slimderm.flows.record.inputs import steady_inputs
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
-from slimderm.flows.steps.table import STAGES, flow_of, stage_of
+from slimderm.flows.steps.order import run_in_order
+from slimderm.flows.steps.table import STAGES, flow_of
 
 # Of a flow's parameters Prefect's form shows what stands under Args, and no other form of it.
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ else:
 def run_stage(stage: str) -> None:
     """Run a stage here, and record what came out."""
     step, arguments = flow_of(stage)
-    with ledger.made(stage), steady_inputs(stage):
+    with dvc_lock.made(stage), steady_inputs(stage):
         step(*arguments)
 
 
@@ -51,27 +52,13 @@ def run_stages(wanted: list[str], ran: list[str], *, agents: bool) -> None:
     agents : bool
         Whether stages that train go to agents, side by side, while the others run here.
     """
-    needs, waiting = ledger.needs(), list(wanted)
     jobs = AgentJobs() if agents else None
     description = "stages up to date"
     progress = ask_prefect(create_progress_artifact, 0.0, "progress", description)
-    while waiting or (jobs and jobs.running):
-        busy = {*waiting, *(jobs.running if jobs else ())}
-        stage = next((stage for stage in waiting if not needs[stage] & busy), None)
-        if stage is None:
-            assert jobs is not None  # the order leaves only what agents do to wait for
-            ran += jobs.wait()
-        else:
-            waiting.remove(stage)
-            if ledger.is_stale(stage):
-                if jobs and stage_of(stage).trains:
-                    jobs.submit(stage)
-                else:
-                    run_stage(stage)
-                    ran.append(stage)
-        left = len(waiting) + (len(jobs.running) if jobs else 0)
-        share = 100 * (1 - left / len(wanted))
-        ask_prefect(update_progress_artifact, progress, share)
+    for stage, left in run_in_order(wanted, run_stage, jobs):
+        ran.append(stage)
+        ask_prefect(update_progress_artifact, progress, 100 * (1 - left / len(wanted)))
+    ask_prefect(update_progress_artifact, progress, 100.0)
 
 
 def review_anyway(ran: list[str]) -> None:
@@ -81,17 +68,17 @@ def review_anyway(ran: list[str]) -> None:
 
 
 @contextmanager
-def told(key: str) -> Iterator[list[str]]:
-    """Yield a list for the stages that run; show it, and where to look, on the flow run's page.
+def page_of_run(key: str) -> Iterator[list[str]]:
+    """Yield a list for the stages that run; show it on the flow run's page, with links.
 
-    Also where a stage fails: then one looks there.
+    It is shown when a stage fails, too.
     """
     from slimderm.flows.record.runs import find_report
     from slimderm.flows.work.pruning_summary import pruning_markdown
 
     ran: list[str] = []
 
-    def tell(none: str) -> None:
+    def show(none: str) -> None:
         what = ", ".join(ran) or none
         tracker = Tracker(read_params().record)
         report = find_report(tracker, layout.REPORTS)
@@ -103,9 +90,9 @@ def told(key: str) -> Iterator[list[str]]:
     try:
         yield ran
     except SlimDermError:
-        tell("the first that was stale failed")
+        show("the first that was stale failed")
         raise
-    tell("nothing was stale")
+    show("nothing was stale")
 
 
 def _name() -> str:
@@ -126,8 +113,8 @@ def pipeline(
         dask_address: For dask, the scheduler, such as tcp://head:8786.
     """
     chosen = recorded_by(engine=engine, dask_address=dask_address)
-    with chosen, repository.writing(), told("pipeline") as ran:
-        run_stages(ledger.stages(), ran, agents=agents)
+    with chosen, writing(), page_of_run("pipeline") as ran:
+        run_stages(dvc_lock.stages(), ran, agents=agents)
         review_anyway(ran)
     return ran
 
@@ -151,15 +138,15 @@ def step(
         engine: Where chunks of images run; empty for what params.yaml says.
         dask_address: For dask, the scheduler, such as tcp://head:8786.
     """
-    with recorded_by(engine=engine, dask_address=dask_address), repository.writing():
-        known = [stage for stage in ledger.stages() if stage.split("@")[0] == name]
+    with recorded_by(engine=engine, dask_address=dask_address), writing():
+        known = [stage for stage in dvc_lock.stages() if stage.split("@")[0] == name]
         wanted = [stage for stage in known if item in (None, stage.partition("@")[2])]
         if not wanted:
             raise ParameterError(
                 f"item: received {item!r}, expected one of {', '.join(known) or 'none'}; networks "
                 "and studies of params.yaml say which there are"
             )
-        with told("step") as ran:
+        with page_of_run("step") as ran:
             run_stages(wanted, ran, agents=agents)
             if name == "review":
                 review_anyway(ran)

@@ -4,13 +4,13 @@
 
     SlimDermError
     ├── ParameterError     a parameter is unknown, out of range or contradicts another
-    ├── SchemaError        a table lacks a column or holds a value nobody can map
+    ├── SchemaError        a table lacks a column or holds a value that is not known
     ├── ImageError         bytes do not decode to an image, or an array is not one
     ├── LeakError          a lesion or a byte-identical image stands on two sides of a split
     ├── DownloadError      a download is incomplete, unsafe or fails its checksum
-    ├── RecordError        the record (MLflow, DVC, a table of hashes) lacks or belies something
-    │   └── IncomparableError  a registered version cannot be judged on the data that lie here
-    ├── TransferError      a data version did not get to its remote, or not back from it
+    ├── RecordError        the record (MLflow, DVC, hashes) misses an entry or disagrees with files
+    │   └── IncomparableError  a registered version cannot be judged on the data of this clone
+    ├── TransferError      a data version could not be sent to its remote or fetched from it
     └── WorkerError        a process of a pool ended without an answer
 
 A message says what was received, what was expected and, where it is not plain, what to do.
@@ -26,7 +26,7 @@ class ParameterError(SlimDermError, ValueError):
 
 
 class SchemaError(SlimDermError, ValueError):
-    """A table lacks a column or holds a value that nobody can map."""
+    """A table lacks a column or holds a value that is not known."""
 
 
 class ImageError(SlimDermError, ValueError):
@@ -42,15 +42,15 @@ class DownloadError(SlimDermError):
 
 
 class RecordError(SlimDermError):
-    """The record (MLflow, DVC, a table of hashes) lacks what was asked of it, or belies it."""
+    """MLflow, DVC or a table of hashes misses an entry, or disagrees with the files."""
 
 
 class IncomparableError(RecordError):
-    """A registered version cannot be judged on the data that lie here."""
+    """A registered version cannot be judged on the data of this clone."""
 
 
 class TransferError(SlimDermError):
-    """A data version did not get to its remote, or not back from it; worth another try."""
+    """A data version could not be sent to its remote or fetched from it; another try may help."""
 
 
 class WorkerError(SlimDermError):

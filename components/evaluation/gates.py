@@ -1,4 +1,8 @@
-"""What a model must show before it may become the champion: statistics and limits."""
+"""The gates: what a model must show before it may become the champion.
+
+A gate is added by one line of `GATES` and, where it has a threshold of its own, a field of
+`GateSettings`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,11 +57,11 @@ class GateSettings:
 
 @dataclass(frozen=True)
 class Check:
-    """One gate: what was found, what was asked, whether it is open.
+    """What a gate found.
 
-    Of a metric ``challenger`` and ``reference`` are the two values, ``low`` and ``high`` the
-    interval of their difference, and ``limit`` is what ``low`` must exceed. Of a limit, ``limit``
-    is what ``challenger`` must not exceed.
+    Of a `Margin`, ``challenger`` and ``reference`` are the two values, ``low`` and ``high`` the
+    interval of their difference, and ``low`` must exceed ``limit``. Of a `Limit`, ``challenger``
+    must not exceed ``limit``.
     """
 
     name: str
@@ -67,6 +71,66 @@ class Check:
     reference: float | None = None
     low: float | None = None
     high: float | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What gates judge by.
+
+    ``metrics`` holds for ``challenger`` and ``reference`` what `Comparison.metrics` returns;
+    ``costs`` the challenger's sizes and times.
+    """
+
+    comparison: Comparison
+    metrics: Mapping[str, Mapping[str, npt.NDArray[np.float64]]]
+    costs: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Margin:
+    """A metric that must not be worse than the reference's by more than a margin.
+
+    ``setting`` is the field of `GateSettings` that holds the margin.
+    """
+
+    setting: str
+
+    def check(self, name: str, evidence: Evidence, settings: GateSettings) -> Check | None:
+        """Judge the metric of that name; None where these data do not have it."""
+        if name not in evidence.metrics["challenger"]:
+            return None
+        own, other = (evidence.metrics[who][name] for who in ("challenger", "reference"))
+        _, low, high = evidence.comparison.interval(own - other)
+        limit = -getattr(settings, self.setting)
+        return Check(
+            name,
+            passed=bool(low > limit),
+            challenger=float(own[0]),
+            limit=limit,
+            reference=float(other[0]),
+            low=low,
+            high=high,
+        )
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A cost that must not exceed a limit; ``setting`` is the field that holds the limit."""
+
+    setting: str
+
+    def check(self, name: str, evidence: Evidence, settings: GateSettings) -> Check:
+        """Judge the cost of that name."""
+        cost, limit = evidence.costs[name], getattr(settings, self.setting)
+        return Check(name, passed=cost <= limit, challenger=cost, limit=limit)
+
+
+GATES: dict[str, Margin | Limit] = {
+    "balanced_accuracy": Margin("balanced_accuracy_margin"),
+    "melanoma_sensitivity": Margin("melanoma_sensitivity_margin"),
+    "bytes": Limit("max_bytes"),
+    "latency_ms": Limit("max_latency_ms"),
+}
 
 
 def judge(
@@ -89,7 +153,7 @@ def judge(
     lesions : str array of shape (N,)
         Lesions are resampled whole.
     costs : mapping
-        The challenger's ``bytes`` and ``latency_ms``.
+        The challenger's, for each `Limit` of `GATES`: ``bytes``, ``latency_ms``.
     settings : GateSettings
         Margins and limits.
     melanoma : int or None
@@ -98,6 +162,7 @@ def judge(
     Returns
     -------
     list of Check
+        In the order of `GATES`.
 
     Raises
     ------
@@ -118,38 +183,19 @@ def judge(
         confidence=settings.confidence,
         seed=settings.seed,
     )
-    found = {
+    metrics = {
         name: comparison.metrics(np.asarray(values)[np.newaxis])
         for name, values in probabilities.items()
     }
-    checks = []
-    for name, margin in settings.margins.items():
-        if name not in found["challenger"]:
-            continue
-        own, other = found["challenger"][name], found["reference"][name]
-        _, low, high = comparison.interval(own - other)
-        checks.append(
-            Check(
-                name,
-                passed=bool(low > -margin),
-                challenger=float(own[0]),
-                reference=float(other[0]),
-                low=low,
-                high=high,
-                limit=-margin,
-            )
-        )
-    limits = {"bytes": settings.max_bytes, "latency_ms": settings.max_latency_ms}
-    return checks + [
-        Check(name, passed=costs[name] <= limit, challenger=costs[name], limit=limit)
-        for name, limit in limits.items()
-    ]
+    evidence = Evidence(comparison, metrics, costs)
+    checks = [gate.check(name, evidence, settings) for name, gate in GATES.items()]
+    return [check for check in checks if check is not None]
 
 
 def sentence(checks: Sequence[Check]) -> str:
-    """Say which gates are shut and why; ``all gates are open`` where none is."""
-    shut = [_reason(check) for check in checks if not check.passed]
-    return "; ".join(shut) or "all gates are open"
+    """Say which gates failed and why; ``all gates passed`` where none did."""
+    failed = [_reason(check) for check in checks if not check.passed]
+    return "; ".join(failed) or "all gates passed"
 
 
 def _reason(check: Check) -> str:

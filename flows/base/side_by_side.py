@@ -60,7 +60,9 @@ class Crew:
             What a job raised.
         """
         with terminal.progress_bars() as update:
-            while not (done := self._ended()):
+            done: list[str] = []
+            while not done:
+                done = self._ended()
                 for title, state in list(self.progress.items()):
                     update(title, *state)
         self.progress.clear()

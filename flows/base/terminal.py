@@ -90,25 +90,24 @@ def without_password(text: str) -> str:
 def command_line() -> Iterator[None]:
     """End the process with status 1 and a message, not a traceback, on an error of our own.
 
-    A full disk is as much nobody's fault, and so is a server that does not answer; what is finished
-    is in the cache.
+    A full disk and a server that does not answer get a message, too; finished work is in the cache.
     """
     try:
         yield
     except (SlimDermError, FileNotFoundError) as error:
-        _say(type(error).__name__, str(error))
+        _fail(type(error).__name__, str(error))
     except Exception as error:
-        said = without_password(" ".join(str(error).split()))[:200]
+        reason = without_password(" ".join(str(error).split()))[:200]
         if any(map(_is_a_full_disk, _causes(error))):
-            told = "No space left on device; free some (`make doctor` says how) and run again, what"
-            _say("DiskFullError", f"{told} is finished is kept ({said})")
+            advice = "free some (`make doctor` says how) and run again, what is finished is kept"
+            _fail("DiskFullError", f"No space left on device; {advice} ({reason})")
         if any(map(_is_a_lost_connection, _causes(error))):
-            told = "PREFECT_API_URL, MLFLOW_TRACKING_URI and AWS_ENDPOINT_URL name the servers, and"
-            _say(type(error).__name__, f"{said}; {told} `make doctor` checks them")
+            servers = "PREFECT_API_URL, MLFLOW_TRACKING_URI and AWS_ENDPOINT_URL name the servers"
+            _fail(type(error).__name__, f"{reason}; {servers}, and `make doctor` checks them")
         raise
 
 
-def _say(name: str, message: str) -> NoReturn:
+def _fail(name: str, message: str) -> NoReturn:
     console.print(f"[bold red]{name}[/]: {escape(message)}", highlight=False, soft_wrap=True)
     raise SystemExit(1) from None
 
@@ -121,8 +120,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_a_full_disk(error: BaseException) -> bool:
-    said = str(error).lower()
-    return "no space left on device" in said or "disk is full" in said or "errno = 28" in said
+    message = str(error).lower()
+    signs = ("no space left on device", "disk is full", "errno = 28")
+    return any(sign in message for sign in signs)
 
 
 def _is_a_lost_connection(error: BaseException) -> bool:

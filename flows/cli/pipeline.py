@@ -94,13 +94,13 @@ def status(as_json: Json = False) -> Answer:
     Reads .servers/, dvc.lock and the files that it records. Writes nothing that is tracked. Takes
     seconds; the first time longer, since DVC hashes changed files.
     """
-    from slimderm.flows.record import dvc_lock as ledger
+    from slimderm.flows.record import dvc_lock
     from slimderm.flows.servers import local
 
     services = local.states()
     for name, state, place in services:
         say(f"{name:<11} {state:<8} {place}")
-    stale = [stage for stage in ledger.stages() if ledger.is_stale(stage)]
+    stale = [stage for stage in dvc_lock.stages() if dvc_lock.is_stale(stage)]
     say(f"stale: {', '.join(stale)}; `make run` runs them" if stale else "nothing is stale")
     named = [dict(zip(("name", "state", "place"), each, strict=True)) for each in services]
     return Answer({"services": named, "stale": stale})

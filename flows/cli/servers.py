@@ -113,7 +113,7 @@ def doctor(as_json: Json = False) -> Answer:
     """
     from slimderm.flows.servers.doctor import examine
 
-    found = [(each.name, state_of(each), each.said) for each in examine()]
+    found = [(each.name, state_of(each), each.message) for each in examine()]
     for name, state, said in found:
         console.print(f"[{COLOURS[state]}]{state:<7}[/]  {name:<9} ", end="", highlight=False)
         say(said)
@@ -123,6 +123,6 @@ def doctor(as_json: Json = False) -> Answer:
 
 def state_of(finding: "Finding") -> str:
     """Name what a check found: ok, FAIL, or skipped where there is nothing to check."""
-    if finding.well is None:
+    if finding.ok is None:
         return "skipped"
-    return "ok" if finding.well else "FAIL"
+    return "ok" if finding.ok else "FAIL"

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from slimderm.components.common.errors import RecordError, TransferError
-from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.dvc_repository import opened, writing
-from slimderm.flows.record.s3 import unreachable
+from slimderm.flows.record.transfer_errors import unreachable
 
 
 def push(stages: Iterable[str]) -> None:
@@ -25,8 +25,8 @@ def push(stages: Iterable[str]) -> None:
         repo.push(targets=list(stages))
 
 
-def adopt(version: ledger.Version) -> None:
-    """Take up what another machine made: its entries of ``dvc.lock``, its outputs from the remote.
+def adopt(version: dvc_lock.Version) -> None:
+    """Fetch what another machine made, and record its entries in ``dvc.lock``.
 
     Raises
     ------
@@ -35,13 +35,13 @@ def adopt(version: ledger.Version) -> None:
     RecordError
         If there is no such remote or stage; as above.
     """
-    before = ledger.entries()
-    ledger.write(before | version)
+    before = dvc_lock.entries()
+    dvc_lock.write(before | version)
     try:
         with _transfer("fetched from"), opened() as repo:
             repo.pull(targets=list(version), force=True)
     except (TransferError, RecordError):
-        ledger.write(before)
+        dvc_lock.write(before)
         raise
 
 
@@ -100,7 +100,7 @@ def cached_file(md5: str) -> Path | None:
 
 
 def set_damaged_aside(aside: Path = Path(".dvc/damaged")) -> tuple[list[str], int]:
-    """Hash the cache's objects anew, and move what is not what its name says out of the way.
+    """Hash the cache's objects, and move away those that differ from the hash in their name.
 
     Outputs that are links to such an object are deleted, so that the next run makes them anew.
 
@@ -128,7 +128,7 @@ def _set_damaged_aside(aside: Path) -> tuple[list[str], int]:
         name: path for name, path in objects.items() if _md5(path) != name.removesuffix(".dir")
     }
     inodes = {path.stat().st_ino for path in damaged.values()}
-    outs = (out["path"] for stage in ledger.entries().values() for out in stage.get("outs", []))
+    outs = (out["path"] for stage in dvc_lock.entries().values() for out in stage.get("outs", []))
     for out in outs:
         for file in (Path(out), *Path(out).rglob("*")) if inodes else ():
             if file.is_file() and file.stat().st_ino in inodes:

@@ -6,7 +6,7 @@ do, just as after ``dvc repro``.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,6 @@ from slimderm.flows.record.dvc_repository import (
     damaged_lock,
     lock_errors_as_ours,
     opened,
-    writing,
 )
 
 Version = dict[str, dict[str, Any]]  # stage to what dvc.lock records of it
@@ -79,36 +78,6 @@ def made(stage: str) -> Iterator[None]:
             known.save()
             known.commit(relink=True)
             write(entries() | {stage: to_single_stage_lockfile(known)})
-
-
-def reproduce(run: Callable[[str], None]) -> list[str]:
-    """Run every stale stage in order, in this process, and record it; wait for other runs.
-
-    ``dvc repro`` does the same with a process a stage, each of which imports everything anew.
-
-    Parameters
-    ----------
-    run : callable
-        Makes a stage's outputs; called with its name, e.g. ``train@lenet5``.
-
-    Returns
-    -------
-    list of str
-        The stages that ran.
-
-    Raises
-    ------
-    RecordError
-        If another process makes what a stage needs or makes, or ``dvc.lock`` cannot be read.
-    """
-    ran = []
-    with writing():
-        for stage in stages():
-            if is_stale(stage):
-                with made(stage):
-                    run(stage)
-                ran.append(stage)
-    return ran
 
 
 def entries() -> dict[str, Any]:

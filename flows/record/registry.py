@@ -140,11 +140,11 @@ class Registry:
             model = mlflow.tensorflow.load_model(uri, keras_model_kwargs={"safe_mode": True})
             return model, dict(mlflow.models.get_model_info(uri).metadata or {})
         except Exception as error:  # Keras, zipfile, h5py and MLflow each have their own
-            said = without_password(" ".join(str(error).split()))[:200]
+            reason = without_password(" ".join(str(error).split()))[:200]
             raise RecordError(
                 f"the model of version {version.version} of {version.name!r} cannot be loaded "
-                f"({type(error).__name__}: {said}); its artifact is damaged, gone or not ours: "
-                "restore it, or delete the version and its run in MLflow's page and `make backfill`"
+                f"({type(error).__name__}: {reason}); its artifact is damaged, missing or not "
+                "of SlimDerm: restore it, or delete version and run in MLflow, then `make backfill`"
             ) from error
 
     def pages(self, flow_run: str, *, tag: str = ROOT, report: str | None = None) -> str:
@@ -221,9 +221,9 @@ class Registry:
     def before(self, version: Any) -> Any | None:
         """Return the champion before a version's first promotion, or None.
 
-        One that was deleted or whose gates are shut does not count: then it is the one before that.
+        One that was deleted or whose gates failed does not count: then it is the one before that.
         What followed the first promotion does not count either, so a version that was rolled back
-        is never before the one that it gave way to.
+        is never before the one that replaced it.
         """
         known = {str(each.version): each for each in self.versions()}
         number = str(version.version)

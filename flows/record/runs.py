@@ -20,7 +20,7 @@ from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import storage_choice
 from slimderm.flows.config.params import Params, read_params
-from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.mlflow_store import FLOW_RUN, ROOT, SENDER, Run, Tracker
 
 DATA = tuple(str(path) for path in (layout.RAW, layout.COMPRESSED, layout.SPLITS))
@@ -29,13 +29,15 @@ MADE = "made.json"  # beside a model: what led to it
 WORKER = "PREFECT__FLOW_RUN_ID"  # Prefect's own, in what a worker starts
 
 
-def lineage() -> dict[str, str]:
-    """Tags that lead from a run to code, data and flow run: git commit, DVC hashes, an id.
+def provenance_tags() -> dict[str, str]:
+    """Return the tags that say what a run was made of: git commit, DVC hashes, flow run.
 
     ``git.dirty`` says whether a file that git tracks differs from the commit. ``dvc.lock`` and
     ``params.yaml`` do not count: runs write them, and both are on record beside the commit.
     """
-    tags = {f"dvc.{Path(path).name}": value for path, value in ledger.output_hashes(*DATA).items()}
+    tags = {
+        f"dvc.{Path(path).name}": value for path, value in dvc_lock.output_hashes(*DATA).items()
+    }
     if run := _flow_run():
         tags[FLOW_RUN] = run
         tags[ROOT] = os.environ.get(SENDER, run)
@@ -47,9 +49,9 @@ def lineage() -> dict[str, str]:
     return tags
 
 
-def sign(folder: Path) -> None:
-    """Keep what led to a model beside it, so that a record made later says the same."""
-    write_json(folder / MADE, lineage())
+def write_provenance(folder: Path) -> None:
+    """Write the provenance tags beside a model, so that a later record has the same."""
+    write_json(folder / MADE, provenance_tags())
 
 
 def _flow_run() -> str | None:
@@ -73,7 +75,7 @@ def _git(*arguments: str) -> str:
 def record_network(tracker: Tracker, network: str, trainer_key: str) -> str:
     """Return the parent run of a network on one version of the data and of the recipe."""
     key = content_key(parent=network, trainer=trainer_key)
-    return tracker.parent(key, network, {"network": network, **lineage()})
+    return tracker.parent(key, network, {"network": network, **provenance_tags()})
 
 
 def record_folder(
@@ -93,7 +95,7 @@ def record_folder(
     name : str
         The run's name: ``original``, ``compressed``, or a step's R-notation.
     folder : Path
-        Holds ``record.json``, ``history.csv``, ``model.keras``, and `MADE` if `sign` wrote it.
+        Holds ``record.json``, ``history.csv``, ``model.keras``, and maybe `MADE`.
     description : mapping
         What a model needs beside its weights; logged as the model's metadata.
     """
@@ -112,7 +114,7 @@ def record_folder(
             run.artifacts(folder / "record.json")
         return
     made = folder / MADE
-    lead = read_json(made) if made.exists() else lineage()
+    lead = read_json(made) if made.exists() else provenance_tags()
     tags = {"network": record["network"], "variant": record["variant"], **lead}
     if verdict:
         tags |= {"notation": name, **verdict}
@@ -209,8 +211,8 @@ def record_files(params: Params, group: str, name: str, folder: Path) -> None:
     """
     tracker, key = Tracker(params.record), _files_key(folder)
     if tracker.find(key) is None:
-        parent = tracker.parent(content_key(parent=group), group, lineage())
-        with tracker.child(parent, key, name, lineage()) as run:
+        parent = tracker.parent(content_key(parent=group), group, provenance_tags())
+        with tracker.child(parent, key, name, provenance_tags()) as run:
             run.artifacts(folder)
 
 

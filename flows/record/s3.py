@@ -30,14 +30,6 @@ def bucket_and_prefix(url: str) -> tuple[str, str]:
     return parsed.netloc, parsed.path.strip("/")
 
 
-def unreachable() -> type[Exception]:
-    """Return what an S3 client raises where the store does not answer; no other module has it."""
-    from botocore.exceptions import BotoCoreError
-
-    error: type[Exception] = BotoCoreError
-    return error
-
-
 def check_bucket(url: str) -> None:
     """Make sure that a bucket can be written and read, creating it where it is missing.
 
@@ -103,9 +95,9 @@ def use_remote(url: str, *others: str) -> None:
     ParameterError, RecordError
         If an address is not S3's, or its bucket cannot be written.
     """
-    from slimderm.flows.record import data_versions as versions
+    from slimderm.flows.record import data_versions
 
     for address in (url, *others):
         if not address.strip() or urlparse(address).scheme:
             check_bucket(address)
-    versions.set_remote(url)
+    data_versions.set_remote(url)

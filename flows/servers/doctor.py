@@ -26,18 +26,18 @@ SKEW_SECONDS = 30
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; ``well`` is None where there is nothing to check."""
+    """What one check found; ``ok`` is None where there was nothing to check."""
 
     name: str
-    well: bool | None
-    said: str
+    ok: bool | None
+    message: str
 
 
 def python() -> Finding:
     """Check that the interpreter is one that the lock is for."""
     version = sys.version.split()[0]
-    well = (3, 11) <= sys.version_info[:2] < (3, 14)
-    return Finding("Python", well, version if well else f"{version}; use 3.11 to 3.13")
+    ok = (3, 11) <= sys.version_info[:2] < (3, 14)
+    return Finding("Python", ok, version if ok else f"{version}; use 3.11 to 3.13")
 
 
 def pins(lock: Path = LOCK) -> Finding:
@@ -65,8 +65,8 @@ def disk(folder: Path = Path()) -> Finding:
     """Check that there is room for data versions and models."""
     free = shutil.disk_usage(folder).free / 1e9
     if free < FREE_GB:
-        said = f"{free:.1f} GB free, {FREE_GB} wanted; `dvc gc -w` frees old versions"
-        return Finding("disk", False, said)
+        message = f"{free:.1f} GB free, {FREE_GB} wanted; `dvc gc -w` frees old versions"
+        return Finding("disk", False, message)
     return Finding("disk", True, f"{free:.0f} GB free")
 
 
@@ -77,7 +77,7 @@ def servers() -> Iterator[Finding]:
         address = without_password(os.environ.get(variable, ""))
         if not address.startswith("http"):
             runs = (STATE / f"{name.lower()}.json").exists()
-            what = "set it as `make up` said, which runs" if runs else "`make up` starts one"
+            what = "set it as `make up` message, which runs" if runs else "`make up` starts one"
             yield Finding(name, None, f"{variable} names no server; {what}")
             continue
         try:
@@ -93,12 +93,12 @@ def servers() -> Iterator[Finding]:
 def _skew(address: str) -> float | None:
     """Seconds that this machine's clock is ahead of a server's, where that tells its time."""
     with urllib.request.urlopen(address, timeout=5) as reply:
-        said = reply.headers["Date"]
-    return time.time() - parsedate_to_datetime(said).timestamp() if said else None
+        message = reply.headers["Date"]
+    return time.time() - parsedate_to_datetime(message).timestamp() if message else None
 
 
 def clock(folder: Path = Path()) -> Finding:
-    """Check that the clock was not set back behind the ledger's last writing."""
+    """Check that the clock is not behind the time at which dvc.lock was written."""
     lock = folder / "dvc.lock"
     if lock.exists() and lock.stat().st_mtime > time.time() + SKEW_SECONDS:
         return Finding("clock", False, "dvc.lock is from the future; set the time (NTP)")
@@ -130,12 +130,12 @@ def versions() -> Finding:
     except SlimDermError as error:
         return Finding("versions", False, str(error))
     except BlockingIOError:
-        return Finding("versions", None, "not looked at while a run is under way in this clone")
+        return Finding("versions", None, "not checked while a run is under way in this clone")
     if damaged:
         names = f"{', '.join(damaged[:2])}{' …' if len(damaged) > 2 else ''}"
-        said = f"{len(damaged)} of {number} in DVC's cache were damaged ({names}), now in "
-        said += ".dvc/damaged; run again, or `make pull`"
-        return Finding("versions", False, said)
+        message = f"{len(damaged)} of {number} in DVC's cache were damaged ({names}), now in "
+        message += ".dvc/damaged; run again, or `make pull`"
+        return Finding("versions", False, message)
     return Finding("versions", True, f"{number} in DVC's cache, each as its name says")
 
 
@@ -149,9 +149,9 @@ def gpu() -> Finding:
     )
     number = done.stdout.strip().splitlines()[-1:] or ["0"]
     if done.returncode or number == ["0"]:
-        said = "there is one, and Keras's backend does not see it; `make setup CUDA=tensorflow`"
-        said += " (or jax, or torch) installs what it needs"
-        return Finding("GPU", False, said)
+        message = "there is one, and Keras's backend does not see it; `make setup CUDA=tensorflow`"
+        message += " (or jax, or torch) installs what it needs"
+        return Finding("GPU", False, message)
     return Finding("GPU", True, f"{number[0]} seen by Keras")
 
 

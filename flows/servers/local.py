@@ -95,7 +95,7 @@ def up(*pools: str) -> None:
     if HOST in ("0.0.0.0", "::"):
         raise SlimDermError(
             f"SERVERS_HOST: received {HOST}, expected one address of this machine, the one that "
-            "browsers and agents use: the pages and the workers are told it"
+            "browsers and agents use; pages and workers are given it"
         )
     STATE.mkdir(exist_ok=True)
     if "MLFLOW_BACKEND_STORE_URI" not in os.environ:
@@ -122,8 +122,8 @@ def states() -> list[tuple[str, str, str]]:
     found = []
     for service in (*servers(), *workers()):
         started = service.running()
-        well = started is not None and (started.health is None or answers(started.health))
-        state = "runs" if well else "does not answer" if started else "stopped"
+        ok = started is not None and (started.health is None or answers(started.health))
+        state = "runs" if ok else "does not answer" if started else "stopped"
         found.append((service.name, state, str((started or service).page or service.log)))
     return found
 
@@ -158,8 +158,8 @@ def agent(pool: str = "gpu") -> None:
             f"received no {' and no '.join(missing)}, expected the coordinator's addresses in the "
             "environment; `make up` prints them there"
         )
-    if pool == "gpu" and (found := gpu()).well is False:
-        raise SlimDermError(f"GPU: {found.said}")
+    if pool == "gpu" and (found := gpu()).ok is False:
+        raise SlimDermError(f"GPU: {found.message}")
     os.environ["SLIMDERM_CLONE"] = str(Path.cwd())
     os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = str(HEARTBEAT_SECONDS)
     name = f"{pool}-{os.uname().nodename}"

@@ -40,7 +40,7 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     ImageError
         If the file is no image.
     RecordError
-        If neither champion nor challenger is registered, or the champion's gates are shut.
+        If neither champion nor challenger is registered, or the champion's gates failed.
     """
     try:
         years = float(age) if age else float("nan")
@@ -57,6 +57,6 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     inputs = model_inputs(pixels, pd.DataFrame(person), description)
     temperature = float(version.tags.get("temperature", 1))
     (probabilities,) = tempered(model.predict(inputs, verbose=0), temperature)
-    shut = "" if version.tags.get(GATES) == "passed" else ", gates shut"
-    name = f"{version.name} version {version.version} ({alias}{shut}, {description['network']})"
+    failed = "" if version.tags.get(GATES) == "passed" else ", gates failed"
+    name = f"{version.name} version {version.version} ({alias}{failed}, {description['network']})"
     return name, dict(zip(description["classes"], map(float, probabilities), strict=True))

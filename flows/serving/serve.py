@@ -1,6 +1,6 @@
 """Serve the champion over HTTP with MLflow's own server, for `make serve`.
 
-The process asks once, at its start, whether the champion's gates are open, and serves that version:
+The process asks once, at its start, whether the champion's gates passed, and serves that version:
 a promotion is taken up by a restart.
 """
 
@@ -23,7 +23,7 @@ def serve() -> None:
     Raises
     ------
     RecordError
-        If there is no champion, its gates are shut, or its artifact is damaged.
+        If there is no champion, its gates failed, or its artifact is damaged.
     """
     tracker = Tracker(read_params().record)
     registry = Registry(tracker)

@@ -19,7 +19,7 @@ def review() -> None:
     Raises
     ------
     RecordError
-        If the champion's gates failed: somebody promoted what they would have kept out.
+        If the champion's gates failed: somebody promoted it all the same.
     """
     found = review_registry(read_params())
     write_json(layout.REVIEW, found)
@@ -30,5 +30,5 @@ def review() -> None:
             "nothing serves it. `make rollback` goes back to the one before"
         )
         if FlowRunContext.get() is not None:
-            ask_prefect(create_markdown_artifact, f"# Gates shut\n\n{message}", key="gates")
+            ask_prefect(create_markdown_artifact, f"# Gates failed\n\n{message}", key="gates")
         raise RecordError(message)

@@ -10,7 +10,7 @@ from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.runs import record_folder, record_network, sign
+from slimderm.flows.record.runs import record_folder, record_network, write_provenance
 from slimderm.flows.work.sources import LesionSource
 from slimderm.flows.work.training import Trainer
 
@@ -32,7 +32,7 @@ def train(network: str) -> None:
             write_json(draft / variant / "record.json", trained.full_record)
             description = trainer.description()
             write_json(draft / variant / "description.json", description)
-            sign(draft / variant)
+            write_provenance(draft / variant)
             record_folder(tracker, parent, variant, draft / variant, description)
             console.print(
                 f"train: {network} on {variant} images, test balanced accuracy "

@@ -12,7 +12,7 @@ WHY = "a person's decision"
 
 
 def promote(version: str = "", why: str = "") -> Any:
-    """Make a version, by default the challenger, the champion, if its gates are open.
+    """Make a version, by default the challenger, the champion, if its gates passed.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def promote(version: str = "", why: str = "") -> Any:
     Raises
     ------
     RecordError
-        If a gate is shut, or there is no such version.
+        If a gate failed, or there is no such version.
     """
     params = read_params()
     registry = Registry(Tracker(params.record))
@@ -43,8 +43,8 @@ def promote(version: str = "", why: str = "") -> Any:
     if found["gates"] != "passed":
         raise RecordError(
             f"version {chosen.version} was not promoted: {found['reason']}. MLflow's page shows "
-            "the evidence; an alias set there is a promotion, too, but nothing serves it while a "
-            "gate is shut"
+            "the evidence; an alias set there is a promotion, too, but nothing serves a champion "
+            "whose gates failed"
         )
     if champion is None or champion.version != chosen.version or not registry.is_recorded(chosen):
         registry.promote(chosen, why or WHY)

@@ -14,7 +14,7 @@ from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params
-from slimderm.flows.record.runs import sign
+from slimderm.flows.record.runs import write_provenance
 from slimderm.flows.work.sources import LesionSource
 from slimderm.flows.work.step_runner import StepRunner, fine_tuning, fixed_layers
 from slimderm.flows.work.training import Trainer
@@ -85,7 +85,7 @@ class Pruning:
         target = folder / record["folder"]
         shutil.copytree(trained.folder, target)
         write_json(target / "record.json", record)
-        sign(target)
+        write_provenance(target)
         return dict(record)
 
 

@@ -1,4 +1,4 @@
-"""Judging a registered version: what it and its opponent say of lesions that neither has seen."""
+"""Judging a registered version against a reference, on lesions that neither was trained on."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +23,7 @@ from slimderm.flows.base.files import read_json
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params
-from slimderm.flows.record import data_versions as versions
+from slimderm.flows.record import data_versions
 from slimderm.flows.record.mlflow_store import KEY
 from slimderm.flows.record.registry import GATES, Registry
 from slimderm.flows.work.model_inputs import model_inputs, prepare
@@ -39,8 +39,8 @@ def _baseline(network: str) -> Path:
 class Candidate:
     """A model that can be judged: weights, what it needs beside them, lesions that it knows.
 
-    ``known`` says of each part of today's split which lesions are of no use there: in the test part
-    those that the model was trained or validated on, in the validation part, on which it is
+    ``known`` names, for each part of today's split, the lesions to leave out: of the test part
+    those that the model was trained or validated on; of the validation part, on which it is
     calibrated, those that it was trained on.
     """
 
@@ -84,8 +84,7 @@ class Reviewer:
             "challenger": self._probabilities(challenger, rows),
             "reference": self._probabilities(other, rows),
         }
-        metrics = run.data.metrics
-        costs = {"bytes": metrics["bytes"], "latency_ms": metrics["latency_p50_ms"]}
+        costs = run.data.metrics | {"latency_ms": run.data.metrics["latency_p50_ms"]}
         melanoma = self.source.classes.index("melanoma") if self._has_melanoma else None
         checks = judge(found, labels, lesions, costs, self.settings, melanoma=melanoma)
         validation = self._unseen("validation", challenger)
@@ -109,13 +108,14 @@ class Reviewer:
                 f"version {version.version} of {version.name!r} cannot be judged: received one "
                 "without the tags of the pipeline's step register, expected one that it registered"
             )
+        # Whether the split can be had is part of the key: one that comes back is judged anew.
         split = self._split(reference) if reference else None
         unpruned = _baseline(version.tags["network"]) / "record.json"
         return content_key(
             version=version.tags.get(KEY),
             reference=reference.tags.get(KEY) if reference else None,
             unpruned=read_json(unpruned)["key"] if unpruned.exists() else None,  # may stand in
-            split=bool(split and versions.cached_file(split)),  # one that comes back is a new case
+            split=bool(split and data_versions.cached_file(split)),
             content=self.source.content,
             settings=asdict(self.settings),
         )
@@ -172,7 +172,7 @@ class Reviewer:
 
     def _known(self, splits: str | None, name: str) -> dict[str, frozenset[str]]:
         """Read `Candidate.known` from a version of ``data/splits.csv``."""
-        path = versions.cached_file(splits) if splits else None
+        path = data_versions.cached_file(splits) if splits else None
         if path is None:
             raise IncomparableError(
                 f"{name} cannot be judged: the split it was trained on ({splits}) lies neither in "

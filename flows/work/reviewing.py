@@ -41,7 +41,7 @@ def judged_champion(
     found : dict
         As `judged` returns it.
     reference : ModelVersion or None
-        What others are measured by: the champion, or the one before where its gates are shut.
+        What others are measured by: the champion, or the one before where its gates failed.
     """
     before = registry.before(champion)
     try:

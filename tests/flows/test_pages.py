@@ -100,7 +100,7 @@ RECORD = "results.md"  # what was measured, and by which command: hours, and dat
 ONLY_SHOWN = {
     ("s3.md", "$", 0): "exports the address of a store that is yours",
     ("several-machines.md", "head$", 1): "is run as second-machine.md shows it",
-    ("several-machines.md", "head$", 2): "is run as own-data.md shows it, chunks by test_engines",
+    ("several-machines.md", "head$", 2): "is run as own-data.md shows it, chunks by test_chunks",
     **{("second-machine.md", "host$", place): "no Docker engine is here" for place in range(4)},
 }
 NAMED = {

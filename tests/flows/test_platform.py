@@ -312,7 +312,7 @@ def test_an_alias_set_in_mlflows_page_past_the_gates_fails_the_next_run_and_is_n
     assert failed["state_type"] == "FAILED"
     assert "fails its gates: bytes is" in failed["state"]["message"]
     (gates,) = ask(coordinator, "/artifacts/filter", {"artifacts": {"key": {"any_": ["gates"]}}})
-    assert gates["data"].startswith("# Gates shut\n\nthe champion, version 1, fails its gates: ")
+    assert gates["data"].startswith("# Gates failed\n\nthe champion, version 1, fails its gates: ")
     image = next((coordinator.folder / "data/raw/images").glob("*.jpg"))
     refused = coordinator.run("python", "-m", "slimderm", "predict", str(image), check=False)
     assert refused.returncode == 1
@@ -355,7 +355,7 @@ def test_the_page_on_promotion_runs_and_promotions_say_who_when_and_why(platform
     review, promote, predict, rollback, batch, lineage, back, backfill = coordinator.follow(
         "promotion.md", "coordinator$"
     )
-    assert "all gates are open" in review
+    assert "all gates passed" in review
     assert "is the champion" in promote
     assert "(champion, " in predict
     assert "version 1 is the champion" in rollback

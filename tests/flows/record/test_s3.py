@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from slimderm.components.common.errors import ParameterError, RecordError
-from slimderm.flows.record import data_versions as versions
+from slimderm.flows.record import data_versions
 from slimderm.flows.record.s3 import bucket_and_prefix, check_bucket, use_remote
 
 
@@ -47,7 +47,7 @@ def test_an_endpoint_without_a_scheme_is_an_error_that_says_so(monkeypatch, cred
 
 @pytest.mark.parametrize("url", ["", " ", "s3:/lesions/x", "gs://lesions/x", "lesions:x"])
 def test_what_is_neither_an_s3_address_nor_a_folder_is_no_remote(monkeypatch, url):
-    monkeypatch.setattr(versions, "set_remote", pytest.fail)
+    monkeypatch.setattr(data_versions, "set_remote", pytest.fail)
     with pytest.raises(ParameterError, match="expected s3://bucket/prefix"):
         use_remote(url)
 
@@ -62,7 +62,7 @@ def test_every_address_on_the_command_line_is_checked(tmp_path):
 @pytest.mark.parametrize("url", ["/mnt/versions", "../versions", "versions"])
 def test_a_folder_is_a_remote(monkeypatch, url):
     kept = []
-    monkeypatch.setattr(versions, "set_remote", kept.append)
+    monkeypatch.setattr(data_versions, "set_remote", kept.append)
     use_remote(url)
     assert kept == [url]
 

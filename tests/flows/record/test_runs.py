@@ -14,7 +14,7 @@ from slimderm.flows.config.choice import StorageChoice
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.lineage import made_of
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.runs import lineage, record_files, record_folder
+from slimderm.flows.record.runs import provenance_tags, record_files, record_folder
 
 
 def git(*arguments):
@@ -42,25 +42,25 @@ def clone(folder):
 
 def test_lineage_names_the_commit_and_says_when_code_differs_from_it(clone):
     commit = git("rev-parse", "HEAD")
-    assert lineage() == {"mlflow.source.git.commit": commit, "git.dirty": "false"}
+    assert provenance_tags() == {"mlflow.source.git.commit": commit, "git.dirty": "false"}
     for name in ("params.yaml", "dvc.lock"):  # as runs write them
         Path(name).write_text("{}\n")
     Path("note.txt").touch()
-    assert lineage()["git.dirty"] == "false"
+    assert provenance_tags()["git.dirty"] == "false"
     Path("code.py").write_text("a: 2\n")
-    assert lineage()["git.dirty"] == "true"
+    assert provenance_tags()["git.dirty"] == "true"
 
 
 def test_without_a_clone_or_a_flow_there_is_nothing_to_name():
-    assert lineage() == {}
+    assert provenance_tags() == {}
 
 
 def test_what_a_worker_started_names_its_flow_run(monkeypatch):
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "agents-own")
     own = {"prefect.flow_run": "agents-own", "prefect.root_flow_run": "agents-own"}
-    assert lineage() == own
+    assert provenance_tags() == own
     monkeypatch.setenv("SLIMDERM_ROOT_FLOW_RUN", "pipelines")
-    assert lineage() == own | {"prefect.root_flow_run": "pipelines"}
+    assert provenance_tags() == own | {"prefect.root_flow_run": "pipelines"}
 
 
 VERDICT = {"accepted": True, "reason": "validation_accuracy 0.8200 >= 0.8000"}

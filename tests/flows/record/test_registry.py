@@ -261,7 +261,7 @@ def test_the_step_review_reviews_although_nothing_is_stale(monkeypatch):
     monkeypatch.setattr(pipeline.repository, "writing", nullcontext)
     monkeypatch.setattr(pipeline.ledger, "stages", lambda: ["register", "review"])
     monkeypatch.setattr(pipeline, "run_stages", lambda wanted, ran, agents: None)
-    monkeypatch.setattr(pipeline, "told", lambda key: nullcontext([]))
+    monkeypatch.setattr(pipeline, "page_of_run", lambda key: nullcontext([]))
     monkeypatch.setattr(pipeline, "run_stage", ran.append)
     pipeline.step.fn("register")
     assert ran == []

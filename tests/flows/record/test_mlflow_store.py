@@ -147,7 +147,7 @@ def test_a_pickle_in_the_store_is_never_run(tracker, registry, tmp_path, name):
     registry.set_alias("challenger", "1")
     (data,) = tmp_path.glob("mlartifacts/**/data")
     (data / f"{name}.cloudpickle").write_bytes(pickle.dumps(Planted(tmp_path / "ran")))
-    with pytest.raises(RecordError, match=r"disallowed.*damaged, gone or not ours"):
+    with pytest.raises(RecordError, match=r"disallowed.*damaged, missing or not of SlimDerm"):
         registry.load(registry.expected("challenger"))
     with pytest.raises(tracker.mlflow.MlflowException, match="disallowed"):  # as `make serve` loads
         tracker.mlflow.pyfunc.load_model("models:/slimderm/1")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from slimderm.components.common.errors import ParameterError, SchemaError
-from slimderm.components.evaluation.gates import GateSettings, judge, sentence
+from slimderm.components.evaluation import gates
+from slimderm.components.evaluation.gates import GateSettings, Limit, Margin, judge, sentence
 
 SMALL = {"bytes": 1000, "latency_ms": 1.0}
 
@@ -40,7 +41,7 @@ def test_a_model_is_not_inferior_to_itself():
     checks = checks_of(labels, lesions, same, same)
     assert all(check.passed for check in checks.values())
     assert (checks["balanced_accuracy"].low, checks["balanced_accuracy"].high) == (0, 0)
-    assert sentence(list(checks.values())) == "all gates are open"
+    assert sentence(list(checks.values())) == "all gates passed"
 
 
 def test_one_as_good_on_few_lesions_cannot_show_it_and_on_many_it_can():
@@ -50,7 +51,7 @@ def test_one_as_good_on_few_lesions_cannot_show_it_and_on_many_it_can():
         assert checks_of(labels, lesions, *pair)["balanced_accuracy"].passed == passed
 
 
-def test_melanomas_alone_can_shut_the_gate():
+def test_melanomas_alone_can_fail_the_gate():
     labels, lesions = part(3000)
     reference = right(labels, 0.9, 1)
     challenger = right(labels, 1.0, 2)
@@ -92,6 +93,21 @@ def test_size_and_latency_have_limits():
     assert not checks["bytes"].passed
     assert checks["latency_ms"].passed
     assert sentence(list(checks.values())) == "bytes is 2,000,000,000, above 10,000,000"
+
+
+def test_a_gate_is_added_by_one_line(monkeypatch):
+    monkeypatch.setitem(gates.GATES, "accuracy", Margin("balanced_accuracy_margin"))
+    monkeypatch.setitem(gates.GATES, "num_parameters", Limit("max_bytes"))
+    labels, lesions = part(3000)
+    pair = right(labels, 0.5, 1), right(labels, 0.9, 2)
+    costs = SMALL | {"num_parameters": 2e7}
+    checks = checks_of(labels, lesions, *pair, costs=costs)
+    own, other = ((values.argmax(1) == labels).mean() for values in pair)
+    assert checks["accuracy"].challenger == pytest.approx(own)
+    assert checks["accuracy"].reference == pytest.approx(other)
+    assert not checks["accuracy"].passed
+    assert not checks["num_parameters"].passed
+    assert "num_parameters is 20,000,000, above 10,000,000" in sentence(list(checks.values()))
 
 
 def test_bad_input_is_refused():

@@ -26,7 +26,7 @@ from slimderm.components.quality.sweep import SweepTools, measure_chunk
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.work.chunks import Chunk, run_chunks
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def fill(folder, *, name, marks, seconds=0.0):
@@ -179,14 +179,14 @@ class Cluster:
 SCRIPT = """
 import json, sys
 from pathlib import Path
-import test_engines
+import test_chunks
 from slimderm.flows.work.chunks import run_chunks
 from slimderm.flows.config.params import RecordSettings
 
 contact, cache, marks, seconds = sys.argv[1:]
 address = json.loads(Path(contact).read_text())["address"]
-chunks = test_engines.make(Path(cache), Path(marks), "abcdef", seconds=float(seconds))
-chunks.append(test_engines.sweep(Path(cache), Path(marks).with_name("image.png")))
+chunks = test_chunks.make(Path(cache), Path(marks), "abcdef", seconds=float(seconds))
+chunks.append(test_chunks.sweep(Path(cache), Path(marks).with_name("image.png")))
 print(sorted(run_chunks(chunks, RecordSettings(engine="dask", dask_address=address))))
 """
 

@@ -11,7 +11,7 @@ import pytest
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.servers import local as servers
 
-PAGE = Path(__file__).parents[2] / "docs/second-machine.md"
+PAGE = Path(__file__).parents[3] / "docs/second-machine.md"
 HERE = "127.0.0.2"  # loopback, too, but not localhost to MLflow
 
 

@@ -1,4 +1,4 @@
-"""The doctor finds what is ill, and says what to do."""
+"""The doctor finds what is wrong, and says what to do."""
 
 import http.server
 import threading
@@ -7,13 +7,13 @@ from collections import namedtuple
 
 import pytest
 
-from slimderm.flows.record import dvc_repository as repository
+from slimderm.flows.record import dvc_repository
 from slimderm.flows.servers import doctor
 
 
 def test_what_is_installed_here_is_as_the_lock_names_it():
-    assert doctor.python().well
-    assert doctor.pins().well, doctor.pins().said
+    assert doctor.python().ok
+    assert doctor.pins().ok, doctor.pins().message
 
 
 def test_a_package_of_another_version_and_a_missing_one_are_named(tmp_path):
@@ -23,41 +23,41 @@ def test_a_package_of_another_version_and_a_missing_one_are_named(tmp_path):
         "only-elsewhere==1.0 ; sys_platform == 'atari'\n"
     )
     found = doctor.pins(lock)
-    assert found.well is False
-    assert "numpy 2" in found.said
-    assert "no-such-package nothing" in found.said
-    assert "only-elsewhere" not in found.said
-    assert "make setup" in found.said
+    assert found.ok is False
+    assert "numpy 2" in found.message
+    assert "no-such-package nothing" in found.message
+    assert "only-elsewhere" not in found.message
+    assert "make setup" in found.message
 
 
 def test_a_full_disk_is_ill(monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage(0, 0, 1e9))
-    assert doctor.disk().well is False
-    assert "1.0 GB free" in doctor.disk().said
+    assert doctor.disk().ok is False
+    assert "1.0 GB free" in doctor.disk().message
 
 
 def test_a_clock_that_was_set_back_is_ill(tmp_path, monkeypatch):
     (tmp_path / "dvc.lock").write_text("")
-    assert doctor.clock(tmp_path).well
+    assert doctor.clock(tmp_path).ok
     now = time.time()
     monkeypatch.setattr(doctor.time, "time", lambda: now - 3600)
-    assert doctor.clock(tmp_path).well is False
+    assert doctor.clock(tmp_path).ok is False
 
 
 def test_a_server_that_is_named_wrongly_is_ill_not_a_traceback(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:port")
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     found = {each.name: each for each in doctor.servers()}
-    assert found["MLflow"].well is False
-    assert "does not answer" in found["MLflow"].said
+    assert found["MLflow"].ok is False
+    assert "does not answer" in found["MLflow"].message
 
 
 def test_versions_are_left_alone_while_a_run_is_under_way(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with repository.writing():
+    with dvc_repository.writing():
         found = doctor.versions()
-    assert (found.well, found.said[:13]) == (None, "not looked at")
+    assert (found.ok, found.message[:13]) == (None, "not checked w")
 
 
 @pytest.fixture
@@ -86,12 +86,12 @@ def test_servers_answer_or_do_not_and_their_clock_is_compared(server, monkeypatc
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     found = {each.name: each for each in doctor.servers()}
-    assert found["MLflow"].well
-    assert found["Prefect"].well is False
-    assert "make up" in found["Prefect"].said
+    assert found["MLflow"].ok
+    assert found["Prefect"].ok is False
+    assert "make up" in found["Prefect"].message
     assert "clock" not in found
     handler.ahead = 120
     found = {each.name: each for each in doctor.servers()}
-    assert found["clock"].well is False
+    assert found["clock"].ok is False
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert next(doctor.servers()).well is None
+    assert next(doctor.servers()).ok is None

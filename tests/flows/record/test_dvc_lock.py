@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from slimderm.components.common.errors import RecordError
-from slimderm.flows.record import dvc_lock as ledger
+from slimderm.flows.record import dvc_lock
+from slimderm.flows.record.dvc_repository import writing
+from slimderm.flows.steps.order import run_in_order
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
 
@@ -38,6 +40,17 @@ def run(stage):
     Path("out").write_text("1\n")
 
 
+def reproduce(run):
+    """Run what is stale in this process, as `slimderm run` does; return what ran."""
+
+    def here(stage):
+        with dvc_lock.made(stage):
+            run(stage)
+
+    with writing():
+        return [stage for stage, _ in run_in_order(dvc_lock.stages(), here)]
+
+
 def hold(pid, age=0.0):
     """Leave the list of locks of a process that was making the output so many seconds ago."""
     holder = {"pid": pid, "cmd": "dvc repro"}
@@ -48,11 +61,11 @@ def hold(pid, age=0.0):
 
 
 def test_what_is_stale_runs_once():
-    assert ledger.reproduce(run) == ["make"]
-    assert ledger.reproduce(run) == []
+    assert reproduce(run) == ["make"]
+    assert reproduce(run) == []
     assert subprocess.run(["dvc", "status", "-q"], check=False).returncode == 0  # DVC agrees
     Path("out").unlink()
-    assert ledger.reproduce(run) == ["make"]
+    assert reproduce(run) == ["make"]
 
 
 def test_the_entry_is_the_one_that_dvc_writes():
@@ -65,44 +78,44 @@ def test_the_entry_is_the_one_that_dvc_writes():
         "deps: [source, own.py], outs: [out]}}"
     )
     subprocess.run(["dvc", "repro", "-q"], check=True)
-    expected = ledger.entries()
+    expected = dvc_lock.entries()
     Path("dvc.lock").unlink()
-    with ledger.made("make"):
+    with dvc_lock.made("make"):
         pass
-    assert ledger.entries() == expected
+    assert dvc_lock.entries() == expected
     assert subprocess.run(["dvc", "status", "-q"], check=False).returncode == 0
 
 
 def test_what_dvc_made_is_not_made_again():
     subprocess.run(["dvc", "repro", "-q"], check=True)
-    assert ledger.reproduce(run) == []
+    assert reproduce(run) == []
 
 
 def test_a_zombie_holds_nothing(process):
     hold(process.pid)
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and not waited for
-    ledger.reproduce(run)
+    reproduce(run)
     assert Path("out").read_text() == "1\n"
     assert json.loads(RWLOCK.read_text())["read"] == {"other": []}
 
 
 def test_a_number_taken_by_another_process_holds_nothing(process):
     hold(process.pid, age=60)
-    ledger.reproduce(run)
+    reproduce(run)
     assert Path("out").exists()
 
 
 def test_a_half_written_list_holds_nothing():
     RWLOCK.write_text('{"write": {"')
-    ledger.reproduce(run)
+    reproduce(run)
     assert Path("out").exists()
 
 
 def test_a_living_process_holds_its_outputs(process):
     hold(process.pid)
     with pytest.raises(RecordError, match=f"PID {process.pid}"):
-        ledger.reproduce(run)
+        reproduce(run)
     assert not Path("out").exists()
 
 
@@ -113,7 +126,7 @@ def test_dvc_keeps_its_hands_off_what_is_being_made():
         assert f"(PID {os.getpid()})" in repro.stderr
         run(stage)
 
-    assert ledger.reproduce(ask_dvc) == ["make"]
+    assert reproduce(ask_dvc) == ["make"]
     assert not any(json.loads(RWLOCK.read_text()).values())  # and held no longer
 
 
@@ -122,6 +135,6 @@ def test_a_stage_that_fails_holds_nothing_and_stays_stale():
         raise OSError(stage)
 
     with pytest.raises(OSError, match="make"):
-        ledger.reproduce(fail)
-    assert ledger.is_stale("make")
-    assert ledger.reproduce(run) == ["make"]
+        reproduce(fail)
+    assert dvc_lock.is_stale("make")
+    assert reproduce(run) == ["make"]
