@@ -12,9 +12,9 @@ from slimderm.flows.cli.command import Answer, Json, say
 
 
 def _criteria() -> list[str]:
-    from slimderm.components.pruning.method import CRITERIA, NEED_DATA
+    from slimderm.components.pruning.method import CRITERIA, PruningMethod
 
-    return [name for name in CRITERIA if name not in NEED_DATA]
+    return [name for name in CRITERIA if not PruningMethod(criterion=name).needs_data]
 
 
 def _budgets() -> list[str]:
