@@ -12,9 +12,9 @@ from slimderm.flows.cli.command import Answer, Json, say
 
 
 def _criteria() -> list[str]:
-    from slimderm.components.pruning.method import CRITERIA
+    from slimderm.components.pruning.method import CRITERIA, PruningMethod
 
-    return [name for name, criterion in CRITERIA.items() if not criterion.needs_data]
+    return [name for name in CRITERIA if not PruningMethod(criterion=name).needs_data]
 
 
 def _budgets() -> list[str]:

@@ -2,9 +2,9 @@
 
 import inspect
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -55,13 +55,18 @@ def test_starting_imports_no_heavy_library():
 
 
 def test_help_comes_at_once():
-    command = [sys.executable, "-m", "slimderm", "--help"]
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 2  # 0.3 s where nothing else runs; importing TensorFlow takes 5
+    def spent():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime  # not the time on a clock: others may be busy
+
+    before = spent()
+    subprocess.run(
+        [sys.executable, "-m", "slimderm", "--help"],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    assert spent() - before < 1.5  # 0.3 s is usual; importing TensorFlow takes 5
 
 
 def test_a_command_that_needs_a_clone_says_so_elsewhere(tmp_path):
@@ -122,11 +127,12 @@ def test_an_agent_without_addresses_is_told_what_to_set():
 
 
 def test_completions_name_what_there_is(monkeypatch):
-    from slimderm.components.pruning.method import CRITERIA, KINDS, NEED_DATA
+    from slimderm.components.pruning.method import KINDS
     from slimderm.flows.agents.deployments import POOLS
 
     assert servers._pools() == list(POOLS)
-    assert set(_criteria()) == set(CRITERIA) - set(NEED_DATA)
+    assert {"l1", "l2", "fpgm", "random"} <= set(_criteria())
+    assert not {"taylor", "activation", "apoz"} & set(_criteria())  # these look at data
     assert _budgets() == [f"{kind}=" for kind in KINDS]
     documented = program.app.registered_commands[COMMANDS.index("prune")].callback
     budget = inspect.signature(documented).parameters["budget"].annotation.__metadata__[0].help
