@@ -1,5 +1,7 @@
 """Accuracy and loss against epoch of every way to prune, side by side."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -57,7 +59,7 @@ def curves(histories: pd.DataFrame, *, title: str) -> Figure:
                         color=COLOURS[ratios.index(ratio) % len(COLOURS)],
                         label=f"{_named(ratio)}, {part}",
                     )
-    handles: dict[str, object] = {}
+    handles: dict[str, Any] = {}
     for ax in panels[:, 0]:
         found, labels = ax.get_legend_handles_labels()
         handles |= dict(zip(labels, found, strict=True))
