@@ -1,4 +1,4 @@
-"""A study: one network pruned in several ways side by side, everything else being equal."""
+"""A study: one network pruned in several ways side by side, everything else equal."""
 
 from collections import ChainMap
 from dataclasses import dataclass
@@ -147,8 +147,8 @@ class StudySettings:
         return self
 
     def epochs_per_cut(self, schedule: str, arm: Arm) -> int:
-        """Return the epochs after each cut; with ``num_steps`` schedules train equally long."""
+        """Return the epochs after each pruning step; all schedules train equally long."""
         if arm.init == "scratch":
             return self.epochs
-        cuts = self.num_steps if schedule in ("iterative", "layerwise") and self.num_steps else 1
-        return max(1, self.fine_tune_epochs // cuts)
+        steps = self.num_steps if schedule in ("iterative", "layerwise") and self.num_steps else 1
+        return max(1, self.fine_tune_epochs // steps)
