@@ -92,7 +92,7 @@ def test_names_ratios_and_budgets_that_make_no_sense_are_refused(small, tmp_path
         apply_step(
             small(), PruningStep(budget=Budget("bytes", 9)), PruningMethod(masks=True), tmp_path
         )
-    with pytest.raises(ParameterError, match="just one of them"):
+    with pytest.raises(ParameterError, match="exactly one of them"):
         PruningStep(percent=50, total=0.5)
     with pytest.raises(ParameterError, match="init: received 'old'"):
         PruningMethod(init="old")

@@ -85,7 +85,7 @@ def test_a_log_of_another_model_is_refused(small, halved):
     with pytest.raises(ParameterError, match="format"):
         replay(graph.model, {**log, "format": 0})
     parted = {**log, "removed": {"a": log["removed"]["a"]}}
-    with pytest.raises(ParameterError, match="go together"):
+    with pytest.raises(ParameterError, match="coupled channels"):
         replay(graph.model, parted)
 
 
