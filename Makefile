@@ -17,7 +17,7 @@ CUDA ?= $(shell cat .cuda 2>/dev/null)
 unexport PYTHONDONTWRITEBYTECODE # else every step would compile TensorFlow anew
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: agent help setup demo run test test-slow soak check flow up down data predict batch serve review promote rollback lineage backfill verify codecs bench remote push pull doctor status lock clean
+.PHONY: agent help setup demo run test test-slow soak check docs flow up down data predict batch serve review promote rollback lineage backfill verify codecs bench remote push pull doctor status lock clean
 
 help: ## list the targets
 	@if test -e $(BIN)/.installed; then python -m slimderm make-help; else \
@@ -30,6 +30,8 @@ $(BIN)/.installed: requirements.lock
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -m1 -oE '^uv==[0-9.]+' requirements.lock)"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/slimderm.pth"
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m slimderm "$$@"\n' > $(BIN)/slimderm && chmod +x $(BIN)/slimderm
 	@touch $@
 
 ifneq ($(filter-out tensorflow jax torch,$(CUDA)),)
@@ -68,6 +70,10 @@ check: setup ## lint, format, types, import direction
 	@ruff format --check .
 	@mypy
 	@lint-imports
+
+docs: setup ## the documentation as a site in site/
+	@NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict --quiet
+	@echo "docs: site/index.html"
 
 up: setup ## POOLS=cpu leaves GPU jobs to agents
 	@python -m slimderm up $(POOLS)
@@ -135,6 +141,9 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 		--no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate tests/jax.in -o tests/jax.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate $(addprefix --no-emit-package ,triton cuda-bindings cuda-pathfinder cuda-toolkit \
+		nvidia-cusolver nvidia-nvtx nvidia-cuda-cccl nvidia-nvjitlink) tests/torch.in -o tests/torch.lock
 	@for backend in tensorflow jax torch; do \
 		python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['cuda-$$backend'])" \
 		| uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

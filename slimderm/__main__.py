@@ -16,7 +16,7 @@ def main() -> None:
             f"slimderm: {error.name} is not installed; the program needs the platform: "
             "pip install 'slimderm[platform]'"
         ) from error
-    app()
+    app(prog_name="slimderm")
 
 
 if __name__ == "__main__":

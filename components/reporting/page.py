@@ -1,6 +1,6 @@
 """A run on one page, in HTML and in Markdown: sentences, tables, pictures; no outside resource.
 
-The pages are laid out by the templates beside this file.
+The pages are laid out by the files of `templates`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ def is_sentence(value: object) -> bool:
 @cache
 def _templates() -> Environment:
     environment = Environment(
-        loader=PackageLoader("slimderm.components.reporting", ""),
+        loader=PackageLoader("slimderm.components.reporting"),
         autoescape=select_autoescape(["html.jinja"], default_for_string=False),
         trim_blocks=True,
         lstrip_blocks=True,
