@@ -11,7 +11,7 @@ from pathlib import Path
 
 from slimderm.components.common.errors import DownloadError
 from slimderm.components.dataset.archives import unpack_safely
-from slimderm.components.dataset.sources import DownloadSource, fetch_facts, open_url
+from slimderm.components.dataset.download_source import DownloadSource, fetch_facts, open_url
 
 ATTEMPTS = 5
 PAUSE = 1.0  # seconds before the first new attempt; doubled each time
@@ -105,8 +105,8 @@ def _receive_all(url: str, part: Path, size: int | None, progress: Progress | No
         most = max(most, arrived)
         if failures >= ATTEMPTS:
             raise DownloadError(
-                f"{url}: {ATTEMPTS} attempts in a row brought nothing ({reason}); run the command "
-                "again to go on from here"
+                f"{url}: {ATTEMPTS} attempts in a row received no data ({reason}); run the command "
+                "again to continue"
             )
         time.sleep(PAUSE * 2**failures)
 

@@ -130,6 +130,6 @@ def _stream(data: bytes, start: int, shape: tuple[int, int]) -> tuple[npt.NDArra
     numbers = np.empty(shape, np.int32)
     # pcodec makes room for as many numbers as a stream says, and ends the process if it cannot.
     if end > len(data) or _count(stream) != numbers.size:
-        raise ValueError(f"a stream that is none of {numbers.size} numbers")
+        raise ValueError(f"the stream does not hold {numbers.size} numbers")
     imagecodecs.pcodec_decode(stream, out=numbers)
     return numbers.astype(np.float64), end

@@ -168,7 +168,8 @@ def check_no_leak(catalog: pd.DataFrame, frame: pd.DataFrame) -> None:
             here = merged[merged[column] == value]
             sides = ", ".join(_sides(zip(here["image_id"], here["part"], strict=True)))
             raise LeakError(
-                f"{what} {value} stands on two sides: {sides}; expected one part, split again"
+                f"{what} {value} stands on two sides of the split: {sides}; expected one part; "
+                "run the stage split again"
             )
 
 

@@ -187,8 +187,8 @@ def _last_operation(graph: Any) -> Any:
     function = type(last).__name__ == "Softmax" and not isinstance(last, keras.layers.Layer)
     if is_functional(last) or function:
         raise ParameterError(
-            f"model: received {graph.name!r}, whose last step is {last.name!r}, expected a layer, "
-            "so that its softmax can be left out; end it with keras.layers.Dense or Softmax"
+            f"model: received {graph.name!r}, which ends in {last.name!r}, expected a layer; "
+            "end it with keras.layers.Dense or Softmax"
         )
     return last
 

@@ -41,8 +41,8 @@ def check_model(model: Any) -> None:
         )
     if type(model) is keras.Sequential and not model.built:
         raise ParameterError(
-            f"model: received {model.name!r}, which was never built, expected one that knows its "
-            "input; call it once or give it a keras.Input first"
+            f"model: received {model.name!r}, which is not built; call it once or give "
+            "it a keras.Input"
         )
     if not is_functional(model):
         raise ParameterError(

@@ -28,7 +28,7 @@ def multiply_accumulates(model: Any) -> int:
     Raises
     ------
     ParameterError
-        For a model whose graph cannot be read, or whose input size is open.
+        For a model whose graph cannot be read, or whose input size is undefined.
     """
     graph = trace(model)
     return Costs(graph).multiply_accumulates(np.ones(graph.num_coupled, bool))
@@ -64,13 +64,13 @@ class Costs:
         Raises
         ------
         ParameterError
-            When the model's input size is open.
+            When the model's input size is undefined.
         """
         total = 0
         for found in self.graph.multiplications:
             if found.positions is None:
                 raise ParameterError(
-                    f"model: received one in which the size of what reaches {found.path} is open, "
+                    f"model: received one in which {found.path} has an input of undefined size, "
                     "expected inputs of fixed size; multiply-accumulates depend on it"
                 )
             channels = math.prod(int(kept(keep, labels).sum()) for labels in found.along)

@@ -29,7 +29,7 @@ def latency(model: keras.Model, *, repeats: int = REPEATS) -> float:
     Raises
     ------
     ParameterError
-        When ``repeats`` is below 1, or the model's input size is open.
+        When ``repeats`` is below 1, or the model's input size is undefined.
     """
     if repeats < 1:
         raise ParameterError(f"repeats: received {repeats}, expected at least 1")
@@ -37,8 +37,8 @@ def latency(model: keras.Model, *, repeats: int = REPEATS) -> float:
     for tensor in tensors:
         if None in tensor.shape[1:]:
             raise ParameterError(
-                f"model: received one whose input {tensor.name} has the open size "
-                f"{tensor.shape[1:]}, expected a fixed one; latency depends on it"
+                f"model: received one whose input {tensor.name} has the undefined size "
+                f"{tensor.shape[1:]}, expected a fixed size"
             )
     given = packed(model, [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in tensors])
     times = []

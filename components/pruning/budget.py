@@ -48,8 +48,8 @@ def meet(planner: Planner, budget: Budget) -> Keep:
     least = cost(best)
     if least > budget.limit:
         raise ParameterError(
-            f"budget: received {budget.limit:g} {budget.kind}, expected at least {least:g}, which "
-            "the smallest model costs that floors, barriers and layers kept out allow"
+            f"budget: received {budget.limit:g} {budget.kind}, expected at least {least:g}, "
+            "the cost of the smallest model that floors, barriers and kept layers allow"
         )
     low, high = Fraction(0), LARGEST
     for _ in range(COARSE if budget.kind == "latency_ms" else FINE):

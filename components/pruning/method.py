@@ -26,7 +26,7 @@ def check_ratio(ratio: float | Fraction) -> None:
     """
     if isinstance(ratio, bool) or not isinstance(ratio, Real) or not 0 < ratio < 1:
         raise ParameterError(
-            f"ratio: received {ratio!r}, expected the share to take away, above 0 and below 1"
+            f"ratio: received {ratio!r}, expected a share of channels to remove, above 0 and below 1"
         )
 
 
@@ -42,7 +42,7 @@ def matching(names: Iterable[str], pattern: str, kind: str) -> list[str]:
     found = [name for name in known if fnmatchcase(name, pattern.replace("[", "[[]"))]
     if not found:
         raise ParameterError(
-            f"layer: received {pattern!r}, which no {kind} has for a name, expected some of "
+            f"layer: received {pattern!r}, which matches no {kind}, expected some of "
             f"{', '.join(known)}"
         )
     return found

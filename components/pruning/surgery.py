@@ -69,11 +69,11 @@ def _check(graph: Graph, keep: Keep) -> None:
         gone = ~keep[producer.labels]
         if (gone & ~graph.free[producer.labels]).any():
             raise ParameterError(
-                f"{path}: received a pruning that takes channels which must stay; the report names "
-                "the barriers"
+                f"{path}: received a plan that removes channels which must stay; see the "
+                "barriers in the report"
             )
         if gone.all():
-            raise ParameterError(f"{path}: received a pruning that leaves no channel of it")
+            raise ParameterError(f"{path}: received a plan that removes every channel, keep one")
 
 
 def _set(config: dict[str, Any], key: str, index: int | None, value: int) -> None:

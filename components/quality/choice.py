@@ -69,7 +69,9 @@ def choose_k(summary: pd.DataFrame, settings: ChooseSettings) -> RankChoice:
         If the mean of a decisive metric is no number, which could pass for settled.
     """
     if settings.rule == "fewest_bytes":
-        raise ParameterError("choose.rule: fewest_bytes is not about k alone; use choose_option")
+        raise ParameterError(
+            "choose.rule: fewest_bytes chooses codec and quality, too; call choose_option"
+        )
     rows = summary[(summary["arm"] == "svd") & (summary["stage"] == settings.stage)]
     rows = rows.sort_values("k")
     ranks = [int(k) for k in rows["k"]]

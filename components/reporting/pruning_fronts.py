@@ -1,4 +1,4 @@
-"""Studies of pruning as pictures and tables: what each way to prune costs, and what is left."""
+"""Studies of pruning as pictures and tables: what each pruning method costs, and what is left."""
 
 from collections.abc import Sequence
 
@@ -26,13 +26,13 @@ STYLES = ("-", "--", ":", "-.")
 
 
 def fronts(summary: pd.DataFrame, *, title: str, costs: Sequence[str] = tuple(COSTS)) -> Figure:
-    """Draw each way to prune as a line: worth on test against cost.
+    """Draw each pruning method as a line: worth on test against cost.
 
     Parameters
     ----------
     summary : DataFrame
-        One row a way and ratio: ``way``, ``num_parameters``, ``bytes``, ``latency_p50_ms``, and
-        each metric with ``_low`` and ``_high``. The way ``unpruned`` is drawn as a grey band.
+        One row a method and ratio: ``method``, ``num_parameters``, ``bytes``, ``latency_p50_ms``,
+        and each metric with ``_low`` and ``_high``. The method ``unpruned`` is a grey band.
     title : str
         What is studied.
     costs : sequence of str
@@ -41,7 +41,7 @@ def fronts(summary: pd.DataFrame, *, title: str, costs: Sequence[str] = tuple(CO
     Returns
     -------
     Figure
-        Rows are metrics, columns are costs; thresholds are intervals, shown where ways are few.
+        Rows are metrics, columns are costs; thresholds are intervals, shown where methods are few.
     """
     metrics = [name for name in ("balanced_accuracy", "melanoma_sensitivity") if name in summary]
     figure = Figure(
@@ -59,17 +59,17 @@ def fronts(summary: pd.DataFrame, *, title: str, costs: Sequence[str] = tuple(CO
 
 
 def _front(ax: Axes, summary: pd.DataFrame, metric: str, cost: str) -> None:
-    ways = [way for way in summary["way"].unique() if way != "unpruned"]
-    whole = summary[summary["way"] == "unpruned"]
+    methods = [method for method in summary["method"].unique() if method != "unpruned"]
+    whole = summary[summary["method"] == "unpruned"]
     for _, row in whole.iterrows():
         ax.axhspan(row[f"{metric}_low"], row[f"{metric}_high"], color=GREY, alpha=0.12, lw=0)
         ax.axhline(row[metric], color=GREY, lw=0.8, label="unpruned, with its interval")
         ax.plot(row[cost], row[metric], "o", color=GREY, ms=4)
-    for index, way in enumerate(ways):
-        rows = summary[summary["way"] == way].sort_values("ratio", ascending=False)
+    for index, method in enumerate(methods):
+        rows = summary[summary["method"] == method].sort_values("ratio", ascending=False)
         colour = WAYS[index % len(WAYS)]
         # The same places on a logarithmic axis, set apart by a hair so that thresholds do not hide.
-        shift = 1 + 0.03 * (index - len(ways) / 2)
+        shift = 1 + 0.03 * (index - len(methods) / 2)
         ax.errorbar(
             rows[cost] * shift,
             rows[metric],
@@ -81,7 +81,7 @@ def _front(ax: Axes, summary: pd.DataFrame, metric: str, cost: str) -> None:
             linewidth=1.1,
             elinewidth=0.5,
             alpha=0.9,
-            label=way,
+            label=method,
         )
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if _narrow(summary[cost]) else (1,)))
@@ -96,14 +96,14 @@ def _narrow(values: pd.Series) -> bool:
 def table(summary: pd.DataFrame) -> pd.DataFrame:
     """Lay out a study for reading: values with their intervals in one cell.
 
-    Where ways with masks are among them, a column says what share of the weights is zero, beside
+    Where methods with masks are among them, a column says what share of the weights is zero, beside
     the parameters and bytes that did not shrink.
     """
     masked = summary["sparsity"].notna().any()
     rows = []
     for _, row in summary.iterrows():
         cells = {
-            "way": row["way"],
+            "method": row["method"],
             "ratio": f"{100 * row['ratio']:g}%" if row["ratio"] else "",
             "zero weights": "" if pd.isna(row["sparsity"]) else f"{row['sparsity']:.1%}",
             "parameters": f"{int(row['num_parameters']):,}",

@@ -1,4 +1,4 @@
-"""Accuracy and loss against epoch of every way to prune, side by side."""
+"""Accuracy and loss against epoch of every pruning method, side by side."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ STYLES = {"train": ":", "validation": "-"}
 
 
 def curves(histories: pd.DataFrame, *, title: str) -> Figure:
-    """Draw a row of two panels for each way to prune: accuracy and loss.
+    """Draw a row of two panels for each pruning method: accuracy and loss.
 
     Parameters
     ----------
     histories : DataFrame
-        One row an epoch of one network: ``way``, ``ratio`` (share of channels that went, 0 for the
-        unpruned network), ``cut`` (which of its cuts the epoch follows, from 1), ``epoch`` (from 1,
-        over all cuts), ``train_accuracy``, ``validation_accuracy``, ``train_loss``,
-        ``validation_loss``.
+        One row an epoch of one network: ``method``, ``ratio`` (share of channels that went, 0 for
+        the unpruned network), ``cut`` (which of its pruning steps the epoch follows, from
+        1), ``epoch`` (from 1, over all steps), ``train_accuracy``, ``validation_accuracy``,
+        ``train_loss``, ``validation_loss``.
     title : str
         What is studied.
 
@@ -31,17 +31,17 @@ def curves(histories: pd.DataFrame, *, title: str) -> Figure:
         ratio; a grey line where the network was cut again. The panels of a column share their
         scale.
     """
-    ways = list(dict.fromkeys(histories["way"]))
-    figure = Figure(figsize=(7.6, 1.7 * len(ways) + 1.0), layout="constrained")
-    panels = figure.subplots(len(ways), 2, squeeze=False, sharey="col")
+    methods = list(dict.fromkeys(histories["method"]))
+    figure = Figure(figsize=(7.6, 1.7 * len(methods) + 1.0), layout="constrained")
+    panels = figure.subplots(len(methods), 2, squeeze=False, sharey="col")
     ratios = sorted(set(histories["ratio"]))
-    for way, row in zip(ways, panels, strict=True):
-        own = histories[histories["way"] == way]
+    for method, row in zip(methods, panels, strict=True):
+        own = histories[histories["method"] == method]
         for ax, measure in zip(row, ("accuracy", "loss"), strict=True):
             tidy_axes(
                 ax,
-                title=f"{way}: {measure}" if measure == "accuracy" else measure,
-                x="epoch" if way == ways[-1] else "",
+                title=f"{method}: {measure}" if measure == "accuracy" else measure,
+                x="epoch" if method == methods[-1] else "",
             )
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             ax.set_xlim(0.5, own["epoch"].max() + 0.5)  # one epoch is a point in the middle

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from slimderm.components.compression.storage import attribute, storage_saved
+from slimderm.components.compression.savings import attribute, storage_saved
 
 TRAINING_METRICS = ("accuracy", "precision", "recall", "balanced_accuracy")
 TEST_METRICS = (*TRAINING_METRICS, "melanoma_sensitivity", "auroc")

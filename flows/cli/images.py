@@ -23,7 +23,7 @@ def data(
     some 3 GB of network traffic and of disk. A download that was stopped goes on where it was.
     """
     from slimderm.components.dataset.download import fetch_dataset
-    from slimderm.components.dataset.sources import OFFICIAL
+    from slimderm.components.dataset.download_source import OFFICIAL
 
     with progress_bar("download, MB", None) as update:
         fetch_dataset(folder, OFFICIAL, progress=lambda name, n: update(n // 10**6, name))

@@ -40,9 +40,8 @@ def steady_inputs(stage: str) -> Iterator[None]:
     changed = [name for name in before if after.get(name) != before[name]]
     if changed:
         raise RecordError(
-            f"{stage}: received other {', '.join(changed)} at its end than at its start, expected "
-            "the same, or what it made would go on record as made by them; run again (what is "
-            "finished is found in the cache if you undo the change)"
+            f"{stage}: {', '.join(changed)} changed while it ran, so its result is not recorded; "
+            "run again (undo the change to reuse finished work)"
         )
 
 

@@ -108,20 +108,21 @@ class Tracker:
         address = self.mlflow.get_tracking_uri()
         if place.scheme == "mlflow-artifacts" and not address.startswith("http"):
             raise RecordError(
-                f"experiment: received {experiment.name!r}, which was made through a server, and "
-                f"{self.place} without one; expected the server: `make up`, and set "
-                "MLFLOW_TRACKING_URI as it says, or write a new name into record.experiment of "
-                "params.yaml, and `make backfill`"
+                f"experiment: received {experiment.name!r}, which was recorded through a "
+                f"server, but {self.place} is no server; run `make up` and set MLFLOW_TRACKING_URI "
+                "as it says, or write a new name into record.experiment of params.yaml and run "
+                "`make backfill`"
             )
         if not address.startswith("http") or place.scheme not in ("", "file"):
             return
         folder = Path(urllib.parse.unquote(place.path))
         if not folder.is_dir():
             raise RecordError(
-                f"experiment: received {experiment.name!r}, which {self.place} "
-                f"keeps in its own folder {folder}, for it was made without a server; expected one "
-                "that this machine reaches: on the coordinator write a new name into "
-                "record.experiment of params.yaml, and `make backfill` with MLFLOW_TRACKING_URI set"
+                f"experiment: received {experiment.name!r}, whose models lie in the "
+                f"folder {folder} of {self.place}, because it was recorded without a server; this "
+                "machine cannot read them. On the coordinator, write a new name into "
+                "record.experiment of params.yaml and run `make backfill` with MLFLOW_TRACKING_URI "
+                "set"
             )
 
     def find(self, key: str) -> Any | None:

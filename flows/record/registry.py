@@ -122,15 +122,15 @@ class Registry:
         """
         version = self.expected("champion")
         if not self.is_recorded(version):
-            reason = "it was promoted past `make promote`, and nobody judged that promotion yet"
+            reason = "its alias was set outside `make promote`, and nobody has judged it yet"
         elif version.tags.get(GATES) != "passed":
             reason = version.tags.get("gates.reason", "its gates were never judged")
         else:
             return version
         raise RecordError(
-            f"version {version.version} of {version.name!r} is the champion but not to be served: "
-            f"{reason}; the pipeline's next run or `make review` judges it, `make rollback` goes "
-            "back to the champion before"
+            f"version {version.version} of {version.name!r} is the champion but is not served: "
+            f"{reason}; run `make review` to judge it, or `make rollback` to restore the previous "
+            "champion"
         )
 
     def load(self, version: Any) -> tuple[Any, dict[str, Any]]:

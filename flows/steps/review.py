@@ -27,7 +27,7 @@ def review() -> None:
     if champion and champion["gates"] == "failed":
         message = (
             f"the champion, version {champion['version']}, fails its gates: {champion['reason']}; "
-            "nothing serves it. `make rollback` goes back to the one before"
+            "it is not served. `make rollback` restores the previous champion"
         )
         if FlowRunContext.get() is not None:
             ask_prefect(create_markdown_artifact, f"# Gates failed\n\n{message}", key="gates")

@@ -43,8 +43,8 @@ def promote(version: str = "", why: str = "") -> Any:
     if found["gates"] != "passed":
         raise RecordError(
             f"version {chosen.version} was not promoted: {found['reason']}. MLflow's page shows "
-            "the evidence; an alias set there is a promotion, too, but nothing serves a champion "
-            "whose gates failed"
+            "the evidence. An alias set there is a promotion, too, but a champion is not served "
+            "until its gates pass"
         )
     if champion is None or champion.version != chosen.version or not registry.is_recorded(chosen):
         registry.promote(chosen, why or WHY)

@@ -175,8 +175,9 @@ class Reviewer:
         path = data_versions.cached_file(splits) if splits else None
         if path is None:
             raise IncomparableError(
-                f"{name} cannot be judged: the split it was trained on ({splits}) lies neither in "
-                "this clone's cache nor in the remote, so its lesions could be among the test's"
+                f"{name} cannot be judged: the split it was trained on ({splits}) is neither in "
+                "this clone's cache nor in the remote, so it may have been trained on lesions of "
+                "the test part; `make pull` fetches data versions"
             )
         frame = pd.read_csv(path, dtype=str)
         parts = {"test": ["train", "validation"], "validation": ["train"]}
@@ -192,8 +193,9 @@ class Reviewer:
         rows = rows[~rows["lesion_id"].isin(known)]
         if rows.empty:
             raise IncomparableError(
-                f"no lesion of the {part} part is new to "
-                + " and ".join(candidate.name for candidate in candidates)
+                f"{' and '.join(candidate.name for candidate in candidates)}: every lesion of the "
+                f"{part} part was seen in training, expected new ones to judge on; add lesions to "
+                "the dataset"
             )
         return rows
 

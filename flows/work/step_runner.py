@@ -40,7 +40,7 @@ class PrunedRun:
     def sizes(self) -> Mapping[str, int]:
         """Channels of each group of layers that may shrink; for masks, each layer's weights."""
         load_keras()
-        from slimderm.components.pruning.steps import maskable, sizes
+        from slimderm.components.pruning.apply_step import maskable, sizes
 
         measure = maskable if self.method.masks else sizes
         return measure(self.trained.load(), self.method.limits)
@@ -102,7 +102,7 @@ class StepRunner:
             "method": asdict(self.method),
             "original": dict(self.original) if pruning_step.total is not None else None,
             "data_batches": self.data_batches if self.method.needs_data else None,
-            "code": code_hash("slimderm.components.pruning.steps"),
+            "code": code_hash("slimderm.components.pruning.apply_step"),
         }
         trained = self.trainer.refit(
             content, lambda draft: self._prune(draft, pruning_step, origin), title, train=self.train
@@ -114,7 +114,7 @@ class StepRunner:
 
     def _prune(self, draft: Path, pruning_step: PruningStep, origin: TrainingRun) -> Any:
         load_keras()
-        from slimderm.components.pruning.steps import apply_step
+        from slimderm.components.pruning.apply_step import apply_step
 
         data = self._batches() if self.method.needs_data else None
         model = origin.load()

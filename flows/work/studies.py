@@ -133,7 +133,7 @@ class Study:
         if step is None or arm.masks or arm.scope == "local" or step.layers is not None:
             return step
         load_keras()
-        from slimderm.components.pruning.steps import parameters_left
+        from slimderm.components.pruning.apply_step import parameters_left
 
         model = runner.trainer.fit("").load()
         assert step.total is not None
@@ -159,7 +159,7 @@ def write_study(folder: Path, runs: Sequence[StudyRun], own: Study, name: str) -
     differences.to_csv(folder / "differences.csv", index=False)
     history = histories(runs)
     history.to_csv(folder / "history.csv", index=False)
-    history["way"] = method_names(history)
+    history["method"] = method_names(history)
     seed = own.settings.seeds[0]
     for variant, part in summary.groupby("variant", sort=False):
         (folder / f"table_{variant}.md").write_text(markdown_table(readable(part)))

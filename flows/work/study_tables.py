@@ -83,11 +83,11 @@ def method_names(rows: pd.DataFrame) -> pd.Series:
 
 def by_variant(summary: pd.DataFrame) -> pd.DataFrame:
     """Name methods by variant, so that one figure holds all; with one arm, unpruned is a point."""
-    arms = set(summary["way"]) - {"unpruned"}
+    arms = set(summary["method"]) - {"unpruned"}
     if len(arms) == 1:
-        return summary.assign(way=summary["variant"])
-    kept = summary[summary["way"] != "unpruned"]
-    return kept.assign(way=kept["way"] + ", " + kept["variant"])
+        return summary.assign(method=summary["variant"])
+    kept = summary[summary["method"] != "unpruned"]
+    return kept.assign(method=kept["method"] + ", " + kept["variant"])
 
 
 def predictions(runs: Sequence[StudyRun]) -> dict[str, np.ndarray]:
@@ -108,7 +108,7 @@ def summarise(
     Returns
     -------
     summary : DataFrame
-        One row a variant, method (column ``way``) and ratio: mean costs, and each metric's
+        One row a variant, method (column ``method``) and ratio: mean costs, and each metric's
         mean over seeds with its interval.
     differences : DataFrame
         ``against`` the unpruned network of the same variant, the same method on other variants, and
@@ -123,19 +123,21 @@ def summarise(
         confidence=settings.confidence,
         seed=settings.seed,
     )
-    rows = rows.assign(way=method_names(rows))
+    rows = rows.assign(method=method_names(rows))
     summary, values = [], {}
-    for (variant, way, ratio), members in rows.groupby(["variant", "way", "ratio"], sort=False):
+    for (variant, method, ratio), members in rows.groupby(
+        ["variant", "method", "ratio"], sort=False
+    ):
         found = comparison.metrics(kept["probabilities"][members.index.to_numpy()])
-        values[variant, way, ratio] = found
-        place = {"variant": variant, "way": way, "ratio": ratio, "num_seeds": len(members)}
+        values[variant, method, ratio] = found
+        place = {"variant": variant, "method": method, "ratio": ratio, "num_seeds": len(members)}
         costs = {name: float(members[name].mean()) for name in ("sparsity", *KEPT)}
         spans = {name: comparison.interval(value) for name, value in found.items()}
         summary.append(place | costs | rows_of(METRICS, spans))
     differences = []
-    for (variant, way, ratio), against, found in _contrasts(values):
+    for (variant, method, ratio), against, found in _contrasts(values):
         spans = {name: comparison.interval(value) for name, value in found.items()}
-        place = {"variant": variant, "way": way, "ratio": ratio, "against": against}
+        place = {"variant": variant, "method": method, "ratio": ratio, "against": against}
         differences.append(place | rows_of(METRICS, spans))
     return pd.DataFrame(summary), pd.DataFrame(differences)
 
@@ -149,15 +151,15 @@ def _contrasts(
         return {name: value - second[name] for name, value in first.items()}
 
     for place, found in values.items():
-        variant, way, ratio = place
+        variant, method, ratio = place
         whole = values[variant, "unpruned", 0.0]
-        if way != "unpruned":
+        if method != "unpruned":
             yield place, "unpruned", minus(found, whole)
         for other, *rest in values:
-            if other == variant or rest != [way, ratio]:
+            if other == variant or rest != [method, ratio]:
                 continue
-            there = values[other, way, ratio]
+            there = values[other, method, ratio]
             yield place, other, minus(found, there)
-            if way != "unpruned":  # does pruning cost more here than there?
+            if method != "unpruned":  # does pruning cost more here than there?
                 elsewhere = minus(there, values[other, "unpruned", 0.0])
                 yield place, f"what pruning cost on {other}", minus(minus(found, whole), elsewhere)

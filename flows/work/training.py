@@ -170,7 +170,7 @@ class Trainer:
         keras = load_keras()
         from slimderm.components.model_graph.cost import multiply_accumulates
         from slimderm.components.model_graph.latency import latency
-        from slimderm.components.training.costs import bytes_with_optimizer, without_optimizer
+        from slimderm.components.training.file_size import bytes_with_optimizer, without_optimizer
 
         path = draft / "model.keras"
         without_optimizer(model).save(path)

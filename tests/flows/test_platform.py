@@ -316,7 +316,7 @@ def test_an_alias_set_in_mlflows_page_past_the_gates_fails_the_next_run_and_is_n
     image = next((coordinator.folder / "data/raw/images").glob("*.jpg"))
     refused = coordinator.run("python", "-m", "slimderm", "predict", str(image), check=False)
     assert refused.returncode == 1
-    assert "not to be served" in refused.stdout
+    assert "is not served" in refused.stdout
     registry.write_text(text)
     assert run_scheduled(coordinator)["state_type"] == "COMPLETED"
     assert "champion" in coordinator.run("python", "-m", "slimderm", "predict", str(image)).stdout

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from slimderm.components.pruning.apply_step import LOG
 from slimderm.components.pruning.replay import replay
-from slimderm.components.pruning.steps import LOG
 from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import InputSize, StorageChoice
@@ -149,11 +149,11 @@ def test_a_study_shows_the_zeros_of_masks_beside_what_did_not_shrink():
     assert runs["sparsity"][["unpruned", SHRUNK]].isna().all()
     for cost in ("num_parameters", "multiply_accumulates"):
         assert runs[cost]["masks local"] == runs[cost]["unpruned"] > runs[cost][SHRUNK]
-    summary = pd.read_csv("data/studies/ways/summary.csv").set_index("way")
+    summary = pd.read_csv("data/studies/ways/summary.csv").set_index("method")
     assert summary["sparsity"]["masks local"] == pytest.approx(zeros)
     head, _, *lines = Path("data/studies/ways/table_compressed.md").read_text().splitlines()
     shown = {cells[1]: cells for cells in map(split_line, [head, *lines])}
-    column = shown["way"].index("zero weights")
+    column = shown["method"].index("zero weights")
     assert shown["masks local"][column] == f"{zeros:.1%}"
     assert shown[SHRUNK][column] == shown["unpruned"][column] == ""
     same = pd.read_csv("data/studies/ways/cka_same_place.csv").set_index("arm")["cka"]

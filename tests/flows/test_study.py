@@ -64,7 +64,7 @@ def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(make_worksp
     cost = "what pruning cost on"
     other = {name: {name, f"{cost} {name}"} for name in ("compressed", "reencoded")}
     assert set(differences["against"]) == {"unpruned", *other["compressed"], *other["reencoded"]}
-    keys = ["variant", "way", "ratio", "against"]
+    keys = ["variant", "method", "ratio", "against"]
     gap = differences.set_index(keys)["balanced_accuracy"]
     place = ("compressed", "paper", 0.5)
     mine = gap[*place, "unpruned"] - gap["reencoded", *place[1:], "unpruned"]

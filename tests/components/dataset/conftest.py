@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from slimderm.components.dataset import download
-from slimderm.components.dataset.sources import DownloadSource
+from slimderm.components.dataset.download_source import DownloadSource
 
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 

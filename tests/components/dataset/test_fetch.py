@@ -10,8 +10,8 @@ import pytest
 from slimderm.components.common.errors import DownloadError
 from slimderm.components.dataset.catalog import ingest
 from slimderm.components.dataset.download import fetch_dataset
+from slimderm.components.dataset.download_source import OFFICIAL, fetch_facts
 from slimderm.components.dataset.labels import PAPER_CLASSES
-from slimderm.components.dataset.sources import OFFICIAL, fetch_facts
 
 
 def zipped(files):

@@ -218,5 +218,5 @@ def test_models_without_kernels_or_a_graph_are_refused():
         layer_similarity(bare, model, [images(8)])
     with pytest.raises(ParameterError, match="expected a plain functional"):
         layer_similarity(model, Subclassed(), [images(8)])
-    with pytest.raises(ParameterError, match="never built"):
+    with pytest.raises(ParameterError, match="is not built"):
         layer_similarity(keras.Sequential([layers.Dense(2)]), model, [images(8)])

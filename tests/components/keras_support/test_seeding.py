@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from slimderm.components.keras_support.seeding import seeded
+from slimderm.components.pruning.apply_step import apply_step
 from slimderm.components.pruning.method import PruningMethod, PruningStep
-from slimderm.components.pruning.steps import apply_step
 from slimderm.components.training.backbones import build_backbone
 from slimderm.components.training.build import build
 

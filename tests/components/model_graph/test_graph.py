@@ -372,7 +372,7 @@ class Subclassed(keras.Model):
         (Subclassed, "subclassed"),
         (lambda: nested(Centred), "subclassed Centred"),
         (lambda: Wide(3), "subclassed Wide"),
-        (lambda: keras.Sequential([layers.Dense(3)]), "never built"),
+        (lambda: keras.Sequential([layers.Dense(3)]), "is not built"),
         (lambda: "model.keras", "received str"),
     ],
 )

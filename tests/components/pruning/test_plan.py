@@ -16,11 +16,11 @@ from slimderm.components.model_graph.cost import Costs, multiply_accumulates
 from slimderm.components.model_graph.latency import latency
 from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning import budget as budget_module
+from slimderm.components.pruning.apply_step import apply_step, parameters_left, sizes
 from slimderm.components.pruning.budget import saved_bytes
 from slimderm.components.pruning.method import Budget, Limits, PruningMethod, PruningStep, matching
 from slimderm.components.pruning.pruner import prune
 from slimderm.components.pruning.selection import Planner, shrinkable, widths
-from slimderm.components.pruning.steps import apply_step, parameters_left, sizes
 from slimderm.components.pruning.surgery import remove
 
 
@@ -469,5 +469,5 @@ def test_latency_of_an_open_size_is_refused():
     image = keras.Input((None, None, 3))
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 1)(image))
     model = keras.Model(image, layers.Dense(2)(x))
-    with pytest.raises(ParameterError, match=r"open size \(None, None, 3\)"):
+    with pytest.raises(ParameterError, match=r"undefined size \(None, None, 3\)"):
         prune(model, budget=Budget("latency_ms", 5))

@@ -13,11 +13,11 @@ from keras import layers
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.cost import Costs, multiply_accumulates
 from slimderm.components.model_graph.trace import trace
+from slimderm.components.pruning.apply_step import fresh
 from slimderm.components.pruning.method import Budget
 from slimderm.components.pruning.proof import deviation, randomise
 from slimderm.components.pruning.pruner import prune
 from slimderm.components.pruning.replay import replay, write_log
-from slimderm.components.pruning.steps import fresh
 from slimderm.components.pruning.surgery import remove
 from slimderm.components.training.build import build
 

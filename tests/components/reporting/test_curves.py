@@ -14,7 +14,7 @@ def histories():
         for ratio in ratios:
             for epoch in range(1, 4):
                 cut = 2 if ratio and epoch == 3 else 1
-                values = {"way": way, "ratio": ratio, "cut": cut, "epoch": epoch}
+                values = {"method": way, "ratio": ratio, "cut": cut, "epoch": epoch}
                 for index, name in enumerate(
                     ("train_accuracy", "validation_accuracy", "train_loss", "validation_loss")
                 ):

@@ -14,7 +14,7 @@ def row(way, ratio, parameters, value, sparsity=math.nan):
     metrics = {}
     for name in ("balanced_accuracy", "melanoma_sensitivity", "accuracy"):
         metrics |= {name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
-    place = {"way": way, "ratio": ratio, "sparsity": sparsity, "multiply_accumulates": 3e6}
+    place = {"method": way, "ratio": ratio, "sparsity": sparsity, "multiply_accumulates": 3e6}
     return place | costs | metrics
 
 

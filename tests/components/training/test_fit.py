@@ -7,7 +7,7 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.components.evaluation.metrics import classification_metrics
 from slimderm.components.training.batches import Examples
 from slimderm.components.training.build import build
-from slimderm.components.training.costs import bytes_with_optimizer, without_optimizer
+from slimderm.components.training.file_size import bytes_with_optimizer, without_optimizer
 from slimderm.components.training.fit import fit
 from slimderm.components.training.precision import (
     choose_precision,

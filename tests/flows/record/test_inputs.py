@@ -123,10 +123,10 @@ def test_parameters_or_code_edited_meanwhile_are_not_recorded(tmp_path):
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"split": described}}))
     with steady_inputs("split"):
         Path("params.yaml").write_text("train: {seed: 1, epochs: 2}\nsplit: {seed: 0, test: 5}")
-    found = pytest.raises(RecordError, match=r"other train in params.yaml at its end")
+    found = pytest.raises(RecordError, match=r"train in params.yaml changed while it ran")
     with found, steady_inputs("split"):
         Path("params.yaml").write_text("train: {seed: 1, epochs: 3}\nsplit: {seed: 0}")
-    found = pytest.raises(RecordError, match=r"other split.seed in params.yaml at its end")
+    found = pytest.raises(RecordError, match=r"split.seed in params.yaml changed while it ran")
     with found, steady_inputs("split"):
         Path("params.yaml").write_text("train: {seed: 1, epochs: 3}\nsplit: {seed: 5}")
 
@@ -136,6 +136,6 @@ def test_an_edited_source_is_not_recorded(monkeypatch):
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"split": described}}))
     seen = iter(["a", "b", "a", "c"])
     monkeypatch.setattr(inputs, "sources_hash", lambda place: next(seen))
-    found = pytest.raises(RecordError, match=r"other components/dataset at its end")
+    found = pytest.raises(RecordError, match=r"components/dataset changed while it ran")
     with found, steady_inputs("split"):
         pass

@@ -136,7 +136,7 @@ class Planted:
 def test_an_experiment_made_through_a_server_is_refused_without_one(tracker):
     tracker.client.create_experiment("shared", artifact_location="mlflow-artifacts:/1")
     settings = replace(tracker.settings, experiment="shared")
-    with pytest.raises(RecordError, match=r"'shared', which was made through a server.*`make up`"):
+    with pytest.raises(RecordError, match=r"'shared', which was recorded.*`make up`"):
         Tracker(settings)
 
 

@@ -19,9 +19,8 @@ from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record import registry as registering
 from slimderm.flows.record.mlflow_store import Tracker, make_database
 from slimderm.flows.record.registry import GATES, UNSEEN, Registry
-from slimderm.flows.work import promotion as promote
-from slimderm.flows.work import reviewer as reviewing
-from slimderm.flows.work import reviewing as review
+from slimderm.flows.work import promotion, reviewing
+from slimderm.flows.work import reviewer as judging
 
 CLASSES = ("melanoma", "nevus")
 SIZE = (4, 5)
@@ -42,7 +41,7 @@ def record(database, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     params = SimpleNamespace(record=RecordSettings(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db"))
-    monkeypatch.setattr(promote, "read_params", lambda: params)
+    monkeypatch.setattr(promotion, "read_params", lambda: params)
     return Registry(Tracker(params.record))
 
 
@@ -85,8 +84,8 @@ def verdicts(record, monkeypatch):
         registry.tag(version, {GATES: gates, "gates.reason": f"judged {gates}"})
         return {"version": number, "gates": gates, "reason": f"judged {gates}"}
 
-    monkeypatch.setattr(review, "judged", judged)
-    monkeypatch.setattr(promote, "judged", judged)
+    monkeypatch.setattr(reviewing, "judged", judged)
+    monkeypatch.setattr(promotion, "judged", judged)
     return SimpleNamespace(table=table, asked=asked)
 
 
@@ -94,21 +93,21 @@ def test_a_version_rolled_back_is_not_the_measure_of_the_one_that_came_back(reco
     one, two = add(record), add(record)
     made_champion(record, one, two)
     assert before(record, two) == one
-    promote.rollback()
+    promotion.rollback()
     assert history(record) == [one, two, one]
     assert before(record, one) is None
-    review.review_registry(SimpleNamespace(record=record.tracker.settings))
+    reviewing.review_registry(SimpleNamespace(record=record.tracker.settings))
     assert verdicts.asked == [(one, None)]
     with pytest.raises(RecordError, match="none to go back to"):
-        promote.rollback()
+        promotion.rollback()
     assert history(record) == [one, two, one]
 
 
 def test_each_rollback_goes_further_back(record):
     one, two, three = add(record), add(record), add(record)
     made_champion(record, one, two, three)
-    assert str(promote.rollback().version) == two
-    assert str(promote.rollback().version) == one
+    assert str(promotion.rollback().version) == two
+    assert str(promotion.rollback().version) == one
     made_champion(record, three)
     assert before(record, three) == two
 
@@ -119,8 +118,8 @@ def test_a_rollback_that_was_cut_short_ends_where_it_would_have(record, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(Registry, "set_alias", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            promote.rollback()
-    assert str(promote.rollback().version) == two
+            promotion.rollback()
+    assert str(promotion.rollback().version) == two
     assert str(record.served().version) == two
 
 
@@ -146,9 +145,9 @@ def test_a_promotion_that_nobody_judged_is_not_served_whatever_an_earlier_verdic
     made_champion(record, one, two)
     assert str(record.served().version) == two
     record.set_alias("champion", one)
-    with pytest.raises(RecordError, match="nobody judged that promotion yet"):
+    with pytest.raises(RecordError, match="nobody has judged it yet"):
         record.served()
-    review.review_registry(SimpleNamespace(record=record.tracker.settings))
+    reviewing.review_registry(SimpleNamespace(record=record.tracker.settings))
     assert str(record.served().version) == one
     assert record.promotions()[-1]["by"] == UNSEEN
 
@@ -156,9 +155,9 @@ def test_a_promotion_that_nobody_judged_is_not_served_whatever_an_earlier_verdic
 def test_shut_gates_are_not_served_and_a_rollback_is(record):
     one, two = add(record), add(record, "failed")
     made_champion(record, one, two)
-    with pytest.raises(RecordError, match="not to be served: gates failed"):
+    with pytest.raises(RecordError, match="is not served: gates failed"):
         record.served()
-    promote.rollback()
+    promotion.rollback()
     assert str(record.served().version) == one
 
 
@@ -167,7 +166,7 @@ def test_a_promotion_is_on_record_only_once_it_was_judged(record, verdicts):
     record.set_alias("champion", one)
     verdicts.table[one] = RecordError("the server went away")
     with pytest.raises(RecordError, match="went away"):
-        review.review_registry(SimpleNamespace(record=record.tracker.settings))
+        reviewing.review_registry(SimpleNamespace(record=record.tracker.settings))
     assert history(record) == []
 
 
@@ -177,11 +176,11 @@ def test_promoting_what_has_the_alias_already_judges_it_and_keeps_who_and_why(re
     record.set_alias("champion", two)
     verdicts.table[two] = "failed"
     with pytest.raises(RecordError, match="version 2 was not promoted: judged failed"):
-        promote.promote(two, "half the size")
+        promotion.promote(two, "half the size")
     assert history(record) == [one]
     verdicts.table[two] = "passed"
-    promote.promote(two, "half the size")
-    promote.promote(two, "again")
+    promotion.promote(two, "half the size")
+    promotion.promote(two, "again")
     assert verdicts.asked == [(two, one)] * 3
     assert [entry["why"] for entry in record.promotions()] == ["why", "half the size"]
     assert record.promotions()[-1]["by"] != UNSEEN
@@ -192,7 +191,7 @@ def test_nobody_is_measured_by_a_champion_whose_gates_are_shut(record, verdicts)
     made_champion(record, one)
     record.set_alias("champion", two)
     verdicts.table[two] = "failed"
-    promote.promote(three)
+    promotion.promote(three)
     assert verdicts.asked == [(two, one), (three, one)]
     assert history(record) == [one, two, three]
 
@@ -202,23 +201,23 @@ def test_a_champion_that_cannot_be_judged_today_keeps_its_verdict_if_it_had_one(
     made_champion(record, one)
     verdicts.table[one] = verdicts.table[two] = IncomparableError("other classes")
     params = SimpleNamespace(record=record.tracker.settings)
-    found = review.review_registry(params)["champion"]
+    found = reviewing.review_registry(params)["champion"]
     assert (found["gates"], found["reason"]) == ("passed", "other classes")
     record.set_alias("champion", two)
-    assert review.review_registry(params)["champion"]["gates"] == "failed"
-    with pytest.raises(RecordError, match="not to be served: other classes"):
+    assert reviewing.review_registry(params)["champion"]["gates"] == "failed"
+    with pytest.raises(RecordError, match="is not served: other classes"):
         record.served()
 
 
 def test_a_champion_of_unknown_making_is_refused_and_named(record, monkeypatch):
     params = SimpleNamespace(record=record.tracker.settings)
-    monkeypatch.setattr(reviewing, "LesionSource", lambda *_: None)
+    monkeypatch.setattr(judging, "LesionSource", lambda *_: None)
     for number in (add(record), without_run(record)):
         record.set_alias("champion", number)
-        found = review.review_registry(params)["champion"]
+        found = reviewing.review_registry(params)["champion"]
         assert found["gates"] == "failed"
         assert "without the tags of the pipeline's step register" in found["reason"]
-        with pytest.raises(RecordError, match="not to be served"):
+        with pytest.raises(RecordError, match="is not served"):
             record.served()
 
 
@@ -258,8 +257,8 @@ def test_who_is_whom_the_server_knows(record, monkeypatch):
 def test_the_step_review_reviews_although_nothing_is_stale(monkeypatch):
     ran = []
     monkeypatch.setattr(pipeline, "recorded_by", lambda **_: nullcontext())
-    monkeypatch.setattr(pipeline.repository, "writing", nullcontext)
-    monkeypatch.setattr(pipeline.ledger, "stages", lambda: ["register", "review"])
+    monkeypatch.setattr(pipeline, "writing", nullcontext)
+    monkeypatch.setattr(pipeline.dvc_lock, "stages", lambda: ["register", "review"])
     monkeypatch.setattr(pipeline, "run_stages", lambda wanted, ran, agents: None)
     monkeypatch.setattr(pipeline, "page_of_run", lambda key: nullcontext([]))
     monkeypatch.setattr(pipeline, "run_stage", ran.append)
@@ -313,9 +312,9 @@ def reviewer(record, tmp_path, monkeypatch):
     versions = SimpleNamespace(
         cached_file=lambda md5: path if (path := tmp_path / "cache" / md5).exists() else None,
     )
-    monkeypatch.setattr(reviewing, "LesionSource", lambda params, variant: source)
-    monkeypatch.setattr(reviewing, "versions", versions)
-    return reviewing.Reviewer(None, record)
+    monkeypatch.setattr(judging, "LesionSource", lambda params, variant: source)
+    monkeypatch.setattr(judging, "data_versions", versions)
+    return judging.Reviewer(None, record)
 
 
 def train(record, classes, split):
@@ -337,8 +336,8 @@ def train(record, classes, split):
     [
         (CLASSES[::-1], "old", None),
         (("melanoma", "wart"), "old", "it knows the classes melanoma, wart, expected melanoma,"),
-        (CLASSES, "lost", r"the split it was trained on \(lost\) lies neither in"),
-        (CLASSES, "all", "no lesion of the test part is new to version "),
+        (CLASSES, "lost", r"the split it was trained on \(lost\) is neither in"),
+        (CLASSES, "all", "every lesion of the test part was seen in training"),
     ],
     ids=["comparable", "other classes", "lost split", "saw every lesion"],
 )

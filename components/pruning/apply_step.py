@@ -136,8 +136,8 @@ def _mask(
 ) -> keras.Model:
     if step.budget is not None or method.limits.floors or method.limits.multiple > 1:
         raise ParameterError(
-            "masks: received a budget, floors or a multiple, expected a share alone; a mask "
-            "shrinks nothing"
+            "masks: received a budget, floors or a multiple, expected a ratio alone; a mask "
+            "removes no channels"
         )
     share = step.total
     if share is None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.compression.storage import attribute, compression_ratio, storage_saved
+from slimderm.components.compression.savings import attribute, compression_ratio, storage_saved
 
 sizes = st.floats(1, 1e12)
 
