@@ -117,8 +117,8 @@ def _some_kernels(
     found = chosen_kernels(model, keep=keep, only=only)
     if not found:
         raise ParameterError(
-            f"model: received {model.name!r} with keep {list(keep)} and only {only}, which exclude "
-            f"all of its {len(kernels(model))} kernels, expected at least one to mask or measure"
+            f"model: received {model.name!r} with keep {list(keep)} and only {only}: "
+            f"none of its {len(kernels(model))} kernels is left, expected at least one"
         )
     return found
 

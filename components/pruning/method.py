@@ -26,7 +26,7 @@ def check_ratio(ratio: float | Fraction) -> None:
     """
     if isinstance(ratio, bool) or not isinstance(ratio, Real) or not 0 < ratio < 1:
         raise ParameterError(
-            f"ratio: received {ratio!r}, expected a share of channels to remove, above 0 and below 1"
+            f"ratio: received {ratio!r}, expected a share of channels, above 0 and below 1"
         )
 
 
