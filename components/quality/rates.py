@@ -8,11 +8,9 @@ import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.quality.metrics import METRICS
+from slimderm.components.quality.metrics import HEADLINE, METRICS
 
 Floats = npt.NDArray[np.float64]
-
-RATE_METRICS = ("psnr", "ssim", "haralick_distance")
 
 
 def bjontegaard_rate(
@@ -87,7 +85,7 @@ def rate_table(
     Returns
     -------
     DataFrame
-        Columns codec, k (NaN without SVD), metric (of `RATE_METRICS`), rate (share; negative where
+        Columns codec, k (NaN without SVD), metric (of `HEADLINE`), rate (share; negative where
         bytes are saved), low, high. Codecs of one quality, which are no curve, are left out.
 
     Raises
@@ -107,7 +105,7 @@ def rate_table(
     draws = [slice(None), *random.integers(0, num_images, shape)]
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     rows = []
-    for metric in RATE_METRICS:
+    for metric in HEADLINE:
         bases = [_mean_curve(curves[base, 0], metric, draw) for draw in draws]
         for (codec, k), values in curves.items():
             rates = [
@@ -132,7 +130,7 @@ def _curves(table: pd.DataFrame) -> dict[tuple[str, int], Values]:
         if rows["quality"].nunique() > 1:
             found[str(codec), int(k)] = {
                 value: rows.pivot(index="quality", columns="image_id", values=value).to_numpy()
-                for value in ("bits", *RATE_METRICS)
+                for value in ("bits", *HEADLINE)
             }
     return found
 

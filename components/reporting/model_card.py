@@ -55,7 +55,7 @@ def gates_table(checks: Sequence[Check]) -> pd.DataFrame:
             "must": f"lie above {check.limit:+.3f}"
             if check.low is not None
             else f"be at most {number(check.limit)}",
-            "": "open" if check.passed else "**shut**",
+            "": "passed" if check.passed else "**failed**",
         }
         for check in checks
     )
@@ -84,7 +84,7 @@ def model_card(
         ``temperature``, ``ece``, ``ece_calibrated``, ``num_images``.
     """
     tags, metrics = run.tags, run.metrics
-    worth = pd.DataFrame(
+    quality = pd.DataFrame(
         {"": label, "value": number(metrics[name])}
         for name, label in SHOWN.items()
         if name in metrics
@@ -105,13 +105,13 @@ def model_card(
         f"## Gates, against {against}",
         f"Paired over {calibration['num_images']} test images, lesions resampled whole.",
         markdown_table(gates_table(checks)),
-        "## Worth and cost",
-        markdown_table(worth),
+        "## Quality and cost",
+        markdown_table(quality),
         "## Calibration",
         f"Expected calibration error {calibration['ece']:.3f}; {calibration['ece_calibrated']:.3f} "
         f"with the temperature {calibration['temperature']:.2f}, fitted on validation. Batch "
         "prediction applies it. Picture: review/reliability.png of the run.",
-        "## Made of",
+        "## Provenance",
         markdown_table(pd.DataFrame({"": made.keys(), "value": [f"`{v}`" for v in made.values()]})),
     ]
     return "\n\n".join(line.rstrip("\n") for line in lines) + "\n"

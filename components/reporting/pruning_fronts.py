@@ -9,7 +9,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from slimderm.components.reporting.style import COLOURS, GREY, tidy_axes
 
-WAYS = COLOURS[:5]  # the last is too like the grey of the unpruned network
+METHOD_COLOURS = COLOURS[:5]  # the last is too like the grey of the unpruned network
 
 METRICS = {
     "balanced_accuracy": "balanced accuracy",
@@ -41,7 +41,7 @@ def fronts(summary: pd.DataFrame, *, title: str, costs: Sequence[str] = tuple(CO
     Returns
     -------
     Figure
-        Rows are metrics, columns are costs; thresholds are intervals, shown where methods are few.
+        Rows are metrics, columns are costs; error bars are intervals, where methods are few.
     """
     metrics = [name for name in ("balanced_accuracy", "melanoma_sensitivity") if name in summary]
     figure = Figure(
@@ -67,15 +67,15 @@ def _front(ax: Axes, summary: pd.DataFrame, metric: str, cost: str) -> None:
         ax.plot(row[cost], row[metric], "o", color=GREY, ms=4)
     for index, method in enumerate(methods):
         rows = summary[summary["method"] == method].sort_values("ratio", ascending=False)
-        colour = WAYS[index % len(WAYS)]
-        # The same places on a logarithmic axis, set apart by a hair so that thresholds do not hide.
+        colour = METHOD_COLOURS[index % len(METHOD_COLOURS)]
+        # The same places on a logarithmic axis, set apart by a hair so that error bars do not hide.
         shift = 1 + 0.03 * (index - len(methods) / 2)
         ax.errorbar(
             rows[cost] * shift,
             rows[metric],
             [rows[metric] - rows[f"{metric}_low"], rows[f"{metric}_high"] - rows[metric]],
             color=colour,
-            linestyle=STYLES[index // len(WAYS)],
+            linestyle=STYLES[index // len(METHOD_COLOURS)],
             marker=MARKERS[index % len(MARKERS)],
             markersize=4,
             linewidth=1.1,

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from slimderm.components.compression import codecs
+from slimderm.components.quality.metrics import HEADLINE, METRICS
 from slimderm.components.reporting.style import COLOURS, GREY, tidy_axes
 
 
@@ -45,8 +46,9 @@ def rate_distortion(summary: pd.DataFrame, metrics: Mapping[str, str], k: int | 
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(ScalarFormatter())
         ax.xaxis.set_minor_formatter(NullFormatter())
-    if "haralick_distance" in metrics:
-        ax = panels[list(metrics).index("haralick_distance")]
+    for ax, metric in zip(panels, metrics, strict=True):
+        if not METRICS[metric].log_scale:
+            continue
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter(ScalarFormatter())
@@ -86,7 +88,7 @@ def options_table(summary: pd.DataFrame, k: int | None) -> pd.DataFrame:
     """
     rows = summary[summary["k"].isna() | (summary["k"] == k)]
     table = rows[["codec", "quality", "k", "compression_ratio", "storage_saved", "bits_per_pixel"]]
-    for metric in ("psnr", "ssim", "haralick_distance"):
+    for metric in HEADLINE:
         table = table.assign(**{metric: rows[f"{metric}_mean"]})
     times = rows[["encode_ms", "decode_ms"]]
     return pd.concat([table, times], axis=1).sort_values(["codec", "quality", "k"])
@@ -123,17 +125,14 @@ def input_sizes(summary: pd.DataFrame, resolutions: pd.DataFrame) -> Figure:
     Returns
     -------
     Figure
-        Sizes are height × width, in order of their pixels; thresholds are intervals of the mean.
+        Sizes are height × width, in order of their pixels; error bars are intervals of the mean.
     """
     figure = Figure(figsize=(14, 3.8), layout="constrained")
     panels = figure.subplots(1, 4)
     places = np.arange(len(summary))
     names = [f"{h}×{w}" for h, w in zip(summary["height"], summary["width"], strict=True)]
-    for ax, metric, label in (
-        (panels[0], "ssim", "SSIM, shrunk and brought back"),
-        (panels[1], "psnr", "PSNR, dB, shrunk and brought back"),
-    ):
-        tidy_axes(ax, title=label)
+    for ax, metric in zip(panels[:2], ("ssim", "psnr"), strict=True):
+        tidy_axes(ax, title=f"{METRICS[metric].label}, shrunk and brought back")
         mean = summary[f"{metric}_mean"]
         spread = (summary[f"{metric}_high"] - mean).fillna(0)
         ax.errorbar(places, mean, yerr=spread, fmt="o", color=COLOURS[0], capsize=3)

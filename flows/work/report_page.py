@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.quality.metrics import METRICS
+from slimderm.components.quality.metrics import HEADLINE, METRICS
 from slimderm.components.quality.storage_options import storage_sentences
 from slimderm.components.reporting import pruning_plots, storage_plots, sweep_plots, training_plots
 from slimderm.components.reporting.page import Section
@@ -30,7 +30,7 @@ PRUNING_COLUMNS = [
     "accepted",
     "reason",
 ]
-SIZE_QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "haralick_distance": "Haralick distance"}
+SIZE_QUALITY = {name: METRICS[name].label for name in HEADLINE}
 
 
 def figures(results: Results) -> dict[str, Figure]:

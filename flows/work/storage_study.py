@@ -15,8 +15,8 @@ from slimderm.components.dataset.catalog import check_files, read_catalog
 from slimderm.components.dataset.formats import SUFFIXES
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.dataset.strata import stratified_order
-from slimderm.components.quality.metrics import METRICS
-from slimderm.components.quality.rates import RATE_METRICS, rate_table
+from slimderm.components.quality.metrics import HEADLINE, METRICS
+from slimderm.components.quality.rates import rate_table
 from slimderm.components.quality.settings import QualitySettings
 from slimderm.components.quality.storage_options import (
     StorageTools,
@@ -32,7 +32,7 @@ from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params, read_params
 from slimderm.flows.work.chunks import Chunk, run_chunks
 
-RATE_LABELS = {metric: METRICS[metric].label for metric in RATE_METRICS}
+RATE_LABELS = {metric: METRICS[metric].label for metric in HEADLINE}
 
 
 def _store(codec: str, quality: int, *item: Any) -> bytes:

@@ -15,7 +15,7 @@ from slimderm.components.quality.metrics import (
 )
 from slimderm.components.quality.metrics.base import Image, Metric, Pair
 
-__all__ = ["METRICS", "Image", "Metric", "Pair", "describe_floors"]
+__all__ = ["HEADLINE", "METRICS", "Image", "Metric", "Pair", "describe_floors"]
 
 METRICS: dict[str, Metric] = {
     "psnr": Metric("PSNR, dB", "higher", fidelity.psnr),
@@ -26,7 +26,9 @@ METRICS: dict[str, Metric] = {
     "bhattacharyya": Metric("Bhattacharyya distance", "lower", colour.bhattacharyya),
     "hu_distance": Metric("Hu moments, distance", "lower", shape.hu_distance),
     "hu_correlation": Metric("Hu moments, correlation", "higher", shape.hu_correlation),
-    "haralick_distance": Metric("Haralick features, distance", "lower", texture.haralick_distance),
+    "haralick_distance": Metric(
+        "Haralick features, distance", "lower", texture.haralick_distance, log_scale=True
+    ),
     "share_changed": Metric("share of changed pixels", "lower", fidelity.share_changed),
     "voi": Metric("variation of information, bits", "lower", information.variation),
     "nmi": Metric("normalised mutual information", "higher", information.normalised_mutual),
@@ -34,6 +36,8 @@ METRICS: dict[str, Metric] = {
     "mse_high": Metric("MSE, high frequencies", "lower", spectrum.mse_high),
     "spectral_correlation": Metric("spectral correlation", "higher", spectrum.correlation),
 }
+# What tables and pictures show where there is no room for all.
+HEADLINE = ("psnr", "ssim", "haralick_distance")
 
 
 def describe_floors(floors: dict[str, float]) -> str:

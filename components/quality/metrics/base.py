@@ -81,11 +81,14 @@ class Metric:
     compute : callable
         A pair to the value, a finite float. What it shares with other metrics it takes from
         `Image.once` and `Pair.once`.
+    log_scale : bool
+        Whether pictures show it on a logarithmic axis.
     """
 
     label: str
     better: Literal["higher", "lower"]
     compute: Callable[[Pair], float]
+    log_scale: bool = False
 
     @property
     def sign(self) -> int:

@@ -61,7 +61,7 @@ class Spectrum:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SpectrumDifference:
     """Two spectra compared: the three metrics of this file."""
 
     mse_low: float
@@ -94,7 +94,7 @@ def _low(shape: tuple[int, int], radius: float) -> tuple[npt.NDArray[np.bool_], 
     return half, int(low.sum())
 
 
-def compare(pair: Pair) -> Comparison:
+def compare(pair: Pair) -> SpectrumDifference:
     """Compare two gray images by their spectra."""
     import numpy as np
     from scipy import fft
@@ -110,7 +110,7 @@ def compare(pair: Pair) -> Comparison:
     energy_low, energy, total, squares, products = sums
     size = other.size
     num_high = size - num_low
-    return Comparison(
+    return SpectrumDifference(
         mse_low=energy_low / size / num_low,
         mse_high=(energy - energy_low) / size / num_high if num_high else 0.0,
         correlation=_correlation(original, (total, squares, products), size - 1),
