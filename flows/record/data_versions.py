@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from slimderm.components.common.errors import RecordError, TransferError
+from slimderm.flows.config import layout
 from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.dvc_repository import opened, writing
 from slimderm.flows.record.transfer_errors import unreachable
@@ -99,7 +100,7 @@ def cached_file(md5: str) -> Path | None:
         return path if path.exists() else None
 
 
-def set_damaged_aside(aside: Path = Path(".dvc/damaged")) -> tuple[list[str], int]:
+def set_damaged_aside(aside: Path = layout.DVC_DAMAGED) -> tuple[list[str], int]:
     """Hash the cache's objects, and move away those that differ from the hash in their name.
 
     Outputs that are links to such an object are deleted, so that the next run makes them anew.

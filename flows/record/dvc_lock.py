@@ -12,8 +12,8 @@ from typing import Any
 
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.files import write_text
+from slimderm.flows.config.layout import DVC_LOCK
 from slimderm.flows.record.dvc_repository import (
-    LOCK,
     damaged_lock,
     lock_errors_as_ours,
     opened,
@@ -86,7 +86,7 @@ def entries() -> dict[str, Any]:
 
     try:
         # The loader in C: dvc.lock grows to hundreds of lines and is read at every step.
-        loaded = yaml.load(LOCK.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        loaded = yaml.load(DVC_LOCK.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         return dict((loaded or {}).get("stages", {}))
     except FileNotFoundError:
         return {}
@@ -103,7 +103,7 @@ def write(entries: Mapping[str, Any]) -> None:
     plain = json.loads(json.dumps(dict(entries)))  # DVC's have dictionaries of its own
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text = yaml.dump({"schema": "2.0", "stages": plain}, Dumper=dumper, sort_keys=False)
-    write_text(LOCK, text)
+    write_text(DVC_LOCK, text)
 
 
 def entry_of(stage: str) -> dict[str, Any]:

@@ -103,8 +103,8 @@ def _files(out: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _cache() -> Path:
     config = configparser.ConfigParser(interpolation=None)
-    config.read([".dvc/config", ".dvc/config.local"])
-    return Path(".dvc", config.get("cache", "dir", fallback="cache"), "files/md5")
+    config.read([layout.DVC / "config", layout.DVC / "config.local"])
+    return Path(layout.DVC, config.get("cache", "dir", fallback="cache"), "files/md5")
 
 
 def _check(file: Path, expected: str, output: str) -> None:

@@ -24,7 +24,7 @@ from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.mlflow_store import FLOW_RUN, ROOT, SENDER, Run, Tracker
 
 DATA = tuple(str(path) for path in (layout.RAW, layout.COMPRESSED, layout.SPLITS))
-WRITTEN = ("dvc.lock", "params.yaml")  # by runs themselves
+WRITTEN = (layout.DVC_LOCK, layout.PARAMS)  # by runs themselves
 MADE = "made.json"  # beside a model: what led to it
 WORKER = "PREFECT__FLOW_RUN_ID"  # Prefect's own, in what a worker starts
 
@@ -131,7 +131,7 @@ def record_folder(
         for file in sorted(folder.iterdir()):
             if file.suffix in (".json", ".csv", ".png"):
                 run.artifacts(file)
-        run.artifacts(Path("params.yaml"))
+        run.artifacts(layout.PARAMS)
         run.model(model, _example(model), dict(description))
     keras.backend.clear_session()
 
@@ -146,7 +146,7 @@ def _record_figures(run: Run, name: str, record: Mapping[str, Any]) -> None:
 def _judge_again(run: Run, folder: Path, verdict: Mapping[str, str]) -> None:
     """Put a new verdict on the run of a training that is known, and the thresholds behind it."""
     run.artifacts(folder / "record.json")
-    run.artifacts(Path("params.yaml"))
+    run.artifacts(layout.PARAMS)
     for name, value in verdict.items():
         run.tracker.client.set_tag(run.run_id, name, value)
 

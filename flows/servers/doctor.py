@@ -17,9 +17,8 @@ from packaging.requirements import Requirement
 
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.base.terminal import without_password
-from slimderm.flows.servers.service import STATE
+from slimderm.flows.config import layout
 
-LOCK = Path("requirements.lock")
 FREE_GB = 5
 SKEW_SECONDS = 30
 
@@ -40,7 +39,7 @@ def python() -> Finding:
     return Finding("Python", ok, version if ok else f"{version}; use 3.11 to 3.13")
 
 
-def pins(lock: Path = LOCK) -> Finding:
+def pins(lock: Path = layout.REQUIREMENTS_LOCK) -> Finding:
     """Check that what is installed is what the lock names."""
     wrong = []
     for line in lock.read_text().splitlines():
@@ -76,8 +75,8 @@ def servers() -> Iterator[Finding]:
     for name, variable in named.items():
         address = without_password(os.environ.get(variable, ""))
         if not address.startswith("http"):
-            runs = (STATE / f"{name.lower()}.json").exists()
-            what = "set it as `make up` message, which runs" if runs else "`make up` starts one"
+            runs = (layout.SERVERS / f"{name.lower()}.json").exists()
+            what = "set it as `make up` says; it is running" if runs else "`make up` starts one"
             yield Finding(name, None, f"{variable} names no server; {what}")
             continue
         try:
@@ -99,7 +98,7 @@ def _skew(address: str) -> float | None:
 
 def clock(folder: Path = Path()) -> Finding:
     """Check that the clock is not behind the time at which dvc.lock was written."""
-    lock = folder / "dvc.lock"
+    lock = folder / layout.DVC_LOCK
     if lock.exists() and lock.stat().st_mtime > time.time() + SKEW_SECONDS:
         return Finding("clock", False, "dvc.lock is from the future; set the time (NTP)")
     return Finding("clock", True, time.strftime("%Y-%m-%d %H:%M %Z"))

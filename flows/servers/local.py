@@ -14,11 +14,12 @@ from pathlib import Path
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.agents.deployments import HEARTBEAT_SECONDS, POOLS, deploy
 from slimderm.flows.base.terminal import console
+from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import make_database
 from slimderm.flows.record.s3 import CHECKSUMS
 from slimderm.flows.servers.doctor import gpu
-from slimderm.flows.servers.service import HOST, STATE, Service, answers
+from slimderm.flows.servers.service import HOST, Service, answers
 
 MLFLOW = f"http://{HOST}:{os.environ.get('MLFLOW_PORT', '5000')}"
 PREFECT = f"http://{HOST}:{os.environ.get('PREFECT_PORT', '4200')}"
@@ -97,7 +98,7 @@ def up(*pools: str) -> None:
             f"SERVERS_HOST: received {HOST}, expected one address of this machine, the one that "
             "browsers and agents use; pages and workers are given it"
         )
-    STATE.mkdir(exist_ok=True)
+    layout.SERVERS.mkdir(exist_ok=True)
     if "MLFLOW_BACKEND_STORE_URI" not in os.environ:
         record = read_params().record
         make_database(record.tracking_uri, record.artifacts)

@@ -15,8 +15,8 @@ import psutil
 
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.base.files import write_json
+from slimderm.flows.config import layout
 
-STATE = Path(".servers")
 HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
 
 
@@ -34,12 +34,12 @@ class Service:
     @property
     def kept(self) -> Path:
         """Where it stands as it was started."""
-        return STATE / f"{self.name}.json"
+        return layout.SERVERS / f"{self.name}.json"
 
     @property
     def log(self) -> Path:
         """What it says."""
-        return STATE / f"{self.name}.log"
+        return layout.SERVERS / f"{self.name}.log"
 
     def running(self) -> "Service | None":
         """Return it as `up` started it, maybe with other variables, where it still runs."""

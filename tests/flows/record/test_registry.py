@@ -35,11 +35,12 @@ def database(tmp_path_factory):
 
 
 @pytest.fixture
-def record(database, tmp_path, monkeypatch):
+def record(database, tmp_path, monkeypatch, with_policy):
     """A registry in an empty folder, which the flows under test find, too."""
     shutil.copy(database, tmp_path / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
+    with_policy(tmp_path)
     params = SimpleNamespace(record=RecordSettings(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db"))
     monkeypatch.setattr(promotion, "read_params", lambda: params)
     return Registry(Tracker(params.record))
