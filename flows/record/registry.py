@@ -18,7 +18,7 @@ from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.registry_policy import read_registry
 from slimderm.flows.record.mlflow_store import KEY, MODEL, ROOT, Tracker
 
-GATES = "gates"  # tag of a version: passed or failed
+GATES_TAG = "gates"  # tag of a version: passed or failed
 PROMOTION = "promotion "  # begins a tag of the registered model: who, when, why
 UNSEEN = "MLflow's page or API; at is when a review noticed"
 
@@ -123,7 +123,7 @@ class Registry:
         version = self.expected("champion")
         if not self.is_recorded(version):
             reason = "its alias was set outside `make promote`, and nobody has judged it yet"
-        elif version.tags.get(GATES) != "passed":
+        elif version.tags.get(GATES_TAG) != "passed":
             reason = version.tags.get("gates.reason", "its gates were never judged")
         else:
             return version
@@ -230,7 +230,7 @@ class Registry:
         history = [*(entry["version"] for entry in self.promotions()), number]
         while first := history.index(number):
             number = history[first - 1]
-            if number in known and known[number].tags.get(GATES) == "passed":
+            if number in known and known[number].tags.get(GATES_TAG) == "passed":
                 return known[number]
         return None
 

@@ -10,7 +10,7 @@ from slimderm.components.evaluation.calibration import tempered
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.registry import GATES, Registry
+from slimderm.flows.record.registry import GATES_TAG, Registry
 from slimderm.flows.work.model_inputs import model_inputs, prepare
 
 
@@ -57,6 +57,6 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     inputs = model_inputs(pixels, pd.DataFrame(person), description)
     temperature = float(version.tags.get("temperature", 1))
     (probabilities,) = tempered(model.predict(inputs, verbose=0), temperature)
-    failed = "" if version.tags.get(GATES) == "passed" else ", gates failed"
+    failed = "" if version.tags.get(GATES_TAG) == "passed" else ", gates failed"
     name = f"{version.name} version {version.version} ({alias}{failed}, {description['network']})"
     return name, dict(zip(description["classes"], map(float, probabilities), strict=True))
