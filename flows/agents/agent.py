@@ -52,9 +52,8 @@ def workplace(clone: Path, commit: str) -> Iterator[Path]:
     RecordError
         If the commit cannot be had, or its lock differs from what is installed here.
     """
-    held = (
-        clone / layout.DVC_TMP / "slimderm-agent.lock"
-    )  # beside that of the coordinator's own run
+    # Beside the lock of the coordinator's own run.
+    held = clone / layout.DVC_TMP / "slimderm-agent.lock"
     held.parent.mkdir(parents=True, exist_ok=True)
     with held.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

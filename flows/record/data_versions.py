@@ -1,4 +1,4 @@
-"""Versions of the data: where the cache and the remote keep them, and what is damaged."""
+"""Versions of the data: where the cache and the remote keep them, and which of them are damaged."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from slimderm.flows.record.transfer_errors import unreachable
 
 
 def push(stages: Iterable[str]) -> None:
-    """Send the outputs of some stages to the remote, those that it lacks.
+    """Send those outputs of some stages that the remote lacks.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def adopt(version: dvc_lock.Version) -> None:
     TransferError
         If an output cannot be fetched; then ``dvc.lock`` stays as it was.
     RecordError
-        If there is no such remote or stage; as above.
+        If there is no such remote or stage.
     """
     before = dvc_lock.entries()
     dvc_lock.write(before | version)
@@ -58,7 +58,7 @@ def _transfer(verb: str) -> Iterator[None]:
             f"data versions could not be {verb} the remote ({error}); it is set by `make remote`, "
             "and its endpoint and credentials come from the environment"
         ) from error
-    except DvcException as error:  # a remote or stage that is not there is not there next time
+    except DvcException as error:  # no retry: a missing remote or stage stays missing
         raise RecordError(f"data versions were not {verb} the remote: {error}") from error
 
 
@@ -80,12 +80,12 @@ def share_cache(folder: Path | str) -> None:
 
 
 def cached_file(md5: str) -> Path | None:
-    """Return where the cache keeps a file of this hash, fetched from the remote where it lacks it.
+    """Return the cache's file of this hash; fetch it from the remote if the cache lacks it.
 
     Returns
     -------
     Path or None
-        None where neither has it.
+        None if neither has it.
     """
     from dvc.exceptions import DvcException
     from dvc_data.hashfile.hash_info import HashInfo

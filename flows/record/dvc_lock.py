@@ -1,7 +1,7 @@
-"""What is stale, what came out, and under which hash.
+"""Which stages are stale, and which outputs they made, with their hashes.
 
-DVC and Prefect both run graphs, and neither shells into the other. A Prefect run asks `is_stale`,
-calls the step, and records what came out within `made`; afterwards ``dvc status`` finds nothing to
+DVC and Prefect both run the stages; neither starts the other. A Prefect run asks `is_stale`,
+calls the step, and records its outputs within `made`; afterwards ``dvc status`` finds nothing to
 do, just as after ``dvc repro``.
 """
 
@@ -56,7 +56,7 @@ def made(stage: str) -> Iterator[None]:
     """Hold a stage's inputs and outputs as ``dvc repro`` does while the block makes it.
 
     Then record its dependencies, parameters and outputs in ``dvc.lock`` as ``dvc commit`` does, but
-    by a rename: DVC writes that file in place, where a process can be killed in the midst of it.
+    by a rename: DVC writes that file in place, so a killed process would leave half a file.
 
     Raises
     ------

@@ -62,7 +62,7 @@ def _delete_locks_of_dead_processes(repo: Any) -> None:
     """Delete the entries of killed processes from DVC's list of locks.
 
     DVC takes a process for alive while its number is in use: by a zombie that nobody waits for, as
-    in many containers, or by another process. Nor does it mend a list that was cut short.
+    in many containers, or by another process. It does not repair a truncated list either.
     """
     from dvc.lock import make_lock
 

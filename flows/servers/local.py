@@ -47,7 +47,7 @@ def servers() -> list[Service]:
     record = read_params().record
     mlflow = [*PYTHON, "mlflow", "server", "--workers", "2", "--host", HOST]
     mlflow += ["--port", MLFLOW.rsplit(":", 1)[1]]
-    if HOST not in ("127.0.0.1", "localhost"):  # elsewhere it refuses what its own page sends
+    if HOST not in ("127.0.0.1", "localhost"):  # else MLflow refuses its own page
         mlflow += ["--allowed-hosts", f"localhost:*,127.0.0.1:*,{HOST}:*"]
         mlflow += ["--cors-allowed-origins", MLFLOW]
     if "MLFLOW_AUTH_CONFIG_PATH" in os.environ:
@@ -76,18 +76,18 @@ def workers(pools: Iterable[str] = POOLS) -> list[Service]:
 
 
 def up(*pools: str) -> None:
-    """Start what does not run yet: servers, then deployments, then workers.
+    """Start what is not running: servers, then deployments, then workers.
 
     Parameters
     ----------
     *pools : str
-        Those that get a worker here; by default all.
+        Those that get a worker on this machine; all if none is named.
 
     Raises
     ------
     SlimDermError
         If something ends or does not answer in time; the message names its log. If they are to
-        listen on an address that leads nowhere from elsewhere. If there is no such pool.
+        listen on an address that other machines cannot reach. If there is no such pool.
     """
     if unknown := set(pools) - set(POOLS):
         raise SlimDermError(
@@ -149,7 +149,7 @@ def agent(pool: str = "gpu") -> None:
     ------
     SlimDermError
         If the environment does not say where the servers are, or a pool of GPUs is to get a machine
-        whose GPU the backend does not see: every training would run on the CPU without a word.
+        whose GPU Keras's backend does not see: every training would run on the CPU silently.
     """
     missing = [
         name for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI") if name not in os.environ

@@ -15,7 +15,7 @@ from slimderm.flows.work.model_inputs import model_inputs, prepare
 
 
 def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, float]]:
-    """Give each class's probability, calibrated where a review has fitted a temperature.
+    """Give each class's probability, calibrated if a review has fitted a temperature.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
         years = float(age) if age else float("nan")
     except ValueError:
         raise ParameterError(f"AGE: received {age!r}, expected years, e.g. AGE=45") from None
-    read_image(image)  # names the file where it is none
+    read_image(image)  # the error names a file that is no image
     load_keras()
     registry = Registry(Tracker(read_params().record))
     alias = "champion" if registry.aliased("champion") else "challenger"
