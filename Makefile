@@ -117,9 +117,9 @@ verify: setup ##
 codecs: setup ## IMAGES=folder
 	@python -m slimderm codecs "$(IMAGES)"
 
-bench: setup ## measure the sweep beside the straightforward way on IMAGES=folder, 10 minutes
+bench: setup ## measure the sweep beside the straightforward way on IMAGES=folder, 10 minutes; ARGUMENTS="--images 4"
 	@test -d "$(IMAGES)" || { echo "bench: received IMAGES=$(IMAGES), expected a folder: make bench IMAGES=photos"; exit 1; }
-	@python benchmarks/sweep.py "$(IMAGES)"
+	@python benchmarks/sweep.py "$(IMAGES)" $(ARGUMENTS)
 
 remote: setup ## URL=folder or URL=s3://bucket/prefix
 	@python -m slimderm remote "$(URL)"

@@ -23,7 +23,7 @@ from slimderm.flows.record.dvc_repository import writing
 from slimderm.flows.record.inputs import steady_inputs
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
-from slimderm.flows.steps.order import run_in_order
+from slimderm.flows.scheduling import run_in_order
 from slimderm.flows.steps.table import STAGES, flow_of
 
 # Of a flow's parameters Prefect's form shows what stands under Args, and no other form of it.

@@ -10,20 +10,20 @@ from collections.abc import Collection
 from contextlib import ExitStack
 from typing import Any, Self
 
-from slimderm.flows.base.side_by_side import Crew
+from slimderm.flows.base.side_by_side import WorkerPool
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config.params import RecordSettings, read_params
 from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.dvc_repository import writing
-from slimderm.flows.steps.order import run_in_order
+from slimderm.flows.scheduling import run_in_order
 from slimderm.flows.steps.table import make, stage_of
 
 
 class LocalTraining:
     """Stages that train in processes beside this one."""
 
-    def __init__(self, crew: Crew) -> None:
-        self.crew = crew
+    def __init__(self, workers: WorkerPool) -> None:
+        self.workers = workers
         self.held: dict[str, ExitStack] = {}  # their inputs and outputs, as DVC holds them
 
     def __enter__(self) -> Self:
@@ -42,11 +42,11 @@ class LocalTraining:
         """Start a stage."""
         self.held[stage] = ExitStack()
         self.held[stage].enter_context(dvc_lock.made(stage))
-        self.crew.submit(stage, make)
+        self.workers.submit(stage, make)
 
     def wait(self) -> list[str]:
         """Wait until a stage or more has ended; show what it printed, and record it."""
-        ended = self.crew.wait()
+        ended = self.workers.wait()
         for stage, text in ended:
             headline(stage)
             console.print(text.rstrip(), highlight=False, markup=False, soft_wrap=True)
@@ -77,8 +77,8 @@ def reproduce() -> list[str]:
         number = num_processes(wanted, read_params().record)
         elsewhere = None
         if number > 1:
-            crew = stack.enter_context(Crew(number))
-            elsewhere = stack.enter_context(LocalTraining(crew))
+            workers = stack.enter_context(WorkerPool(number))
+            elsewhere = stack.enter_context(LocalTraining(workers))
         return [stage for stage, _ in run_in_order(wanted, run_here, elsewhere)]
 
 

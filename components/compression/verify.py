@@ -1,14 +1,13 @@
 """Check a compressed dataset against its manifest."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from slimderm.components.common.errors import SchemaError
 
-MANIFEST = "manifest.parquet"
 NEEDED = ("file", "source_file", "sha256_before", "sha256_after")
 COLUMNS = ("file", "problem", "detail")
 
@@ -18,6 +17,7 @@ def verify(
     manifest: pd.DataFrame,
     *,
     source: Path | None = None,
+    own: Collection[str] = (),
     progress: Callable[[int], object] | None = None,
 ) -> pd.DataFrame:
     """Hash every file again, and name what differs.
@@ -27,10 +27,12 @@ def verify(
     folder : path
         The compressed dataset.
     manifest : DataFrame
-        As ``manifest.parquet`` in it: a row an image with at least file, source_file,
+        A row an image with at least file, source_file,
         sha256_before, sha256_after.
     source : path, optional
         What the sources are relative to; without it they are not looked at.
+    own : collection of str
+        Files of `folder` that no row names and that belong there, such as the manifest's.
     progress : callable, optional
         Called with the number of rows checked so far.
 
@@ -58,7 +60,7 @@ def verify(
             found += _differences(source, str(row.source_file), str(row.sha256_before), "source ")
         if progress is not None:
             progress(done)
-    known = {*manifest["file"], MANIFEST}
+    known = {*manifest["file"], *own}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         if name not in known and not path.name.startswith("."):

@@ -25,13 +25,13 @@ from slimderm.flows.agents.handover import hand_back
 from slimderm.flows.agents.transfers import pull, push
 from slimderm.flows.base.files import file_hash, write_text
 from slimderm.flows.base.retry import ask_prefect
+from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record import data_versions, dvc_lock
 from slimderm.flows.record.mlflow_store import FLOW_RUN, SENDER, Tracker
 from slimderm.flows.record.registry import Registry
 
-WORKPLACE = Path(".agent")
-LOCK = "requirements.lock"
+LOCK = layout.REQUIREMENTS_LOCK
 
 
 @contextlib.contextmanager
@@ -52,7 +52,8 @@ def workplace(clone: Path, commit: str) -> Iterator[Path]:
     RecordError
         If the commit cannot be had, or its lock differs from what is installed here.
     """
-    held = clone / ".dvc/tmp/slimderm-agent.lock"  # beside that of the coordinator's own run
+    # Beside the lock of the coordinator's own run.
+    held = clone / layout.DVC_TMP / "slimderm-agent.lock"
     held.parent.mkdir(parents=True, exist_ok=True)
     with held.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -60,7 +61,7 @@ def workplace(clone: Path, commit: str) -> Iterator[Path]:
 
 
 def _check_out(clone: Path, commit: str) -> Path:
-    folder = clone / WORKPLACE
+    folder = clone / layout.WORKPLACE
     if not (folder / ".git").exists():
         with replacing(folder) as draft:
             _git(clone, "clone", "--quiet", "--shared", "--no-checkout", str(clone), str(draft))
@@ -148,7 +149,7 @@ def agent(stage: str, commit: str, params: dict[str, Any], version: dict[str, An
         version: What dvc.lock records of the stages whose outputs this one reads.
     """
     with workplace(Path.cwd(), commit) as folder, contextlib.chdir(folder):
-        write_text("params.yaml", yaml.safe_dump(params, sort_keys=False))
+        write_text(layout.PARAMS, yaml.safe_dump(params, sort_keys=False))
         pull(version)
         if dvc_lock.is_stale(stage):
             with dvc_lock.made(stage):

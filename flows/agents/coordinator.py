@@ -4,7 +4,6 @@ import subprocess
 import time
 from collections import Counter
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,10 +15,12 @@ from slimderm.components.common.errors import RecordError, TransferError
 from slimderm.flows.agents.handover import look_up, version_of
 from slimderm.flows.agents.transfers import pull, push
 from slimderm.flows.base.retry import ask_prefect
+from slimderm.flows.config import layout
 from slimderm.flows.record import dvc_lock
 
 DEPLOYMENT = "agent/agent"
-CODE = ("components", "flows", "dvc.yaml", "requirements.lock")
+# What a job's result depends on beside data and parameters; agents run `python -m slimderm...`.
+CODE = ("components", "flows", "slimderm", str(layout.DVC_YAML), str(layout.REQUIREMENTS_LOCK))
 TRIES = 3  # of a stage whose agent is lost
 
 
@@ -53,7 +54,7 @@ class AgentJobs:
 
     def __init__(self) -> None:
         self.commit = committed()
-        self.params = yaml.safe_load(Path("params.yaml").read_text())
+        self.params = yaml.safe_load(layout.PARAMS.read_text())
         self.running: dict[str, Any] = {}  # stage to its flow run as it was when sent, or found
         self.lost: Counter[str] = Counter()
         self.gone: set[Any] = set()  # ids of flow runs whose outputs are gone

@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.config import layout
 from slimderm.flows.steps.table import STAGES
 
-FILE = Path("prefect.yaml")
 POOLS = {"cpu": [], "gpu": ["--limit", "1"]}  # one training a GPU
 WRITER = "writer"  # the queue of runs that write dvc.lock, one at a time
 HEARTBEAT_SECONDS = 30  # the least that Prefect allows
@@ -41,7 +41,7 @@ def deploy(environment: Mapping[str, str]) -> None:
     _side_by_side([[*prefect, *pool] for pool in pools], known)
     watch = [sys.executable, "-m", "slimderm", "watch"]
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, FILE.name)
+        file = Path(folder, layout.PREFECT_YAML.name)
         file.write_text(yaml.safe_dump(deployments()))
         deployed = [*prefect, "--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
         _side_by_side([deployed, watch], known)
@@ -51,7 +51,7 @@ def deploy(environment: Mapping[str, str]) -> None:
 
 def deployments() -> dict[str, Any]:
     """Return the content of ``prefect.yaml`` with a deployment for each line of `STAGES`."""
-    document: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    document: dict[str, Any] = yaml.safe_load(layout.PREFECT_YAML.read_text())
     for name, stage in STAGES.items():
         parameters = {"name": name} | ({"agents": True} if stage.trains else {})
         own = {"name": name, "tags": [stage.group], "parameters": parameters}

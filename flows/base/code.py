@@ -17,12 +17,8 @@ WIRING = tuple(
         "flows.base",
         "flows.config",
         "flows.record",
-        "flows.agents",
-        "flows.servers",
-        "flows.steps.table",
         "flows.work.chunks",
         "components.common.errors",
-        "components.common.faults",
         "components.common.settings",
     )
 )

@@ -19,7 +19,7 @@ from slimderm.flows.base import terminal
 POLL_SECONDS = 0.2
 
 
-class Crew:
+class WorkerPool:
     """Processes that run jobs side by side.
 
     Parameters

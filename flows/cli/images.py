@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def data(
-    folder: Annotated[Path, typer.Argument(help="Where the images go.")] = Path("data/ham10000"),
+    folder: Annotated[Path, typer.Argument(help="Where the images go.")] = layout.HAM10000,
 ) -> None:
     """Download the HAM10000 dataset.
 
@@ -32,9 +32,7 @@ def data(
 
 def codecs(
     images: Annotated[str, typer.Argument(help="A folder; images lie in it at any depth.")],
-    target: Annotated[Path, typer.Option(help="Where tables and the picture go.")] = Path(
-        "reports/storage"
-    ),
+    target: Annotated[Path, typer.Option(help="Where tables and the picture go.")] = layout.CODECS,
     k: Annotated[int, typer.Option(help="Rank of the SVD in the sentences and the picture.")] = 350,
     as_json: Json = False,
 ) -> Answer:
@@ -80,17 +78,18 @@ def differences(folder: Path, source: Path) -> "pd.DataFrame":
     import pandas as pd
 
     from slimderm.components.common.errors import RecordError
-    from slimderm.components.compression.verify import MANIFEST
     from slimderm.components.compression.verify import verify as compare
 
     try:
-        manifest = pd.read_parquet(folder / MANIFEST)
+        manifest = pd.read_parquet(folder / layout.MANIFEST.name)
     except FileNotFoundError as error:
         raise RecordError(
-            f"{folder / MANIFEST}: not there; `make run` writes the compressed dataset"
+            f"{folder / layout.MANIFEST.name}: not there; `make run` writes the compressed dataset"
         ) from error
     with progress_bar("verify", len(manifest)) as update:
-        found = compare(folder, manifest, source=source, progress=update)
+        found = compare(
+            folder, manifest, source=source, own={layout.MANIFEST.name}, progress=update
+        )
     for row in found.itertuples():
         say(f"{row.file}: {row.problem} ({row.detail})")
     files = found["file"].nunique()

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from slimderm.flows.cli.command import Answer, Json, say
+from slimderm.flows.config import layout
 
 
 def _recipes() -> list[str]:
-    return sorted(map(str, Path("recipes").glob("*.yaml")))
+    return sorted(map(str, layout.RECIPES.glob("*.yaml")))
 
 
 Recipe = Annotated[

@@ -26,7 +26,7 @@ def pruning_summary(frame: pd.DataFrame) -> Table:
 
 def print_summary() -> None:
     """Print the pruning steps, the storage saved, and where everything lies."""
-    metrics = read_json(layout.METRICS)
+    metrics = read_json(layout.METRICS_FILE)
     console.print(pruning_summary(pd.read_csv(layout.TABLES / "pruning.csv")))
     lines = [metrics["sentence"]]
     challenger = metrics["registry"]["challenger"]

@@ -7,14 +7,11 @@ from typing import Annotated
 import typer
 
 from slimderm.flows.cli.command import say
-
-MAKEFILE = Path("Makefile")
+from slimderm.flows.config import layout
 
 
 def schema(
-    path: Annotated[Path, typer.Argument(help="Where the schema goes.")] = Path(
-        "params.schema.json"
-    ),
+    path: Annotated[Path, typer.Argument(help="Where the schema goes.")] = layout.PARAMS_SCHEMA,
 ) -> None:
     """Write the JSON schema of params.yaml.
 
@@ -34,7 +31,9 @@ def make_help(context: typer.Context) -> None:
     behind its ## stand the variables that it takes. Other targets are explained behind ##.
     """
     commands = getattr(context.find_root().command, "commands", {})
-    for target, noted in re.findall(r"^([a-z-]+):.*?##(.*)$", MAKEFILE.read_text(), re.MULTILINE):
+    for target, noted in re.findall(
+        r"^([a-z-]+):.*?##(.*)$", layout.MAKEFILE.read_text(), re.MULTILINE
+    ):
         text = noted.strip()
         if target in commands:
             sentence = commands[target].help.split("\n\n")[0].rstrip(".")

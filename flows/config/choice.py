@@ -12,7 +12,7 @@ from slimderm.flows.config import layout
 
 @dataclass(frozen=True)
 class StorageOption:
-    """One way to store an image: singular values a channel, encoder, and the encoder's quality.
+    """How an image is stored: singular values a channel, encoder, and the encoder's quality.
 
     ``k`` is None where no SVD is taken.
     """

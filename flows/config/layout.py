@@ -4,11 +4,23 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 PARAMS_SCHEMA = Path("params.schema.json")
+RECIPES = Path("recipes")
 DVC_YAML = Path("dvc.yaml")
+DVC_LOCK = Path("dvc.lock")
+DVC = Path(".dvc")
+DVC_TMP = DVC / "tmp"
+DVC_DAMAGED = DVC / "damaged"  # what `make doctor` sets aside
+PREFECT_YAML = Path("prefect.yaml")
+REGISTRY_POLICY = Path("mlflow/registry.yaml")
 REQUIREMENTS_LOCK = Path("requirements.lock")
+MAKEFILE = Path("Makefile")
+
+SERVERS = Path(".servers")  # what `make up` started: process numbers and logs
+WORKPLACE = Path(".agent")  # the clone inside a clone in which an agent runs its jobs
 
 DATA = Path("data")
 SOURCE = DATA / "source"  # what the step synthesize draws
+HAM10000 = DATA / "ham10000"  # where `make data` downloads to
 RAW = DATA / "raw"
 CATALOG = RAW / "catalog.csv"
 QUARANTINE = DATA / "quarantine.csv"
@@ -33,8 +45,9 @@ MODELS = Path("models")
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"
 PLOTS = REPORTS / "plots"
-METRICS = REPORTS / "metrics.json"
+METRICS_FILE = REPORTS / "metrics.json"
 PAGE = REPORTS / "index.html"
+CODECS = REPORTS / "storage"  # what `make codecs` writes
 
 
 def baseline(network: str) -> Path:

@@ -8,9 +8,9 @@ from pydantic import AfterValidator, Field
 
 from slimderm.components.common.settings import OneOf, settings
 from slimderm.components.evaluation.gates import GateSettings
+from slimderm.flows.config import layout
 from slimderm.flows.config.yaml_sections import read_sections
 
-REGISTRY = Path(__file__).resolve().parents[2] / "mlflow" / "registry.yaml"
 ROLES = ("challenger", "champion")
 DEFAULT_ALIASES = {role: role for role in ROLES}
 
@@ -32,7 +32,7 @@ class RegistrySettings:
     gates: GateSettings = field(default_factory=GateSettings)
 
 
-def read_registry(path: Path | str = REGISTRY) -> RegistrySettings:
+def read_registry(path: Path | str = layout.REGISTRY_POLICY) -> RegistrySettings:
     """Read and validate ``mlflow/registry.yaml``.
 
     Raises

@@ -1,4 +1,4 @@
-"""Versions of the data: where the cache and the remote keep them, and what is damaged."""
+"""Versions of the data: where the cache and the remote keep them, and which of them are damaged."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from slimderm.components.common.errors import RecordError, TransferError
+from slimderm.flows.config import layout
 from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.dvc_repository import opened, writing
 from slimderm.flows.record.transfer_errors import unreachable
 
 
 def push(stages: Iterable[str]) -> None:
-    """Send the outputs of some stages to the remote, those that it lacks.
+    """Send those outputs of some stages that the remote lacks.
 
     Raises
     ------
@@ -33,7 +34,7 @@ def adopt(version: dvc_lock.Version) -> None:
     TransferError
         If an output cannot be fetched; then ``dvc.lock`` stays as it was.
     RecordError
-        If there is no such remote or stage; as above.
+        If there is no such remote or stage.
     """
     before = dvc_lock.entries()
     dvc_lock.write(before | version)
@@ -57,7 +58,7 @@ def _transfer(verb: str) -> Iterator[None]:
             f"data versions could not be {verb} the remote ({error}); it is set by `make remote`, "
             "and its endpoint and credentials come from the environment"
         ) from error
-    except DvcException as error:  # a remote or stage that is not there is not there next time
+    except DvcException as error:  # no retry: a missing remote or stage stays missing
         raise RecordError(f"data versions were not {verb} the remote: {error}") from error
 
 
@@ -79,12 +80,12 @@ def share_cache(folder: Path | str) -> None:
 
 
 def cached_file(md5: str) -> Path | None:
-    """Return where the cache keeps a file of this hash, fetched from the remote where it lacks it.
+    """Return the cache's file of this hash; fetch it from the remote if the cache lacks it.
 
     Returns
     -------
     Path or None
-        None where neither has it.
+        None if neither has it.
     """
     from dvc.exceptions import DvcException
     from dvc_data.hashfile.hash_info import HashInfo
@@ -99,7 +100,7 @@ def cached_file(md5: str) -> Path | None:
         return path if path.exists() else None
 
 
-def set_damaged_aside(aside: Path = Path(".dvc/damaged")) -> tuple[list[str], int]:
+def set_damaged_aside(aside: Path = layout.DVC_DAMAGED) -> tuple[list[str], int]:
     """Hash the cache's objects, and move away those that differ from the hash in their name.
 
     Outputs that are links to such an object are deleted, so that the next run makes them anew.

@@ -1,7 +1,7 @@
-"""What is stale, what came out, and under which hash.
+"""Which stages are stale, and which outputs they made, with their hashes.
 
-DVC and Prefect both run graphs, and neither shells into the other. A Prefect run asks `is_stale`,
-calls the step, and records what came out within `made`; afterwards ``dvc status`` finds nothing to
+DVC and Prefect both run the stages; neither starts the other. A Prefect run asks `is_stale`,
+calls the step, and records its outputs within `made`; afterwards ``dvc status`` finds nothing to
 do, just as after ``dvc repro``.
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.files import write_text
+from slimderm.flows.config.layout import DVC_LOCK
 from slimderm.flows.record.dvc_repository import (
-    LOCK,
     damaged_lock,
     lock_errors_as_ours,
     opened,
@@ -56,7 +56,7 @@ def made(stage: str) -> Iterator[None]:
     """Hold a stage's inputs and outputs as ``dvc repro`` does while the block makes it.
 
     Then record its dependencies, parameters and outputs in ``dvc.lock`` as ``dvc commit`` does, but
-    by a rename: DVC writes that file in place, where a process can be killed in the midst of it.
+    by a rename: DVC writes that file in place, so a killed process would leave half a file.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def entries() -> dict[str, Any]:
 
     try:
         # The loader in C: dvc.lock grows to hundreds of lines and is read at every step.
-        loaded = yaml.load(LOCK.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        loaded = yaml.load(DVC_LOCK.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         return dict((loaded or {}).get("stages", {}))
     except FileNotFoundError:
         return {}
@@ -103,7 +103,7 @@ def write(entries: Mapping[str, Any]) -> None:
     plain = json.loads(json.dumps(dict(entries)))  # DVC's have dictionaries of its own
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text = yaml.dump({"schema": "2.0", "stages": plain}, Dumper=dumper, sort_keys=False)
-    write_text(LOCK, text)
+    write_text(DVC_LOCK, text)
 
 
 def entry_of(stage: str) -> dict[str, Any]:

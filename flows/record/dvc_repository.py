@@ -16,9 +16,7 @@ from slimderm.components.common.cache import is_alive
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.files import write_text
 from slimderm.flows.base.terminal import console
-from slimderm.flows.config.layout import DVC_YAML as STAGES
-
-LOCK = Path("dvc.lock")
+from slimderm.flows.config.layout import DVC_LOCK, DVC_TMP, DVC_YAML
 
 
 @contextmanager
@@ -64,7 +62,7 @@ def _delete_locks_of_dead_processes(repo: Any) -> None:
     """Delete the entries of killed processes from DVC's list of locks.
 
     DVC takes a process for alive while its number is in use: by a zombie that nobody waits for, as
-    in many containers, or by another process. Nor does it mend a list that was cut short.
+    in many containers, or by another process. It does not repair a truncated list either.
     """
     from dvc.lock import make_lock
 
@@ -116,13 +114,13 @@ def described(stage: str) -> dict[str, Any]:
 
     # Opening a repository takes twice as long; the resolver reads no more of one than this.
     repo = SimpleNamespace(fs=LocalFileSystem(), config={})
-    document = yaml.load(STAGES.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    document = yaml.load(DVC_YAML.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     try:
         return dict(DataResolver(repo, "", document).resolve_one(stage)[stage])
     except (EntryNotFound, ResolveError) as error:
         raise RecordError(
-            f"stage: received {stage!r}, expected one that {STAGES} describes ({error}); networks "
-            "and studies in params.yaml say for which there are stages"
+            f"stage: received {stage!r}, expected one that {DVC_YAML} describes ({error}); "
+            "networks and studies in params.yaml say for which there are stages"
         ) from error
 
 
@@ -137,9 +135,8 @@ def writing(*, wait: bool = True) -> Iterator[None]:
     BlockingIOError
         If another run holds it and `wait` is false.
     """
-    folder = Path(".dvc/tmp")
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "slimderm-run.lock").open("w") as lock:
+    DVC_TMP.mkdir(parents=True, exist_ok=True)
+    with (DVC_TMP / "slimderm-run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -153,6 +150,6 @@ def writing(*, wait: bool = True) -> Iterator[None]:
 def damaged_lock(error: Exception) -> RecordError:
     """Return the error that says what to do where ``dvc.lock`` cannot be read."""
     return RecordError(
-        f"{LOCK} is damaged ({' '.join(str(error).split())}); restore it from git, or delete it "
-        "and run again: what is finished is found in the cache"
+        f"{DVC_LOCK} is damaged ({' '.join(str(error).split())}); restore it from git, or delete "
+        "it and run again: what is finished is found in the cache"
     )

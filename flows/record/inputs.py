@@ -1,9 +1,9 @@
 """A stage's inputs: as ``dvc.lock`` records them when it starts, the same when it ends.
 
 DVC trusts time and size of a file, so it does not see what a failing disk changes. Here every
-recorded input is hashed except images, which their readers check against the catalog. And DVC looks
-at code and parameters when a stage has ended: it would record what was edited meanwhile as what the
-stage was made by.
+recorded input is hashed except images, which their readers check against the catalog. DVC also
+reads code and parameters after a stage has ended, and would record edits made meanwhile as if the
+stage had used them.
 """
 
 import configparser
@@ -46,7 +46,7 @@ def steady_inputs(stage: str) -> Iterator[None]:
 
 
 def _code_and_params(stage: str) -> dict[str, Any]:
-    """Return what a stage of ``dvc.yaml`` names of code, hashed, and of params.yaml."""
+    """Return each parameter and the hash of each file of code that ``dvc.yaml`` names."""
     read = described(stage)
     params = yaml.safe_load(layout.PARAMS.read_text()) or {}
     found = {}
@@ -61,9 +61,10 @@ def _code_and_params(stage: str) -> dict[str, Any]:
 
 
 def check_inputs(stage: str) -> None:
-    """Check what a stage reads of other stages' outputs.
+    """Check those inputs of a stage that are other stages' outputs.
 
-    An output that ``dvc.lock`` does not record, or that is not there, is left to DVC and the step.
+    Outputs that are missing or that ``dvc.lock`` does not record are not checked; DVC and the step
+    report them.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def _files(out: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not md5.endswith(".dir"):
         yield path, md5
         return
-    listed = _cache() / md5[:2] / md5[2:]  # where it is not, nothing is known of the single files
+    listed = _cache() / md5[:2] / md5[2:]  # without it, the single files' hashes are unknown
     if listed.exists():
         _check(listed, md5.removesuffix(".dir"), path)
         for entry in json.loads(listed.read_text()):
@@ -103,8 +104,8 @@ def _files(out: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _cache() -> Path:
     config = configparser.ConfigParser(interpolation=None)
-    config.read([".dvc/config", ".dvc/config.local"])
-    return Path(".dvc", config.get("cache", "dir", fallback="cache"), "files/md5")
+    config.read([layout.DVC / "config", layout.DVC / "config.local"])
+    return Path(layout.DVC, config.get("cache", "dir", fallback="cache"), "files/md5")
 
 
 def _check(file: Path, expected: str, output: str) -> None:

@@ -17,7 +17,7 @@ LEADS = {
 
 
 def lineage(tracker: Tracker, version: Any) -> dict[str, str]:
-    """Return what a version was made of: where it is recorded, and what leads on from there."""
+    """Return a version's flow run, commit, data versions and parameters."""
     run = tracker.client.get_run(version.run_id)
     tags, params = run.data.tags, run.data.params
     found = {

@@ -1,7 +1,7 @@
 """The sole importer of MLflow: runs and what is logged with them.
 
-Every run carries the content key of what it records as a tag, and is found again by it: a step that
-is recorded twice, after a crash or by the other route, stands in MLflow once.
+Every run has the content key of what it records as a tag. A step that is recorded twice, after a
+crash or by the other route, is found by its key and stands in MLflow once.
 """
 
 import contextlib
@@ -22,15 +22,15 @@ from slimderm.flows.config.params import RecordSettings
 
 KEY = "slimderm.key"
 FLOW_RUN = "prefect.flow_run"  # tag: the id of the flow run that did the work, an agent's included
-ROOT = "prefect.root_flow_run"  # tag: the one that somebody started, and that sent it to an agent
-SENDER = "SLIMDERM_ROOT_FLOW_RUN"  # tells that id to the process that an agent starts
+ROOT = "prefect.root_flow_run"  # tag: the id of the flow run that a person started
+SENDER = "SLIMDERM_ROOT_FLOW_RUN"  # passes that id to the process that an agent starts
 MODEL = "model"
 
 
 def make_database(address: str, artifacts: str) -> None:
     """Make an SQLite database with MLflow's tables, whole or not at all.
 
-    MLflow makes its tables one by one, and cannot go on where it was killed in the midst of that.
+    MLflow makes its tables one by one, and cannot continue where it was killed between them.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ class Tracker:
     def _check_reachable(self, experiment: Any) -> None:
         """Refuse an experiment whose artifacts cannot be reached from here.
 
-        One that was made without a server keeps its folder when a server shows it; MLflow would
-        write to a folder of that name here, where the server never looks. One that was made through
-        a server is reached through a server alone.
+        An experiment that was made without a server keeps its local folder, also when a server
+        shows it: MLflow would write to a folder of that name on this machine, which the server does
+        not read. An experiment that was made through a server is reached only through a server.
         """
         place = urllib.parse.urlsplit(experiment.artifact_location)
         address = self.mlflow.get_tracking_uri()
@@ -135,8 +135,8 @@ class Tracker:
     def parent(self, key: str, name: str, tags: Mapping[str, str]) -> str:
         """Return the id of the parent run of `key`, made and finished at once if it is not there.
 
-        A parent holds no work of its own, only its children: one that a killed process left RUNNING
-        lacks nothing but its end.
+        A parent only groups its children. One that a killed process left RUNNING is complete and is
+        set to finished.
         """
         run = self.find(key)
         if run is None:
@@ -230,7 +230,7 @@ class Run:
         import keras
 
         mlflow = self.tracker.mlflow
-        # Called, for `predict` would trace a graph for it.
+        # The model is called, because `predict` would trace a graph.
         outputs = keras.ops.convert_to_numpy(model(dict(example), training=False))
         signature = mlflow.models.infer_signature(dict(example), outputs)
         pins = [f"{name}=={version(name)}" for name in ("keras", "tensorflow")]

@@ -1,7 +1,7 @@
-"""The registered model's versions: their evidence, and who made which the champion, when and why.
+"""The registered model's versions: their evidence, and every promotion: who, when and why.
 
-A promotion is an alias, set by `make promote` or in MLflow's page. Each one seen is kept as a tag
-of the registered model, so that who, when and why outlive the alias.
+A promotion is an alias, set by `make promote` or in MLflow's page. Who, when and why are kept as a
+tag of the registered model, because the alias does not hold them.
 """
 
 import getpass
@@ -18,7 +18,7 @@ from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.registry_policy import read_registry
 from slimderm.flows.record.mlflow_store import KEY, MODEL, ROOT, Tracker
 
-GATES = "gates"  # tag of a version: passed or failed
+GATES_TAG = "gates"  # tag of a version: passed or failed
 PROMOTION = "promotion "  # begins a tag of the registered model: who, when, why
 UNSEEN = "MLflow's page or API; at is when a review noticed"
 
@@ -89,7 +89,7 @@ class Registry:
             return self.client.get_model_version_by_alias(self.name, self.aliases[alias])
         except self.tracker.mlflow.MlflowException as error:
             absent = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-            # Of a model that is not there MLflow tells only its administrator that it is not.
+            # MLflow tells only its administrator that a model does not exist; others are denied.
             if error.error_code not in (*absent, "PERMISSION_DENIED"):
                 raise
             return None
@@ -117,13 +117,13 @@ class Registry:
         Raises
         ------
         RecordError
-            If there is none, its gates failed, or nobody judged this promotion: a verdict from
-            before it may be about other opponents.
+            If there is none, its gates failed, or no review judged this promotion. An earlier
+            verdict may compare with another champion.
         """
         version = self.expected("champion")
         if not self.is_recorded(version):
             reason = "its alias was set outside `make promote`, and nobody has judged it yet"
-        elif version.tags.get(GATES) != "passed":
+        elif version.tags.get(GATES_TAG) != "passed":
             reason = version.tags.get("gates.reason", "its gates were never judged")
         else:
             return version
@@ -148,14 +148,14 @@ class Registry:
             ) from error
 
     def pages(self, flow_run: str, *, tag: str = ROOT, report: str | None = None) -> str:
-        """Say in Markdown where people look: MLflow's pages of what a Prefect flow run recorded.
+        """Return links, in Markdown, to MLflow's pages of what a Prefect flow run recorded.
 
         Parameters
         ----------
         flow_run : str
             Its id.
         tag : str
-            Of the runs: `FLOW_RUN`, or `ROOT` to have what agents recorded for it, too.
+            Which runs are linked: `FLOW_RUN`, or `ROOT` to include those that agents recorded.
         report : str, optional
             Id of the run that holds the report.
         """
@@ -173,9 +173,9 @@ class Registry:
         return " · ".join(f"[{text}]({link})" for text, link in links.items())
 
     def promotions(self) -> list[dict[str, Any]]:
-        """Return every promotion on record, the first first: number, version, by, at, why.
+        """Return every promotion on record, oldest first: number, version, by, at, why.
 
-        They are numbered, for clocks are set back, and differ from machine to machine.
+        The number gives the order, because clocks can be set back and differ between machines.
         """
         if not self.client.search_registered_models(f"name = '{self.name}'"):
             return []
@@ -186,21 +186,21 @@ class Registry:
     def promote(self, version: Any, why: str) -> None:
         """Make a version the champion, and keep who, when and why.
 
-        They are kept first: until the alias has moved nothing serves the champion before, and the
-        same command, given again, ends as it would have.
+        The record is written before the alias moves. If the command is stopped in between, no
+        champion is served, and the same command given again completes the promotion.
         """
         self._keep(version, os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser(), why)
         self.set_alias("champion", str(version.version))
 
     def is_recorded(self, version: Any) -> bool:
-        """Whether the last promotion on record is that of a version."""
+        """Return whether the last promotion on record is that of a version."""
         known = self.promotions()
         return bool(known) and known[-1]["version"] == str(version.version)
 
     def notice(self, champion: Any) -> None:
-        """Keep the champion's promotion if nobody did: its alias was set in MLflow's page.
+        """Record the champion's promotion if its alias was set in MLflow's page.
 
-        A version that is the champion no more, for another was promoted meanwhile, is left alone.
+        Nothing is recorded if another version has been promoted meanwhile.
         """
         now = self.aliased("champion")
         if now and now.version == champion.version and not self.is_recorded(champion):
@@ -221,16 +221,16 @@ class Registry:
     def before(self, version: Any) -> Any | None:
         """Return the champion before a version's first promotion, or None.
 
-        One that was deleted or whose gates failed does not count: then it is the one before that.
-        What followed the first promotion does not count either, so a version that was rolled back
-        is never before the one that replaced it.
+        A champion that was deleted or whose gates failed is passed over for the one before it.
+        Promotions after the version's first one do not count, so a version that was rolled back
+        is never taken for the predecessor of its replacement.
         """
         known = {str(each.version): each for each in self.versions()}
         number = str(version.version)
         history = [*(entry["version"] for entry in self.promotions()), number]
         while first := history.index(number):
             number = history[first - 1]
-            if number in known and known[number].tags.get(GATES) == "passed":
+            if number in known and known[number].tags.get(GATES_TAG) == "passed":
                 return known[number]
         return None
 

@@ -24,7 +24,7 @@ from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.mlflow_store import FLOW_RUN, ROOT, SENDER, Run, Tracker
 
 DATA = tuple(str(path) for path in (layout.RAW, layout.COMPRESSED, layout.SPLITS))
-WRITTEN = ("dvc.lock", "params.yaml")  # by runs themselves
+WRITTEN = (layout.DVC_LOCK, layout.PARAMS)  # by runs themselves
 MADE = "made.json"  # beside a model: what led to it
 WORKER = "PREFECT__FLOW_RUN_ID"  # Prefect's own, in what a worker starts
 
@@ -57,7 +57,7 @@ def write_provenance(folder: Path) -> None:
 def _flow_run() -> str | None:
     """Return the id of the flow run that somebody started; steps are runs within that one.
 
-    A worker tells it to the process that it starts, and so to the steps that an agent starts.
+    A worker passes it to the process that it starts; so it reaches the steps that an agent starts.
     """
     if WORKER in os.environ:
         return os.environ[WORKER]
@@ -67,7 +67,7 @@ def _flow_run() -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    """Return what git says; nothing where this is no clone."""
+    """Return git's output; empty where this folder is no clone."""
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
 
@@ -83,19 +83,19 @@ def record_folder(
 ) -> None:
     """Log a training's folder as a child run, unless a finished run has its key already.
 
-    The same training judged by other thresholds stays one run, which gets the new verdict; one
-    judged on the test part since gets those figures.
+    A training that is judged again by other thresholds stays one run and gets the new verdict. One
+    that has been judged on the test part meanwhile gets these metrics.
 
     Parameters
     ----------
     tracker : Tracker
-        Where to.
+        Writes to MLflow.
     parent_id : str
         The network's parent run.
     name : str
         The run's name: ``original``, ``compressed``, or a step's R-notation.
     folder : Path
-        Holds ``record.json``, ``history.csv``, ``model.keras``, and maybe `MADE`.
+        Holds ``record.json``, ``history.csv``, ``model.keras``, and, optionally, `MADE`.
     description : mapping
         What a model needs beside its weights; logged as the model's metadata.
     """
@@ -106,7 +106,7 @@ def record_folder(
     known = tracker.find(record["key"])
     if known is not None:
         run = Run(tracker, known.info.run_id)
-        # A run without a verdict is the baseline's, from which pruning starts; it stays that.
+        # A run without a verdict is a baseline's, from which pruning starts; it gets none.
         if "accepted" in known.data.tags and verdict.items() - known.data.tags.items():
             _judge_again(run, folder, verdict)
         if record["metrics"].keys() - known.data.metrics.keys():
@@ -131,7 +131,7 @@ def record_folder(
         for file in sorted(folder.iterdir()):
             if file.suffix in (".json", ".csv", ".png"):
                 run.artifacts(file)
-        run.artifacts(Path("params.yaml"))
+        run.artifacts(layout.PARAMS)
         run.model(model, _example(model), dict(description))
     keras.backend.clear_session()
 
@@ -146,13 +146,13 @@ def _record_figures(run: Run, name: str, record: Mapping[str, Any]) -> None:
 def _judge_again(run: Run, folder: Path, verdict: Mapping[str, str]) -> None:
     """Put a new verdict on the run of a training that is known, and the thresholds behind it."""
     run.artifacts(folder / "record.json")
-    run.artifacts(Path("params.yaml"))
+    run.artifacts(layout.PARAMS)
     for name, value in verdict.items():
         run.tracker.client.set_tag(run.run_id, name, value)
 
 
 def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the training was asked for: parameters, and how its images were stored."""
+    """Return the training's settings: parameters, and how its images were stored."""
     params = read_params()
     found = {f"train.{name}": value for name, value in asdict(params.train).items()}
     found["split.seed"] = params.split.seed
@@ -201,7 +201,7 @@ def record_files(params: Params, group: str, name: str, folder: Path) -> None:
     Parameters
     ----------
     params : Params
-        Say where to.
+        The section record names the tracking server.
     group : str
         Name of the parent run: ``reports`` or ``studies``.
     name : str

@@ -7,7 +7,7 @@ from urllib.parse import urlparse
 
 from slimderm.components.common.errors import ParameterError, RecordError
 
-# Stores other than Amazon's do not answer the checksum headers that newer clients send unasked.
+# Stores other than Amazon's refuse the checksum headers that newer clients send by default.
 CHECKSUMS = {
     "AWS_REQUEST_CHECKSUM_CALCULATION": "WHEN_REQUIRED",
     "AWS_RESPONSE_CHECKSUM_VALIDATION": "WHEN_REQUIRED",
@@ -67,11 +67,11 @@ def check_bucket(url: str) -> None:
 
 
 def _make_sure(client: Any, bucket: str, prefix: str) -> None:
-    """Create a bucket that is not there, with no right to list the others."""
+    """Create a missing bucket; works without the right to list other buckets."""
     from botocore.exceptions import ClientError
 
     try:
-        # Not head_bucket: whoever may ask that may list all that others keep in the bucket.
+        # Not head_bucket: it needs the right to list everything in the bucket.
         client.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
@@ -86,7 +86,7 @@ def use_remote(url: str, *others: str) -> None:
     Parameters
     ----------
     url : str
-        What has a scheme, or nothing at all, is taken for an S3 address.
+        A folder, or an S3 address; with a scheme, or empty, it is checked as an S3 address.
     *others : str
         S3 addresses that must be writable, too, such as that of MLflow's artifacts.
 

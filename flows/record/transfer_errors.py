@@ -2,7 +2,7 @@
 
 
 def unreachable() -> type[Exception]:
-    """Return the error of an S3 client whose store does not answer, imported when it is needed."""
+    """Import and return the error that an S3 client raises if its store does not answer."""
     from botocore.exceptions import BotoCoreError
 
     error: type[Exception] = BotoCoreError

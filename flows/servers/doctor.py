@@ -1,4 +1,4 @@
-"""Check what the platform stands on, and say what to do, for `make doctor`."""
+"""Check what the platform needs, and say what to do, for `make doctor`."""
 
 import http.client
 import importlib.metadata
@@ -17,16 +17,15 @@ from packaging.requirements import Requirement
 
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.base.terminal import without_password
-from slimderm.flows.servers.service import STATE
+from slimderm.flows.config import layout
 
-LOCK = Path("requirements.lock")
 FREE_GB = 5
 SKEW_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; ``ok`` is None where there was nothing to check."""
+    """What one check found; ``ok`` is None if the check was skipped."""
 
     name: str
     ok: bool | None
@@ -34,14 +33,14 @@ class Finding:
 
 
 def python() -> Finding:
-    """Check that the interpreter is one that the lock is for."""
+    """Check that the lock supports this version of Python."""
     version = sys.version.split()[0]
     ok = (3, 11) <= sys.version_info[:2] < (3, 14)
     return Finding("Python", ok, version if ok else f"{version}; use 3.11 to 3.13")
 
 
-def pins(lock: Path = LOCK) -> Finding:
-    """Check that what is installed is what the lock names."""
+def pins(lock: Path = layout.REQUIREMENTS_LOCK) -> Finding:
+    """Check that the installed packages are those that the lock names."""
     wrong = []
     for line in lock.read_text().splitlines():
         if "==" not in line or line.startswith((" ", "#")):
@@ -71,13 +70,13 @@ def disk(folder: Path = Path()) -> Finding:
 
 
 def servers() -> Iterator[Finding]:
-    """Check that the servers answer that the environment names, and that clocks agree."""
+    """Check that the servers named by the environment answer, and that clocks agree."""
     named = {"MLflow": "MLFLOW_TRACKING_URI", "Prefect": "PREFECT_API_URL"}
     for name, variable in named.items():
         address = without_password(os.environ.get(variable, ""))
         if not address.startswith("http"):
-            runs = (STATE / f"{name.lower()}.json").exists()
-            what = "set it as `make up` message, which runs" if runs else "`make up` starts one"
+            runs = (layout.SERVERS / f"{name.lower()}.json").exists()
+            what = "set it as `make up` says; it is running" if runs else "`make up` starts one"
             yield Finding(name, None, f"{variable} names no server; {what}")
             continue
         try:
@@ -91,7 +90,7 @@ def servers() -> Iterator[Finding]:
 
 
 def _skew(address: str) -> float | None:
-    """Seconds that this machine's clock is ahead of a server's, where that tells its time."""
+    """Return the seconds by which this clock is ahead of a server's; None if it sends no time."""
     with urllib.request.urlopen(address, timeout=5) as reply:
         message = reply.headers["Date"]
     return time.time() - parsedate_to_datetime(message).timestamp() if message else None
@@ -99,7 +98,7 @@ def _skew(address: str) -> float | None:
 
 def clock(folder: Path = Path()) -> Finding:
     """Check that the clock is not behind the time at which dvc.lock was written."""
-    lock = folder / "dvc.lock"
+    lock = folder / layout.DVC_LOCK
     if lock.exists() and lock.stat().st_mtime > time.time() + SKEW_SECONDS:
         return Finding("clock", False, "dvc.lock is from the future; set the time (NTP)")
     return Finding("clock", True, time.strftime("%Y-%m-%d %H:%M %Z"))
@@ -122,7 +121,7 @@ def store() -> Finding:
 
 
 def versions() -> Finding:
-    """Check that DVC's cache holds what its names say; what is damaged is set aside."""
+    """Hash every file of DVC's cache; set damaged ones aside."""
     from slimderm.flows.record.data_versions import set_damaged_aside
 
     try:
@@ -140,7 +139,7 @@ def versions() -> Finding:
 
 
 def gpu() -> Finding:
-    """Check that a GPU that is there is seen by Keras's backend."""
+    """Check that Keras's backend sees this machine's GPU, if there is one."""
     if shutil.which("nvidia-smi") is None:
         return Finding("GPU", None, "no nvidia-smi; training runs on the CPU")
     script = "from slimderm.components.training.precision import count_gpus; print(count_gpus())"

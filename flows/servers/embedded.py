@@ -1,7 +1,7 @@
-"""A Prefect server inside the process of a flow, where no other is named.
+"""A Prefect server inside the process of a flow, used if the environment names no other.
 
-Prefect would start one as a process of its own, which imports everything once more; a thread of
-this process finds it imported.
+Prefect would start one in a new process, which imports everything again; a thread of this process
+need not.
 """
 
 import gc
@@ -26,7 +26,7 @@ from prefect.settings import (
 from slimderm.components.common.errors import SlimDermError
 
 HOST = "127.0.0.1"
-GRACE = 30  # seconds, for what a flow says at its end, and for the server's end
+GRACE = 30  # seconds, for a flow's last logs, and for the server to end
 
 
 class ServerError(SlimDermError):
@@ -37,9 +37,9 @@ class ServerError(SlimDermError):
 def embedded_server() -> Iterator[None]:
     """Let flows inside the block find a server: a thread's, unless ``PREFECT_API_URL`` names one.
 
-    It serves on loopback, on a port that is free, from the database that Prefect's settings name,
-    and ends with the block, once it has what the flows said. Once in a process: Prefect's server
-    starts its services a single time.
+    It serves on loopback, on a port that is free, from the database that Prefect's settings name.
+    It ends with the block, after it has received the flows' logs. Use it once in a process:
+    Prefect's server starts its services a single time.
 
     Raises
     ------
@@ -51,12 +51,12 @@ def embedded_server() -> Iterator[None]:
         return
     server, thread = _serve()
     port = server.servers[0].sockets[0].getsockname()[1]
-    # What a server has no page for, Prefect shall not print the address of.
+    # This server has no pages, so Prefect shall not print their addresses.
     with temporary_settings({PREFECT_API_URL: f"http://{HOST}:{port}/api", PREFECT_UI_URL: ""}):
         try:
             yield
         finally:
-            EventsWorker.instance().wait_until_empty()  # one that is drained earlier complains
+            EventsWorker.instance().wait_until_empty()  # draining it earlier logs an error
             EventsWorker.drain_all(timeout=GRACE)
             APILogWorker.drain_all(timeout=GRACE)
             server.should_exit = True
@@ -91,7 +91,7 @@ def _serve() -> tuple[uvicorn.Server, Thread]:
 
 @contextmanager
 def _errors_of_uvicorn() -> Iterator[list[logging.LogRecord]]:
-    """Keep what uvicorn says inside the block, tracebacks among it, and do not show it."""
+    """Collect uvicorn's log records inside the block, tracebacks included, and do not show them."""
     handler, log = BufferingHandler(capacity=1000), logging.getLogger("uvicorn.error")
     log.addHandler(handler)
     log.propagate = False

@@ -14,11 +14,12 @@ from pathlib import Path
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.agents.deployments import HEARTBEAT_SECONDS, POOLS, deploy
 from slimderm.flows.base.terminal import console
+from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import make_database
 from slimderm.flows.record.s3 import CHECKSUMS
 from slimderm.flows.servers.doctor import gpu
-from slimderm.flows.servers.service import HOST, STATE, Service, answers
+from slimderm.flows.servers.service import HOST, Service, answers
 
 MLFLOW = f"http://{HOST}:{os.environ.get('MLFLOW_PORT', '5000')}"
 PREFECT = f"http://{HOST}:{os.environ.get('PREFECT_PORT', '4200')}"
@@ -46,7 +47,7 @@ def servers() -> list[Service]:
     record = read_params().record
     mlflow = [*PYTHON, "mlflow", "server", "--workers", "2", "--host", HOST]
     mlflow += ["--port", MLFLOW.rsplit(":", 1)[1]]
-    if HOST not in ("127.0.0.1", "localhost"):  # elsewhere it refuses what its own page sends
+    if HOST not in ("127.0.0.1", "localhost"):  # else MLflow refuses its own page
         mlflow += ["--allowed-hosts", f"localhost:*,127.0.0.1:*,{HOST}:*"]
         mlflow += ["--cors-allowed-origins", MLFLOW]
     if "MLFLOW_AUTH_CONFIG_PATH" in os.environ:
@@ -75,18 +76,18 @@ def workers(pools: Iterable[str] = POOLS) -> list[Service]:
 
 
 def up(*pools: str) -> None:
-    """Start what does not run yet: servers, then deployments, then workers.
+    """Start what is not running: servers, then deployments, then workers.
 
     Parameters
     ----------
     *pools : str
-        Those that get a worker here; by default all.
+        Those that get a worker on this machine; all if none is named.
 
     Raises
     ------
     SlimDermError
         If something ends or does not answer in time; the message names its log. If they are to
-        listen on an address that leads nowhere from elsewhere. If there is no such pool.
+        listen on an address that other machines cannot reach. If there is no such pool.
     """
     if unknown := set(pools) - set(POOLS):
         raise SlimDermError(
@@ -97,7 +98,7 @@ def up(*pools: str) -> None:
             f"SERVERS_HOST: received {HOST}, expected one address of this machine, the one that "
             "browsers and agents use; pages and workers are given it"
         )
-    STATE.mkdir(exist_ok=True)
+    layout.SERVERS.mkdir(exist_ok=True)
     if "MLFLOW_BACKEND_STORE_URI" not in os.environ:
         record = read_params().record
         make_database(record.tracking_uri, record.artifacts)
@@ -148,7 +149,7 @@ def agent(pool: str = "gpu") -> None:
     ------
     SlimDermError
         If the environment does not say where the servers are, or a pool of GPUs is to get a machine
-        whose GPU the backend does not see: every training would run on the CPU without a word.
+        whose GPU Keras's backend does not see: every training would run on the CPU silently.
     """
     missing = [
         name for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI") if name not in os.environ

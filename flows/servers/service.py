@@ -1,4 +1,4 @@
-"""A process that runs on after the command that started it: kept on file, found again, stopped."""
+"""A process that outlives the command that started it: recorded in a file, found again, stopped."""
 
 import json
 import os
@@ -15,8 +15,8 @@ import psutil
 
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.base.files import write_json
+from slimderm.flows.config import layout
 
-STATE = Path(".servers")
 HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
 
 
@@ -33,16 +33,16 @@ class Service:
 
     @property
     def kept(self) -> Path:
-        """Where it stands as it was started."""
-        return STATE / f"{self.name}.json"
+        """The file that records how it was started."""
+        return layout.SERVERS / f"{self.name}.json"
 
     @property
     def log(self) -> Path:
-        """What it says."""
-        return STATE / f"{self.name}.log"
+        """The file with its output."""
+        return layout.SERVERS / f"{self.name}.log"
 
     def running(self) -> "Service | None":
-        """Return it as `up` started it, maybe with other variables, where it still runs."""
+        """Return it as `up` started it, perhaps with other variables, or None if it has ended."""
         try:
             started = Service(**json.loads(self.kept.read_text()))
             process = psutil.Process(started.pid)
@@ -52,7 +52,7 @@ class Service:
             return None
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Start it in a session of its own, unless it runs.
+        """Start it in its own session, unless it runs.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Service:
             )
 
     def stop(self, seconds: float = 20) -> bool:
-        """Stop it with its children; tell whether it ran."""
+        """Stop it with its children; return whether it ran."""
         started = self.running()
         if started is not None:
             os.killpg(started.pid, signal.SIGTERM)
@@ -113,12 +113,12 @@ class Service:
 
 
 def born(process: psutil.Process) -> float:
-    """Seconds from the machine's start to a process's: they stay when the clock is set."""
+    """Return a process's start in seconds after the machine's, which no set clock changes."""
     return float(process.create_time() - psutil.boot_time())
 
 
 def answers(address: str) -> bool:
-    """Tell whether a server answers."""
+    """Return whether a server answers."""
     try:
         with urllib.request.urlopen(address, timeout=2) as reply:
             return bool(reply.status == 200)

@@ -67,7 +67,7 @@ def classify(
     description: dict[str, Any],
     temperature: float,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row for each file: its hash and calibrated probabilities, or why there are none."""
+    """Yield a row for each file: its hash and calibrated probabilities, or the reason for none."""
     for start in range(0, len(files), BATCH):
         rows, images = [], []
         for path in files[start : start + BATCH]:

@@ -10,12 +10,12 @@ from slimderm.components.evaluation.calibration import tempered
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.registry import GATES, Registry
+from slimderm.flows.record.registry import GATES_TAG, Registry
 from slimderm.flows.work.model_inputs import model_inputs, prepare
 
 
 def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, float]]:
-    """Give each class's probability, calibrated where a review has fitted a temperature.
+    """Give each class's probability, calibrated if a review has fitted a temperature.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
         years = float(age) if age else float("nan")
     except ValueError:
         raise ParameterError(f"AGE: received {age!r}, expected years, e.g. AGE=45") from None
-    read_image(image)  # names the file where it is none
+    read_image(image)  # the error names a file that is no image
     load_keras()
     registry = Registry(Tracker(read_params().record))
     alias = "champion" if registry.aliased("champion") else "challenger"
@@ -57,6 +57,6 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     inputs = model_inputs(pixels, pd.DataFrame(person), description)
     temperature = float(version.tags.get("temperature", 1))
     (probabilities,) = tempered(model.predict(inputs, verbose=0), temperature)
-    failed = "" if version.tags.get(GATES) == "passed" else ", gates failed"
+    failed = "" if version.tags.get(GATES_TAG) == "passed" else ", gates failed"
     name = f"{version.name} version {version.version} ({alias}{failed}, {description['network']})"
     return name, dict(zip(description["classes"], map(float, probabilities), strict=True))

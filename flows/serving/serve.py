@@ -1,7 +1,7 @@
 """Serve the champion over HTTP with MLflow's own server, for `make serve`.
 
-The process asks once, at its start, whether the champion's gates passed, and serves that version:
-a promotion is taken up by a restart.
+The process checks once, when it starts, that the champion's gates passed, and serves that version.
+Restart it after a promotion.
 """
 
 import os
@@ -29,7 +29,7 @@ def serve() -> None:
     registry = Registry(tracker)
     version = registry.served()
     load_keras()
-    registry.load(version)  # which says what is wrong with one that MLflow's server would choke on
+    registry.load(version)  # a damaged artifact is an error here
     console.print(
         f"serve: {version.name} version {version.version} at http://{HOST}:{PORT}/invocations",
         highlight=False,

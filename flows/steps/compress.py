@@ -1,24 +1,15 @@
 """Stage compress: write the whole dataset at the chosen k."""
 
-import pandas as pd
 from prefect import flow
 
 from slimderm.components.common.cache import replacing
 from slimderm.components.compression.write import target_names
 from slimderm.components.dataset.catalog import check_files, read_catalog
-from slimderm.flows.base.files import read_json
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import storage_choice
 from slimderm.flows.config.params import read_params
-from slimderm.flows.work.compression import (
-    COLUMNS,
-    IMAGE,
-    ROW,
-    ImageStorage,
-    compress_dataset,
-    link,
-)
+from slimderm.flows.work.compression import ImageStorage, compress_dataset, link_images
 
 
 @flow(name="compress", flow_run_name="compress")
@@ -35,12 +26,7 @@ def compress() -> None:
     names = target_names(list(catalog["file"]), codec=option.codec)
     folders = compress_dataset(catalog, ImageStorage(option, params.quality), params.record)
     with replacing(layout.COMPRESSED) as draft:
-        rows = []
-        for (_, image), name, folder in zip(catalog.iterrows(), names, folders, strict=True):
-            link(folder / IMAGE, draft / name)
-            given = {"image_id": image["image_id"], "file": name, "source_file": image["file"]}
-            rows.append(given | read_json(folder / ROW))
-        manifest = pd.DataFrame(rows, columns=COLUMNS).astype({"k": "Int64"})
+        manifest = link_images(catalog, folders, names, draft)
         manifest.to_parquet(draft / layout.MANIFEST.name, index=False)
     before, after = manifest["bytes_before"].sum(), manifest["bytes_after"].sum()
     console.print(

@@ -30,6 +30,6 @@ def report() -> None:
     page = sections(results, saved["sentence"])
     write_text(layout.PAGE, render(TITLE, page))
     write_text(layout.REPORTS / "report.md", render_markdown(TITLE, page))
-    write_json(layout.METRICS, saved | {"registry": read_json(layout.REGISTERED)})
+    write_json(layout.METRICS_FILE, saved | {"registry": read_json(layout.REGISTERED)})
     record_files(params, "reports", "report", layout.REPORTS)
     console.print(f"report: {layout.PAGE}", highlight=False)

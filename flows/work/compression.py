@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from slimderm.components.quality.measure import Reference
 from slimderm.components.quality.metrics import METRICS
 from slimderm.components.quality.settings import QualitySettings
 from slimderm.flows.base.code import code_hash
-from slimderm.flows.base.files import write_json
+from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.base.terminal import console, progress_bar
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import StorageOption
@@ -93,7 +93,31 @@ def compress_dataset(
     return folders
 
 
-def link(source: Path, target: Path) -> None:
+def link_images(
+    catalog: pd.DataFrame, folders: Sequence[Path], names: Sequence[str], target: Path
+) -> pd.DataFrame:
+    """Put finished images into a folder, and return its manifest: a row an image.
+
+    Parameters
+    ----------
+    catalog : DataFrame
+        Columns image_id and file of each image.
+    folders : sequence of path
+        As `compress_dataset` returns them.
+    names : sequence of str
+        Each image's name in `target`.
+    target : path
+        The folder.
+    """
+    rows = []
+    for (_, image), name, folder in zip(catalog.iterrows(), names, folders, strict=True):
+        _link(folder / IMAGE, target / name)
+        given = {"image_id": image["image_id"], "file": name, "source_file": image["file"]}
+        rows.append(given | read_json(folder / ROW))
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"k": "Int64"})
+
+
+def _link(source: Path, target: Path) -> None:
     """Give a finished file a second name; a copy where the file system has no such thing."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -25,7 +25,7 @@ from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params
 from slimderm.flows.record import data_versions
 from slimderm.flows.record.mlflow_store import KEY
-from slimderm.flows.record.registry import GATES, Registry
+from slimderm.flows.record.registry import GATES_TAG, Registry
 from slimderm.flows.work.model_inputs import model_inputs, prepare
 from slimderm.flows.work.sources import LesionSource
 
@@ -215,17 +215,17 @@ class Reviewer:
         self, run: Any, labels: np.ndarray, probabilities: np.ndarray, temperature: float
     ) -> dict[str, float]:
         """Measure calibration before and after the temperature; draw it into the run."""
-        mended = tempered(probabilities, temperature)
+        calibrated = tempered(probabilities, temperature)
         tables = {
             "as trained": reliability(labels, probabilities),
-            "tempered": reliability(labels, mended),
+            "tempered": reliability(labels, calibrated),
         }
         figure = reliability_plot(tables)
         self.tracker.client.log_figure(run.info.run_id, figure, "review/reliability.png")
         return {
             "temperature": temperature,
             "ece": expected_calibration_error(labels, probabilities),
-            "ece_calibrated": expected_calibration_error(labels, mended),
+            "ece_calibrated": expected_calibration_error(labels, calibrated),
             "num_images": len(labels),
         }
 
@@ -245,6 +245,6 @@ class Reviewer:
             "gates.against": against,
             "gates.at": datetime.now(UTC).isoformat(timespec="seconds"),
             "temperature": repr(calibration["temperature"]),
-            GATES: "passed" if all(check.passed for check in checks) else "failed",
+            GATES_TAG: "passed" if all(check.passed for check in checks) else "failed",
         }
         self.registry.tag(version, tags)

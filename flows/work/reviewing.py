@@ -6,7 +6,7 @@ from slimderm.components.common.errors import IncomparableError
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config.params import Params
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.registry import GATES, Registry
+from slimderm.flows.record.registry import GATES_TAG, Registry
 from slimderm.flows.work.reviewer import Reviewer
 
 
@@ -48,12 +48,12 @@ def judged_champion(
         found = judged(params, registry, champion, before)
     except IncomparableError as error:
         if not registry.is_recorded(champion):  # no verdict of it is about this promotion
-            registry.tag(champion, {GATES: "failed", "gates.reason": str(error)})
+            registry.tag(champion, {GATES_TAG: "failed", "gates.reason": str(error)})
         tags = registry.version(champion.version).tags
         found = {
             "version": str(champion.version),
             "against": tags.get("gates.against", "nothing"),
-            "gates": tags.get(GATES, "failed"),
+            "gates": tags.get(GATES_TAG, "failed"),
             "reason": str(error),
         }
         console.print(
@@ -84,7 +84,7 @@ def judged(
     found = {
         "version": str(version.version),
         "against": tags["gates.against"],
-        "gates": tags[GATES],
+        "gates": tags[GATES_TAG],
         "reason": tags["gates.reason"],
     }
     console.print(

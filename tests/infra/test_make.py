@@ -1,5 +1,6 @@
 """What the commands of the Makefile set up and leave alone."""
 
+import json
 import os
 import re
 import shlex
@@ -8,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import typer
 
@@ -106,6 +109,24 @@ def test_a_gpu_machine_stays_one_whatever_sets_up_anew(make, tmp_path):
 def test_an_agent_is_given_one_gpu(make):
     assert "python -m slimderm agent --gpu 1" in make("-n", "agent", "GPU=1").stdout
     assert "--gpu" not in make("-n", "agent").stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_bench_measures_a_folder_of_images(make, tmp_path):
+    assert "make bench IMAGES=photos" in make("bench").stdout
+    (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")
+    (tmp_path / "photos").mkdir()
+    noise = np.random.default_rng(0)
+    for name in ("a", "b"):
+        pixels = noise.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / f"photos/{name}.jpg"), pixels)
+    tiny = "--images 2 --ranks 12 24 --k 24 --batch 4 --rounds 1 --stream 3"
+    done = make("bench", "IMAGES=photos", f"ARGUMENTS={tiny}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["images"] == 2
+    assert found["ratio_one_core_vs_naive"] > 0
 
 
 def test_clean_deletes_what_was_made_and_no_download(make, tmp_path):

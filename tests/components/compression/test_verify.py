@@ -30,7 +30,7 @@ def made(tmp_path):
 
 def found(made, **more):
     folder, manifest = made
-    table = verify(folder / "stored", manifest, **more)
+    table = verify(folder / "stored", manifest, own={"manifest.parquet"}, **more)
     return list(zip(table["file"], table["problem"], strict=True))
 
 
@@ -56,6 +56,8 @@ def test_everything_that_differs_is_named(made):
         ("images/new.jpg", "not in the manifest"),
     ]
     assert len(found(made)) == 3
+    without = verify(folder / "stored", made[1])["file"]
+    assert set(without) - {file for file, _ in found(made)} == {"manifest.parquet"}
     digest = hashlib.sha256(b"stored A").hexdigest()[:12]
     assert f"received {digest}" in verify(folder / "stored", made[1])["detail"].iloc[0]
 

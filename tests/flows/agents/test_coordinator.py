@@ -2,15 +2,20 @@
 
 import json
 import logging
+import re
+import subprocess
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from prefect.states import Completed, Scheduled
 
-from slimderm.components.common.errors import TransferError
+from slimderm.components.common.errors import RecordError, TransferError
 from slimderm.flows.agents import coordinator
 
+ROOT = Path(__file__).parents[3]
 STAGE = "train@lenet5"
 
 
@@ -53,6 +58,32 @@ def prefect(tmp_path, monkeypatch):
     monkeypatch.setattr(coordinator.dvc_lock, "inputs_of", lambda stage: {})
     monkeypatch.setattr(coordinator.dvc_lock, "is_stale", lambda stage: False)
     return server
+
+
+@pytest.mark.parametrize("name", coordinator.CODE)
+def test_code_that_differs_from_the_commit_is_refused(name, tmp_path, monkeypatch):
+    """Agents run ``python -m slimderm``, so the package counts as ``flows`` does."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / name if Path(name).suffix else tmp_path / name / "a.py"
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "code"]):
+        subprocess.run([*git, *command], check=True)
+    (tmp_path / "params.yaml").write_text("seed: 1")
+    assert len(coordinator.committed()) == 40
+    file.write_text("other")
+    with pytest.raises(RecordError, match=re.escape(str(file.relative_to(tmp_path)))):
+        coordinator.committed()
+
+
+def test_what_runs_a_stage_is_among_the_code():
+    """A stage's command, and every file of code among its dependencies."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    described = [stage.get("do", stage) for stage in stages]
+    files = {dep for stage in described for dep in stage["deps"] if dep.endswith(".py")}
+    packages = {stage["cmd"].split()[2].partition(".")[0] for stage in described}
+    assert {file.partition("/")[0] for file in files} | packages <= {*coordinator.CODE}
 
 
 def submitted():

@@ -7,6 +7,7 @@ import sys
 
 import httpx
 import pytest
+import yaml
 
 from slimderm.flows.agents.deployments import deploy, deployments
 from slimderm.flows.steps import table
@@ -37,7 +38,8 @@ def test_the_server_lists_every_stage(make_workspace, free_port, wait_until):
         finally:
             process.terminate()
     found = {each["name"]: each for each in listed}
-    assert found.keys() == {"scheduled", "agent", "batch", *STAGES}
+    written = yaml.safe_load((workspace.folder / "prefect.yaml").read_text())["deployments"]
+    assert found.keys() == {*STAGES, *(each["name"] for each in written)}
     assert found["split"]["tags"] == ["data"]
     assert found["split"]["parameters"] == {"name": "split"}
     assert found["prune"]["parameters"] == {"name": "prune", "agents": True}

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from slimderm.components.common.errors import RecordError
-from slimderm.components.compression.verify import MANIFEST
 from slimderm.flows.base.terminal import console
 from slimderm.flows.cli.servers import state_of
+from slimderm.flows.config import layout
 from slimderm.flows.servers import doctor, local
 from slimderm.flows.servers.doctor import Finding
 from slimderm.flows.work import promotion, storage_study
@@ -32,12 +32,12 @@ def test_a_recipe_is_applied_and_a_faulty_one_changes_nothing(clone, call):
 def test_verify_without_a_dataset_exits_with_one_and_prints_no_json(clone, call):
     code, said, errors = call("verify", "--json")
     assert (code, said) == (1, "")
-    assert f"data/compressed/{MANIFEST}: not there" in errors
+    assert f"{layout.MANIFEST}: not there" in errors
 
 
 def test_verify_finds_a_lost_file(clone, call, monkeypatch):
     (clone / "data/compressed").mkdir(parents=True)
-    pd.DataFrame({"file": ["a.jpg"]}).to_parquet(clone / "data/compressed" / MANIFEST)
+    pd.DataFrame({"file": ["a.jpg"]}).to_parquet(clone / layout.MANIFEST)
     lost = pd.DataFrame({"file": ["a.jpg"], "problem": ["missing"], "detail": ["not there"]})
     answers = iter([lost, lost, lost[:0]])
     monkeypatch.setattr(

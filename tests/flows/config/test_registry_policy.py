@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.flows.config import layout
 from slimderm.flows.config.registry_policy import read_registry
 
 ROOT = Path(__file__).parents[3]
@@ -20,6 +21,16 @@ def test_the_registrys_file_is_read_with_its_defaults(tmp_path):
     found = read_registry(write(tmp_path, "aliases: {champion: best}\ngates: {max_bytes: 5}"))
     assert (found.model, found.gates.max_bytes, found.gates.confidence) == ("slimderm", 5, 0.95)
     assert found.aliases == {"champion": "best", "challenger": "challenger"}
+
+
+def test_the_policy_is_that_of_the_current_folder(tmp_path, monkeypatch):
+    """An installed copy of the program has none beside its code."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match=str(layout.REGISTRY_POLICY)):
+        read_registry()
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow/registry.yaml").write_text("model: another")
+    assert read_registry().model == "another"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.dvc_repository import writing
-from slimderm.flows.steps.order import run_in_order
+from slimderm.flows.scheduling import run_in_order
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
 

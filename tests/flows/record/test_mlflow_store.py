@@ -25,7 +25,8 @@ def tracker(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def registry(tracker):
+def registry(tracker, tmp_path, with_policy):
+    with_policy(tmp_path)
     return Registry(tracker)
 
 

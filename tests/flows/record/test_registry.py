@@ -18,7 +18,7 @@ from slimderm.flows import pipeline
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record import registry as registering
 from slimderm.flows.record.mlflow_store import Tracker, make_database
-from slimderm.flows.record.registry import GATES, UNSEEN, Registry
+from slimderm.flows.record.registry import GATES_TAG, UNSEEN, Registry
 from slimderm.flows.work import promotion, reviewing
 from slimderm.flows.work import reviewer as judging
 
@@ -35,11 +35,12 @@ def database(tmp_path_factory):
 
 
 @pytest.fixture
-def record(database, tmp_path, monkeypatch):
+def record(database, tmp_path, monkeypatch, with_policy):
     """A registry in an empty folder, which the flows under test find, too."""
     shutil.copy(database, tmp_path / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
+    with_policy(tmp_path)
     params = SimpleNamespace(record=RecordSettings(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db"))
     monkeypatch.setattr(promotion, "read_params", lambda: params)
     return Registry(Tracker(params.record))
@@ -52,7 +53,7 @@ def add(record, gates="passed"):
         tracker.client.create_registered_model(record.name)
     run = tracker.client.create_run(tracker.experiment_id)
     version = tracker.client.create_model_version(record.name, "none", run.info.run_id)
-    record.tag(version, {GATES: gates, "gates.reason": f"gates {gates}", "gates.against": "?"})
+    record.tag(version, {GATES_TAG: gates, "gates.reason": f"gates {gates}", "gates.against": "?"})
     return str(version.version)
 
 
@@ -81,7 +82,7 @@ def verdicts(record, monkeypatch):
         gates = table.get(number, "passed")
         if isinstance(gates, Exception):
             raise gates
-        registry.tag(version, {GATES: gates, "gates.reason": f"judged {gates}"})
+        registry.tag(version, {GATES_TAG: gates, "gates.reason": f"judged {gates}"})
         return {"version": number, "gates": gates, "reason": f"judged {gates}"}
 
     monkeypatch.setattr(reviewing, "judged", judged)

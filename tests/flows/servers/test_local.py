@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.config import layout
 from slimderm.flows.servers import doctor
 from slimderm.flows.servers import local as servers
 from slimderm.flows.servers.service import Service
@@ -30,7 +31,7 @@ def service(port, *, before=""):
 def here(tmp_path, monkeypatch):
     """A clone with nothing but its servers' folder; what a test starts ends with it."""
     monkeypatch.chdir(tmp_path)
-    servers.STATE.mkdir()
+    layout.SERVERS.mkdir()
     yield
     started = service("").running()
     if started is not None:

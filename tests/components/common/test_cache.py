@@ -1,15 +1,10 @@
-import json
 import os
 import subprocess
 import sys
 
-import httpx
 import pytest
-import requests
 
 from slimderm.components.common.cache import cached, content_key, replacing
-from slimderm.flows.base.files import file_hash, sources_hash, write_json
-from slimderm.flows.base.terminal import command_line, quiet_stderr
 
 
 def test_replacing_leaves_the_old_folder_when_the_block_fails(tmp_path):
@@ -92,29 +87,6 @@ def test_content_key_ignores_order_and_sees_every_value():
     assert content_key(a=1) != content_key(b=1)
 
 
-def test_a_hash_of_sources_tells_folders_apart(tmp_path):
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "a.py").write_text(name)
-    assert sources_hash(tmp_path / "one") == sources_hash(tmp_path / "one")
-    assert sources_hash(tmp_path / "one") != sources_hash(tmp_path / "two")
-    assert sources_hash(tmp_path / "one/a.py") != sources_hash(tmp_path / "two/a.py")
-
-
-def test_write_json_is_stable(tmp_path):
-    write_json(tmp_path / "a.json", {"b": 1, "a": 2})
-    write_json(tmp_path / "b.json", {"a": 2, "b": 1})
-    assert file_hash(tmp_path / "a.json") == file_hash(tmp_path / "b.json")
-    assert json.loads((tmp_path / "a.json").read_text()) == {"a": 2, "b": 1}
-
-
-def test_quiet_stderr_silences_the_file_descriptor_and_gives_it_back(capfd):
-    with quiet_stderr():
-        os.write(2, b"from C++")
-    os.write(2, b"after")
-    assert capfd.readouterr().err == "after"
-
-
 def test_damaged_work_is_done_again(tmp_path):
     def produce(folder):
         (folder / "x").write_text("right")
@@ -126,30 +98,3 @@ def test_damaged_work_is_done_again(tmp_path):
     assert (cached(tmp_path, "abcd", produce) / "x").read_text() == "right"
     (folder / "more").touch()
     assert [path.name for path in cached(tmp_path, "abcd", produce).iterdir()] == ["x"]
-
-
-def connection_refused():
-    try:
-        httpx.get("http://user:secret@127.0.0.1:9")
-    except httpx.ConnectError as error:
-        raise RuntimeError(f"said http://user:secret@127.0.0.1:9: {error}") from error
-
-
-def mlflow_refused():
-    raise requests.exceptions.ConnectionError("HTTPConnectionPool: http://user:secret@host:1")
-
-
-@pytest.mark.parametrize("ask", [connection_refused, mlflow_refused])
-def test_a_server_that_does_not_answer_is_no_traceback(ask, capsys):
-    with pytest.raises(SystemExit) as caught, command_line():
-        ask()
-    said = capsys.readouterr().out
-    assert caught.value.code == 1
-    assert "MLFLOW_TRACKING_URI" in said
-    assert "`make doctor`" in said
-    assert "secret" not in said
-
-
-def test_a_fault_of_the_code_is_a_traceback():
-    with pytest.raises(ZeroDivisionError), command_line():
-        raise ZeroDivisionError

@@ -1,18 +1,16 @@
 """dvc.yaml against the code: a stage that leaves out code it runs would go stale in silence."""
 
 import typing
-from pathlib import Path
 
 import pytest
 import yaml
 from prefect import Flow
 
-from slimderm.flows.base.code import ROOT, code_behind, code_hash, source_of
+from slimderm.flows.base.code import ROOT, code_behind, source_of
 from slimderm.flows.pipeline import StepName
 from slimderm.flows.steps.table import STAGES
 
 DESCRIBED = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-PACKAGES = {"slimderm", "slimderm.components", "slimderm.flows"}
 
 
 def described(name):
@@ -44,30 +42,3 @@ def test_every_stage_is_described_and_runs_by_its_name():
         flow = stage.load()
         assert isinstance(flow, Flow)
         assert flow.fn.__module__ == f"slimderm.flows.steps.{name}"
-
-
-def test_what_records_a_result_is_not_the_code_behind_it():
-    behind = code_behind("slimderm.flows.steps.train")
-    assert "slimderm.flows.work.training" in behind
-    assert "slimderm.components.model_graph.cost" in behind  # imported inside a function
-    assert not [m for m in behind if m.startswith(("slimderm.flows.record", "slimderm.flows.base"))]
-    assert "slimderm.components.pruning.pruner" not in behind
-
-
-def test_the_hash_of_code_changes_with_what_it_imports(monkeypatch):
-    """A baseline's record holds the cost model's figures: a changed cost model makes it anew."""
-    before = code_hash("slimderm.flows.work.training")
-    assert before == code_hash("slimderm.flows.work.training")
-    assert before != code_hash("slimderm.flows.work.step_runner")
-    cost = source_of("slimderm.components.model_graph.cost")
-    from slimderm.flows.base import code
-
-    real = code.file_hash
-    monkeypatch.setattr(code, "file_hash", lambda p: "other" if Path(p) == cost else real(p))
-    assert before != code_hash("slimderm.flows.work.training")
-    assert code_hash("slimderm.flows.work.compression") == _unchanged(monkeypatch, code, real)
-
-
-def _unchanged(monkeypatch, code, real):
-    monkeypatch.setattr(code, "file_hash", real)
-    return code_hash("slimderm.flows.work.compression")

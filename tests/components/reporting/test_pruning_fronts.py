@@ -1,20 +1,18 @@
-"""A study's picture and table."""
+"""Fronts of accuracy against cost, and their table."""
 
 import math
 
-import numpy as np
 import pandas as pd
 
-from slimderm.components.reporting.layer_similarity import feature_rows, heat_maps
 from slimderm.components.reporting.pruning_fronts import fronts, table
 
 
-def row(way, ratio, parameters, value, sparsity=math.nan):
+def row(method, ratio, parameters, value, sparsity=math.nan):
     costs = {"num_parameters": parameters, "bytes": 4 * parameters, "latency_p50_ms": 2.0}
     metrics = {}
     for name in ("balanced_accuracy", "melanoma_sensitivity", "accuracy"):
         metrics |= {name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
-    place = {"method": way, "ratio": ratio, "sparsity": sparsity, "multiply_accumulates": 3e6}
+    place = {"method": method, "ratio": ratio, "sparsity": sparsity, "multiply_accumulates": 3e6}
     return place | costs | metrics
 
 
@@ -28,8 +26,8 @@ SUMMARY = pd.DataFrame(
 )
 
 
-def test_every_way_has_a_line_from_large_to_small():
-    figure = fronts(SUMMARY, title="ways")
+def test_every_method_has_a_line_from_large_to_small():
+    figure = fronts(SUMMARY, title="methods")
     assert len(figure.axes) == 6  # two metrics, three costs
     ax = figure.axes[0]
     lines = {tuple(line.get_ydata()): tuple(line.get_xdata()) for line in ax.get_lines()}
@@ -51,21 +49,3 @@ def test_the_zeros_of_masks_stand_beside_the_parameters_that_are_still_there():
     cells = table(pd.DataFrame([*SUMMARY.to_dict("records"), masks]))
     assert cells["zero weights"].tolist() == ["", "", "", "", "49.9%"]
     assert cells["parameters"].tolist()[-1] == cells["parameters"][0] == "1,000,000"
-
-
-def test_similarity_and_features_are_drawn():
-    names = [f"conv{index}" for index in range(30)]
-    values = pd.DataFrame([[1.0, 0.2], [np.nan, 0.9]], ["first", "second"], ["first", "other"])
-    many = pd.DataFrame(np.eye(30), names, names)
-    maps = heat_maps({"unpruned, one-shot": values, "unpruned, iterative": many}, title="alike")
-    few, thinned = maps.axes[:2]
-    assert few.get_title(loc="left") == "unpruned, one-shot"
-    assert (few.get_ylabel(), few.get_xlabel()) == ("layer of unpruned", "layer of one-shot")
-    assert [text.get_text() for text in few.get_yticklabels()] == ["first", "second"]
-    assert [text.get_text() for text in few.get_xticklabels()] == ["first", "other"]
-    assert [text.get_text() for text in thinned.get_xticklabels()] == names[::2]
-    assert thinned.get_xticks().tolist() == list(range(0, 30, 2))
-    image = np.zeros((6, 6, 3), np.uint8)
-    shown = (np.zeros((6, 6)), np.zeros((2, 3, 3)), np.zeros((3, 5, 5, 1)))
-    figure = feature_rows(image, {"unpruned": shown, "one-shot": shown}, title="l1, 50%")
-    assert len(figure.axes) == 2 * 7

@@ -1,0 +1,52 @@
+"""Record and register what was pruned; the smallest accepted network becomes the challenger."""
+
+from typing import Any
+
+from slimderm.flows.base.files import read_json
+from slimderm.flows.config import layout
+from slimderm.flows.config.params import Params
+from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.registry import Registry
+from slimderm.flows.record.runs import record_folder, record_network
+
+
+def register_accepted(params: Params) -> dict[str, Any]:
+    """Register every accepted step, and give the alias challenger to the smallest.
+
+    Runs that the tracking server lacks are recorded first: those of the unpruned networks and those
+    of every step.
+
+    Returns
+    -------
+    dict
+        ``model``: the registered model's name; ``accepted``: network, notation, num_parameters and
+        version of each; ``challenger``: the one with the fewest parameters, or None.
+    """
+    tracker = Tracker(params.record)
+    registry = Registry(tracker)
+    accepted = [
+        entry for network in params.networks for entry in _register(network, tracker, registry)
+    ]
+    challenger = min(accepted, key=lambda entry: entry["num_parameters"], default=None)
+    if challenger is not None:
+        registry.set_alias("challenger", challenger["version"])
+    return {"model": registry.name, "accepted": accepted, "challenger": challenger}
+
+
+def _register(network: str, tracker: Tracker, registry: Registry) -> list[dict[str, Any]]:
+    """Record one network's runs, and register its accepted steps."""
+    pruned = layout.pruned(network)
+    summary = read_json(pruned / "steps.json")
+    parent = record_network(tracker, network, summary["trainer"])
+    for folder in sorted(layout.baseline(network).iterdir()):
+        record_folder(tracker, parent, folder.name, folder, read_json(folder / "description.json"))
+    accepted = []
+    for step in summary["steps"]:
+        notation, folder = step["notation"], pruned / step["folder"]
+        record_folder(tracker, parent, notation, folder, summary["description"])
+        if step["verdict"]["accepted"]:
+            tags = {"network": network, "notation": notation}
+            version = registry.register(step["key"], tags)
+            size = {"num_parameters": step["num_parameters"]}
+            accepted.append(tags | size | {"version": version})
+    return accepted
