@@ -98,7 +98,7 @@ class Study:
         if arm.init == "inherit":
             train = replace(
                 train,
-                epochs=settings.epochs_per_cut(schedule, arm),
+                epochs=settings.epochs_per_step(schedule, arm),
                 learning_rate=settings.fine_tune_learning_rate,
             )
         runner = StepRunner(trainer, method, train)
