@@ -10,7 +10,7 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.channel_labels import FIXED
 from slimderm.components.pruning.criteria.base import Floats, ScoringInputs
 from slimderm.components.pruning.criteria.table import CRITERIA, get
-from slimderm.components.pruning.method import AGGREGATES
+from slimderm.components.pruning.names import AGGREGATES
 
 
 def importance(evidence: ScoringInputs, criterion: str, *, aggregate: str = "mean") -> Floats:

@@ -16,15 +16,12 @@ from slimderm.components.common.settings import (
 )
 from slimderm.components.pruning.acceptance import ACCEPTANCE, Thresholds
 from slimderm.components.pruning.method import (
-    AGGREGATES,
     CRITERIA,
-    INITS,
-    KINDS,
-    SCOPES,
     Budget,
     Limits,
     PruningMethod,
 )
+from slimderm.components.pruning.names import AGGREGATES, INITS, KINDS, SCOPES
 from slimderm.components.pruning.schedules.base import ScheduleSettings
 from slimderm.components.pruning.schedules.iterative import SPACINGS
 from slimderm.components.pruning.schedules.table import SCHEDULES

@@ -2,7 +2,7 @@
 
 from collections import ChainMap
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -16,7 +16,9 @@ from slimderm.components.common.settings import (
     Seed,
     settings,
 )
-from slimderm.components.pruning.method import CRITERIA, INITS, SCOPES
+from slimderm.components.dataset.variants import COMPRESSED, VARIANTS
+from slimderm.components.pruning.method import CRITERIA
+from slimderm.components.pruning.names import INITS, SCOPES
 from slimderm.components.pruning.schedules.table import SCHEDULES, STUDY_SCHEDULES
 from slimderm.components.training.networks import BACKBONES, NETWORKS
 
@@ -92,9 +94,11 @@ class StudySettings:
     network: Annotated[str, OneOf(STUDY_NETWORKS)] = Field(
         default="lenet5", description="Which network is pruned."
     )
-    variants: NonEmpty[Literal["original", "reencoded", "compressed"]] = Field(
-        default=("compressed",),
-        description="Images as they came, encoded without SVD, or as the pipeline stores them.",
+    variants: NonEmpty[Annotated[str, OneOf(VARIANTS)]] = Field(
+        default=(COMPRESSED,),
+        description="Of the images. "
+        + "; ".join(f"{name}: {what}" for name, what in VARIANTS.items())
+        + ".",
     )
     seeds: NonEmpty[Seed] = Field(default=(0,), description="Each arm is trained once with each.")
     arms: NonEmpty[Annotated[str, AfterValidator(_check_arm)]] = Field(

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from slimderm.components.dataset.variants import COMPRESSED, ORIGINAL
 from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.acceptance import get as get_acceptance
 from slimderm.components.pruning.schedules.base import StepResult
@@ -25,8 +26,8 @@ class Pruning:
 
     def __init__(self, params: Params, network: str) -> None:
         self.params, self.network = params, network
-        self.trainer = Trainer(params, network, LesionSource(params, "compressed"))
-        self.baseline = read_json(layout.baseline(network) / "original" / "record.json")
+        self.trainer = Trainer(params, network, LesionSource(params, COMPRESSED))
+        self.baseline = read_json(layout.baseline(network) / ORIGINAL / "record.json")
         settings = params.prune
         fixed = fixed_layers(network, image_only=params.train.image_only)
         self.runner = StepRunner(

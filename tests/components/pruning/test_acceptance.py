@@ -67,7 +67,7 @@ def test_relative_lowers_only_the_threshold_that_the_baseline_misses_and_says_so
     assert "0.7190 < 0.7200 (threshold 0.8000 lowered" in refused.reason
 
 
-def test_relative_keeps_the_bar_where_the_baseline_is_far_above_it() -> None:
+def test_relative_keeps_the_threshold_where_the_baseline_is_far_above_it() -> None:
     baseline = dict.fromkeys(GOOD, 0.99)
     assert get("relative").judge(GOOD, baseline, THRESHOLDS).accepted
 

@@ -1,4 +1,4 @@
-"""Learning curves of a study: a row a way, a colour a ratio, a style a part."""
+"""Learning curves of a study: a row a method, a colour a ratio, a style a part."""
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,11 @@ from slimderm.components.reporting.study_curves import curves
 @pytest.fixture
 def histories():
     rows = []
-    for way, ratios in (("unpruned", (0.0,)), ("l1 inherit", (0.5, 0.9))):
+    for method, ratios in (("unpruned", (0.0,)), ("l1 inherit", (0.5, 0.9))):
         for ratio in ratios:
             for epoch in range(1, 4):
                 cut = 2 if ratio and epoch == 3 else 1
-                values = {"method": way, "ratio": ratio, "cut": cut, "epoch": epoch}
+                values = {"method": method, "ratio": ratio, "cut": cut, "epoch": epoch}
                 for index, name in enumerate(
                     ("train_accuracy", "validation_accuracy", "train_loss", "validation_loss")
                 ):

@@ -9,12 +9,12 @@ from slimderm.components.reporting.layer_similarity import feature_rows, heat_ma
 from slimderm.components.reporting.pruning_fronts import fronts, table
 
 
-def row(way, ratio, parameters, value, sparsity=math.nan):
+def row(method, ratio, parameters, value, sparsity=math.nan):
     costs = {"num_parameters": parameters, "bytes": 4 * parameters, "latency_p50_ms": 2.0}
     metrics = {}
     for name in ("balanced_accuracy", "melanoma_sensitivity", "accuracy"):
         metrics |= {name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
-    place = {"method": way, "ratio": ratio, "sparsity": sparsity, "multiply_accumulates": 3e6}
+    place = {"method": method, "ratio": ratio, "sparsity": sparsity, "multiply_accumulates": 3e6}
     return place | costs | metrics
 
 
@@ -28,8 +28,8 @@ SUMMARY = pd.DataFrame(
 )
 
 
-def test_every_way_has_a_line_from_large_to_small():
-    figure = fronts(SUMMARY, title="ways")
+def test_every_method_has_a_line_from_large_to_small():
+    figure = fronts(SUMMARY, title="methods")
     assert len(figure.axes) == 6  # two metrics, three costs
     ax = figure.axes[0]
     lines = {tuple(line.get_ydata()): tuple(line.get_xdata()) for line in ax.get_lines()}
