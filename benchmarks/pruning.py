@@ -143,7 +143,7 @@ def keras_side(name: str, effort: Effort) -> dict[str, Any]:
     import tensorflow as tf
 
     from slimderm.components.model_graph.trace import trace
-    from slimderm.components.pruning.criteria.base import Evidence
+    from slimderm.components.pruning.criteria.base import ScoringInputs
     from slimderm.components.pruning.importance import importance
     from slimderm.components.pruning.masks import apply_masks, magnitude_masks
     from slimderm.components.pruning.selection import Planner
@@ -154,7 +154,7 @@ def keras_side(name: str, effort: Effort) -> dict[str, Any]:
 
     def plan() -> tuple[Any, Any]:
         graph = trace(model)
-        return graph, Planner(graph, importance(Evidence(graph), "l1")).plan(0.5)
+        return graph, Planner(graph, importance(ScoringInputs(graph), "l1")).plan(0.5)
 
     plan_s = median(plan, effort.repeats)
     small = remove(*plan())

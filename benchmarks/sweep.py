@@ -40,7 +40,7 @@ from benchmarks.noise import write_noisy
 from benchmarks.scaling import scaling
 from benchmarks.sides import JPEG, QUALITY, SETTINGS, SIDES, Clock
 from slimderm.components.compression.svd import decompose
-from slimderm.components.compression.write import compress_image, write_file
+from slimderm.components.compression.write import compress_image
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.quality.measure import Reference
 from slimderm.components.quality.metrics import METRICS
@@ -90,6 +90,13 @@ def compare_values(files: Sequence[Path], ranks: Sequence[int]) -> None:
     for name, value in worst.items():
         print(f"{name:24}{value:10.1e}   of a range of {np.ptp(ranges[name]):.1e}")
     print(f"{'pixels':24}{flips:10.1e}   of them differ at the worst k, by {most} at most\n")
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """Write by a rename, as the stage does, so that no half of a file is ever under its name."""
+    draft = target.with_name(f".{target.name}.draft")
+    draft.write_bytes(data)
+    draft.replace(target)
 
 
 def writing(files: Sequence[Path], folder: Path, k: int) -> float:

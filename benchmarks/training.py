@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 from slimderm.components.keras_support.normalization import fused_batch_normalization
-from slimderm.components.training.backbones import build_backbone
+from slimderm.components.training.build_backbone import build_backbone
 from slimderm.components.training.precision import choose_precision
 
 NUM_CLASSES = 7

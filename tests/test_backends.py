@@ -16,7 +16,7 @@ import sys
 import keras
 import numpy as np
 from slimderm.components.model_graph.trace import trace
-from slimderm.components.pruning.criteria.base import Evidence
+from slimderm.components.pruning.criteria.base import ScoringInputs
 from slimderm.components.pruning.importance import importance
 from slimderm.components.pruning.masks import apply_masks, magnitude_masks, sparsity
 from slimderm.components.pruning.proof import deviation, randomise, without_softmax
@@ -53,7 +53,7 @@ inputs = {"image": np.random.rand(4, 48, 32, 3).astype("float32") * 255,
 targets = np.eye(4, dtype="float32")
 for criterion in ("taylor", "activation", "apoz", "l1", "bn_scale", "fpgm", "lamp"):
     graph = trace(model)
-    scores = importance(Evidence(graph, [(inputs, targets)]), criterion)
+    scores = importance(ScoringInputs(graph, [(inputs, targets)]), criterion)
     assert np.isfinite(scores).all() and scores.max() > 0, criterion
 pruned = prune(model, ratio=0.5, criterion="taylor", data=[(inputs, targets)]).model
 before = [weight.copy() for weight in model.get_weights()]

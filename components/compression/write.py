@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -101,11 +101,3 @@ def target_names(files: Sequence[str], *, codec: str) -> list[str]:
             )
         found[name] = file
     return list(found)
-
-
-def write_file(target: Path, data: bytes) -> None:
-    """Write by a rename, so that no half of a file is ever seen under its name."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.draft")
-    draft.write_bytes(data)
-    draft.replace(target)

@@ -6,7 +6,7 @@ A gate is added by one line of `GATES` and, where it has a threshold of its own,
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,14 +46,6 @@ class GateSettings:
         description="Median milliseconds for one image, on the machine that trained the network.",
     )
 
-    @property
-    def margins(self) -> dict[str, float]:
-        """Margin of each metric."""
-        return {
-            "balanced_accuracy": self.balanced_accuracy_margin,
-            "melanoma_sensitivity": self.melanoma_sensitivity_margin,
-        }
-
 
 @dataclass(frozen=True)
 class Check:
@@ -74,7 +66,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class GateEvidence:
     """What gates judge by.
 
     ``metrics`` holds for ``challenger`` and ``reference`` what `Comparison.metrics` returns;
@@ -86,6 +78,14 @@ class Evidence:
     costs: Mapping[str, float]
 
 
+class Gate(Protocol):
+    """What every entry of `GATES` does."""
+
+    def check(self, name: str, evidence: GateEvidence, settings: GateSettings) -> Check | None:
+        """Judge the challenger by the gate of that name; None where these data cannot tell."""
+        ...
+
+
 @dataclass(frozen=True)
 class Margin:
     """A metric that must not be worse than the reference's by more than a margin.
@@ -95,7 +95,7 @@ class Margin:
 
     setting: str
 
-    def check(self, name: str, evidence: Evidence, settings: GateSettings) -> Check | None:
+    def check(self, name: str, evidence: GateEvidence, settings: GateSettings) -> Check | None:
         """Judge the metric of that name; None where these data do not have it."""
         if name not in evidence.metrics["challenger"]:
             return None
@@ -119,13 +119,13 @@ class Limit:
 
     setting: str
 
-    def check(self, name: str, evidence: Evidence, settings: GateSettings) -> Check:
+    def check(self, name: str, evidence: GateEvidence, settings: GateSettings) -> Check:
         """Judge the cost of that name."""
         cost, limit = evidence.costs[name], getattr(settings, self.setting)
         return Check(name, passed=cost <= limit, challenger=cost, limit=limit)
 
 
-GATES: dict[str, Margin | Limit] = {
+GATES: dict[str, Gate] = {
     "balanced_accuracy": Margin("balanced_accuracy_margin"),
     "melanoma_sensitivity": Margin("melanoma_sensitivity_margin"),
     "bytes": Limit("max_bytes"),
@@ -153,7 +153,7 @@ def judge(
     lesions : str array of shape (N,)
         Lesions are resampled whole.
     costs : mapping
-        The challenger's, for each `Limit` of `GATES`: ``bytes``, ``latency_ms``.
+        The challenger's, by name: ``bytes``, ``latency_ms``.
     settings : GateSettings
         Margins and limits.
     melanoma : int or None
@@ -187,7 +187,7 @@ def judge(
         name: comparison.metrics(np.asarray(values)[np.newaxis])
         for name, values in probabilities.items()
     }
-    evidence = Evidence(comparison, metrics, costs)
+    evidence = GateEvidence(comparison, metrics, costs)
     checks = [gate.check(name, evidence, settings) for name, gate in GATES.items()]
     return [check for check in checks if check is not None]
 

@@ -52,25 +52,6 @@ class Similarity:
         return pd.DataFrame({"cka": self.values.ravel()}, index=pairs).reset_index()
 
 
-def best_match(similarity: Similarity) -> "pd.DataFrame":
-    """Find for each layer of the first network the one of the second that is most like it.
-
-    Returns
-    -------
-    DataFrame
-        ``first``, ``second``, ``cka``, one row a layer of the first; the last two are missing where
-        a layer is comparable with none.
-    """
-    import pandas as pd
-
-    values = np.where(np.isnan(similarity.values), -np.inf, similarity.values)
-    best = values.argmax(axis=1)
-    table = pd.DataFrame({"first": similarity.first, "second": np.array(similarity.second)[best]})
-    table["cka"] = similarity.values[np.arange(len(best)), best]
-    table.loc[table["cka"].isna(), "second"] = None
-    return table
-
-
 def default_layers(model: keras.Model) -> list[str]:
     """Return the layers that hold kernels, in the model's order; nested models are not entered."""
     return [layer.name for layer in model.layers if has_kernel(layer)]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from slimderm.components.model_graph.labels import Labels, Producer, Size, Slot
+from slimderm.components.model_graph.channel_labels import Labels, Producer, Size, Slot
 from slimderm.components.model_graph.multiplications import Multiplications
 
 Keep = npt.NDArray[np.bool_]  # for each set of coupled channels: whether it stays

@@ -8,8 +8,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from slimderm.components.model_graph.calls import last_operations
+from slimderm.components.model_graph.channel_labels import FIXED, Coupling, Labels, Producer
 from slimderm.components.model_graph.graph import Barrier, Graph, Group, Keep
-from slimderm.components.model_graph.labels import FIXED, Coupling, Labels, Producer
 from slimderm.components.model_graph.multiplications import multiplications
 
 

@@ -12,7 +12,7 @@ from slimderm.components.model_graph.calls import (
     is_functional,
     shapes_inside,
 )
-from slimderm.components.model_graph.labels import Effort, Labels
+from slimderm.components.model_graph.channel_labels import Effort, Labels
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from keras import layers
 
 from slimderm.components.model_graph.calls import Call, is_operation
-from slimderm.components.model_graph.labels import Axes, Coupling, unknown
+from slimderm.components.model_graph.channel_labels import Axes, Coupling, unknown
 from slimderm.components.model_graph.rules_shape import OPERATION_RULES, SHAPE_RULES
 from slimderm.components.model_graph.rules_values import (
     IDENTITIES,

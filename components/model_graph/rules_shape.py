@@ -6,7 +6,7 @@ import numpy as np
 from keras import layers
 
 from slimderm.components.model_graph.calls import Call
-from slimderm.components.model_graph.labels import (
+from slimderm.components.model_graph.channel_labels import (
     FIXED,
     Axes,
     Coupling,

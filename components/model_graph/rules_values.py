@@ -6,7 +6,14 @@ import numpy as np
 from keras import activations, layers, ops
 
 from slimderm.components.model_graph.calls import Call
-from slimderm.components.model_graph.labels import Axes, Coupling, Labels, only, placed, unknown
+from slimderm.components.model_graph.channel_labels import (
+    Axes,
+    Coupling,
+    Labels,
+    only,
+    placed,
+    unknown,
+)
 
 # Activations that treat every value by itself. A softmax does not: it sums over the channels.
 ELEMENTWISE_NAMES = (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from slimderm.components.model_graph.calls import Call
-from slimderm.components.model_graph.labels import (
+from slimderm.components.model_graph.channel_labels import (
     Axes,
     Coupling,
     Effort,

@@ -12,9 +12,9 @@ from slimderm.components.model_graph.calls import (
     flat_inputs,
     is_functional,
 )
+from slimderm.components.model_graph.channel_labels import Axes, Coupling, unknown
 from slimderm.components.model_graph.graph import Graph
 from slimderm.components.model_graph.groups import grouped
-from slimderm.components.model_graph.labels import Axes, Coupling, unknown
 from slimderm.components.model_graph.rules import rule_for
 
 

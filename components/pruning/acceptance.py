@@ -1,4 +1,4 @@
-"""Whether a pruned network is good enough, in three named arms (paper, sections 3 and 4.1).
+"""Whether a pruned network is good enough, by three rules (paper, sections 3 and 4.1).
 
 ``paper`` also judges on the test part, as the paper does, although test should only report.
 ``validation`` is the same without test. ``relative`` lowers a threshold that the baseline itself
@@ -108,15 +108,31 @@ def relative(metrics: Metrics, baseline: Metrics, thresholds: Thresholds) -> Ver
     )
 
 
-ACCEPTANCE: dict[str, Callable[[Metrics, Metrics, Thresholds], Verdict]] = {
-    "paper": paper,
-    "validation": validation,
-    "relative": relative,
+@dataclass(frozen=True)
+class AcceptanceEntry:
+    """One rule.
+
+    Attributes
+    ----------
+    judge : callable
+        Takes metrics, the baseline's metrics and thresholds, and returns a `Verdict`.
+    needs_test : bool
+        Whether it reads metrics of the test part.
+    """
+
+    judge: Callable[[Metrics, Metrics, Thresholds], Verdict]
+    needs_test: bool = False
+
+
+ACCEPTANCE: dict[str, AcceptanceEntry] = {
+    "paper": AcceptanceEntry(paper, needs_test=True),
+    "validation": AcceptanceEntry(validation),
+    "relative": AcceptanceEntry(relative),
 }
 
 
-def get(name: str) -> Callable[[Metrics, Metrics, Thresholds], Verdict]:
-    """Look up an arm by its name.
+def get(name: str) -> AcceptanceEntry:
+    """Look up a rule by its name.
 
     Raises
     ------

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.keras_support.optimizers import spare_sum
+from slimderm.components.model_graph.channel_labels import FIXED, Labels
 from slimderm.components.model_graph.copies import copied
 from slimderm.components.model_graph.graph import Graph
-from slimderm.components.model_graph.labels import FIXED, Labels
 from slimderm.components.model_graph.trace import trace
 
 Floats = npt.NDArray[np.float64]

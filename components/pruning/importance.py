@@ -7,18 +7,18 @@ the sum, the mean or the largest of their values.
 import numpy as np
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.labels import FIXED
-from slimderm.components.pruning.criteria.base import Evidence, Floats
+from slimderm.components.model_graph.channel_labels import FIXED
+from slimderm.components.pruning.criteria.base import Floats, ScoringInputs
 from slimderm.components.pruning.criteria.table import CRITERIA, get
-from slimderm.components.pruning.method import AGGREGATES
+from slimderm.components.pruning.names import AGGREGATES
 
 
-def importance(evidence: Evidence, criterion: str, *, aggregate: str = "mean") -> Floats:
+def importance(evidence: ScoringInputs, criterion: str, *, aggregate: str = "mean") -> Floats:
     """Score all coupled channels.
 
     Parameters
     ----------
-    evidence : Evidence
+    evidence : ScoringInputs
         The graph, and data for criteria that need it.
     criterion : str
         A key of `slimderm.components.pruning.criteria.table.CRITERIA`.

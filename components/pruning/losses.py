@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from slimderm.components.model_graph.calls import layers_by_path
+from slimderm.components.model_graph.channel_labels import FIXED, Labels
 from slimderm.components.model_graph.graph import Graph, Group, Keep
-from slimderm.components.model_graph.labels import FIXED, Labels
 from slimderm.components.pruning.criteria.base import Floats
 
 

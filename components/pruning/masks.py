@@ -14,7 +14,8 @@ import numpy.typing as npt
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import check_model, layers_by_path
 from slimderm.components.model_graph.outputs import KERNELS
-from slimderm.components.pruning.method import SCOPES, check_ratio, matching
+from slimderm.components.pruning.method import check_ratio, matching
+from slimderm.components.pruning.names import SCOPES
 from slimderm.components.pruning.surgery import read
 
 Masks = dict[str, npt.NDArray[np.bool_]]

@@ -8,12 +8,9 @@ from numbers import Integral, Real
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.criteria import table as criteria
+from slimderm.components.pruning.names import AGGREGATES, INITS, KINDS, SCOPES
 
 CRITERIA = criteria.CRITERIA
-SCOPES = ("local", "global")
-AGGREGATES = ("mean", "sum", "max")
-INITS = ("scratch", "inherit")
-KINDS = ("parameters", "multiply_accumulates", "bytes", "latency_ms")
 
 
 def check_ratio(ratio: float | Fraction) -> None:

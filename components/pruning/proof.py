@@ -18,7 +18,18 @@ from slimderm.components.pruning.surgery import remove
 
 
 def randomise(model: keras.Model, *, seed: int) -> None:
-    """Give a model random weights and random statistics of its normalisations, of moderate size."""
+    """Give a model random weights and random statistics of its normalisations, of moderate size.
+
+    Fresh biases are all zero and fresh statistics all 0 or 1: an error in their order would change
+    no output, so `deviation` would miss it.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Changed in place.
+    seed : int
+        Of the draw.
+    """
     random = np.random.default_rng(seed)
     for layer in layers_by_path(model).values():
         for variable in layer.weights:

@@ -20,7 +20,7 @@ from slimderm.components.model_graph.cost import Costs
 from slimderm.components.model_graph.graph import Barrier, Graph, Keep
 from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.budget import meet
-from slimderm.components.pruning.criteria.base import Evidence
+from slimderm.components.pruning.criteria.base import ScoringInputs
 from slimderm.components.pruning.criteria.table import get as get_criterion
 from slimderm.components.pruning.importance import importance
 from slimderm.components.pruning.method import Budget, Limits, check_ratio
@@ -144,7 +144,7 @@ def prune(
                 "slimderm.components.pruning.method"
             )
     graph = trace(model)
-    evidence = Evidence(graph, data, loss, seed)
+    evidence = ScoringInputs(graph, data, loss, seed)
     planner = Planner(
         graph,
         importance(evidence, criterion, aggregate=aggregate),

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.channel_labels import Labels
 from slimderm.components.model_graph.graph import Graph, Group, Keep
-from slimderm.components.model_graph.labels import Labels
 from slimderm.components.pruning.criteria.base import Floats
 from slimderm.components.pruning.losses import losses, touched_by_layer
-from slimderm.components.pruning.method import SCOPES, Budget, Limits, matching
+from slimderm.components.pruning.method import Budget, Limits, matching
+from slimderm.components.pruning.names import SCOPES
 
 LARGEST = Fraction(999_999, 1_000_000)
 

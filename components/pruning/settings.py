@@ -1,5 +1,6 @@
 """Section ``prune`` of ``params.yaml``."""
 
+from dataclasses import fields
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -15,18 +16,17 @@ from slimderm.components.common.settings import (
 )
 from slimderm.components.pruning.acceptance import ACCEPTANCE, Thresholds
 from slimderm.components.pruning.method import (
-    AGGREGATES,
     CRITERIA,
-    INITS,
-    KINDS,
-    SCOPES,
     Budget,
     Limits,
     PruningMethod,
 )
+from slimderm.components.pruning.names import AGGREGATES, INITS, KINDS, SCOPES
+from slimderm.components.pruning.schedules.base import ScheduleSettings
 from slimderm.components.pruning.schedules.iterative import SPACINGS
 from slimderm.components.pruning.schedules.table import SCHEDULES
-from slimderm.components.pruning.schedules.widths import FACTORS, parse_path
+from slimderm.components.pruning.widths import FACTORS, parse_path
+from slimderm.components.training.networks import NETWORKS
 
 Percentage = Annotated[float, Field(gt=1, lt=100)]
 
@@ -70,7 +70,7 @@ class PruneSettings:
         default=0.80, description="Accuracy and precision that validation must reach."
     )
     validation_threshold_lenet5: Tolerance = Field(
-        default=0.75, description="Replaces validation_threshold for the LeNet-5 based network."
+        default=0.75, description="Replaces validation_threshold for shallow networks, as lenet5."
     )
     test_tolerance: Tolerance = Field(
         default=0.02,
@@ -135,16 +135,31 @@ class PruneSettings:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.schedule == "algorithm2" and not self.factors:
-            raise ParameterError("factors: received none, expected at least one percentage")
-        if self.schedule == "path" and not self.path:
-            raise ParameterError("path: received none, expected at least one, such as 'R1: 50%'")
-        if self.budget and self.schedule != "one_shot":
+        entry = SCHEDULES[self.schedule]
+        for name, expected in entry.needs.items():
+            if not getattr(self, name):
+                raise ParameterError(f"{name}: received none, expected {expected}")
+        if self.budget and not entry.takes_budget:
+            able = " or ".join(name for name, other in SCHEDULES.items() if other.takes_budget)
             raise ParameterError(
                 f"budget: received {self.budget} with schedule {self.schedule}, expected schedule "
-                "one_shot; take the budget out, or set the schedule"
+                f"{able}; take the budget out, or set the schedule"
             )
         return self
+
+    @property
+    def tests_each_step(self) -> bool:
+        """Whether each step is judged on the test part, which else waits for the choice."""
+        rule, schedule = ACCEPTANCE[self.acceptance], SCHEDULES[self.schedule]
+        return rule.needs_test or schedule.tests_each_step
+
+    def for_schedule(self) -> ScheduleSettings:
+        """Return what schedules read: every setting of theirs that stands in this section."""
+        own = {field.name for field in fields(ScheduleSettings)}
+        values = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name in own
+        }
+        return ScheduleSettings(**values | {"budget": self.target()})
 
     def target(self) -> Budget | None:
         """Return the budget, where there is one."""
@@ -162,8 +177,8 @@ class PruneSettings:
         )
 
     def thresholds_for(self, network: str) -> Thresholds:
-        """Return one network's thresholds: LeNet-5's is lower on validation."""
-        shallow = network == "lenet5"
+        """Return one network's thresholds: a shallow one's is lower on validation."""
+        shallow = network in NETWORKS and NETWORKS[network].shallow
         return Thresholds(
             training=self.training_threshold,
             validation=self.validation_threshold_lenet5 if shallow else self.validation_threshold,

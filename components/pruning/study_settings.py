@@ -1,8 +1,8 @@
-"""A study: one network pruned in several ways side by side, everything else equal."""
+"""A study: one network pruned by several methods side by side, everything else equal."""
 
 from collections import ChainMap
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -16,8 +16,10 @@ from slimderm.components.common.settings import (
     Seed,
     settings,
 )
-from slimderm.components.pruning.method import CRITERIA, INITS, SCOPES
-from slimderm.components.pruning.schedules.table import STUDY_SCHEDULES
+from slimderm.components.dataset.variants import COMPRESSED, VARIANTS
+from slimderm.components.pruning.method import CRITERIA
+from slimderm.components.pruning.names import INITS, SCOPES
+from slimderm.components.pruning.schedules.table import SCHEDULES, STUDY_SCHEDULES
 from slimderm.components.training.networks import BACKBONES, NETWORKS
 
 STUDY_NETWORKS = ChainMap[str, Any](BACKBONES, NETWORKS)
@@ -26,7 +28,7 @@ MASKS = "masks"
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to prune; its name in ``params.yaml`` is its words, such as ``l1 inherit global``."""
+    """One pruning method, named by its words in ``params.yaml``, such as ``l1 inherit global``."""
 
     criterion: str = "uninformed"
     init: str = "scratch"
@@ -92,9 +94,11 @@ class StudySettings:
     network: Annotated[str, OneOf(STUDY_NETWORKS)] = Field(
         default="lenet5", description="Which network is pruned."
     )
-    variants: NonEmpty[Literal["original", "reencoded", "compressed"]] = Field(
-        default=("compressed",),
-        description="Images as they came, encoded without SVD, or as the pipeline stores them.",
+    variants: NonEmpty[Annotated[str, OneOf(VARIANTS)]] = Field(
+        default=(COMPRESSED,),
+        description="Of the images. "
+        + "; ".join(f"{name}: {what}" for name, what in VARIANTS.items())
+        + ".",
     )
     seeds: NonEmpty[Seed] = Field(default=(0,), description="Each arm is trained once with each.")
     arms: NonEmpty[Annotated[str, AfterValidator(_check_arm)]] = Field(
@@ -127,7 +131,7 @@ class StudySettings:
     )
     max_train: Count | None = Field(default=None, description="Training images taken; null: all.")
     weights: str | None = Field(
-        default=None, description="A file of ImageNet weights, for vgg16 and densenet169."
+        default=None, description=f"A file of ImageNet weights, for {' and '.join(BACKBONES)}."
     )
     cifar: str | None = Field(
         default=None, description="The folder of CIFAR-100's files, in place of the dataset."
@@ -146,9 +150,9 @@ class StudySettings:
             raise ParameterError(f"arms: received {list(self.arms)}, expected each arm once")
         return self
 
-    def epochs_per_cut(self, schedule: str, arm: Arm) -> int:
+    def epochs_per_step(self, schedule: str, arm: Arm) -> int:
         """Return the epochs after each pruning step; all schedules train equally long."""
         if arm.init == "scratch":
             return self.epochs
-        steps = self.num_steps if schedule in ("iterative", "layerwise") and self.num_steps else 1
+        steps = self.num_steps if SCHEDULES[schedule].several_steps and self.num_steps else 1
         return max(1, self.fine_tune_epochs // steps)

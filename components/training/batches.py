@@ -1,4 +1,4 @@
-"""Examples in memory, and the two ways to go through them: balanced to train, in order to judge."""
+"""Examples in memory, and two orders of them: balanced to train, as they stand to judge."""
 
 import math
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ BYTES = 4  # float32
 MEGA = 1e6
 
 
-def multiply_accumulates(
+def unpruned_multiply_accumulates(
     name: str, size: tuple[int, int], *, num_classes: int, num_metadata: int = 3
 ) -> int:
     """Count the multiply-accumulates of one image through an unpruned network.
@@ -74,7 +74,7 @@ def resolution_table(
     rows = []
     for name, (height, width) in itertools.product(networks, sizes):
         count = count_parameters(name, num_classes=num_classes, input_shape=(height, width)).total
-        cost = multiply_accumulates(name, (height, width), num_classes=num_classes)
+        cost = unpruned_multiply_accumulates(name, (height, width), num_classes=num_classes)
         row = {"network": name, "height": height, "width": width, "pixels": height * width}
         row |= {"parameters": count, "weights_mb": BYTES * count / MEGA}
         rows.append(row | {"multiply_accumulates": cost})

@@ -11,7 +11,7 @@ def equal_classes(examples: Examples, *, seed: int) -> Examples:
     """Draw as many examples of each class as the scarcest has, without repetition.
 
     The training part is mostly nevi, so its plain accuracy would reward a network that says "nevus"
-    to everything, and could not be held against the paper's bar, whose training part is balanced.
+    to everything. The paper's threshold is for a training part that is balanced.
 
     Parameters
     ----------

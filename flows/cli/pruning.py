@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.pruning.names import KINDS, SCOPES
 from slimderm.flows.base.terminal import quiet_stderr
 from slimderm.flows.cli.command import Answer, Json, say
 
@@ -18,8 +19,6 @@ def _criteria() -> list[str]:
 
 
 def _budgets() -> list[str]:
-    from slimderm.components.pruning.method import KINDS
-
     return [f"{kind}=" for kind in KINDS]
 
 
@@ -33,8 +32,8 @@ def prune(
     budget: Annotated[
         str | None,
         typer.Option(
-            help="Instead of a ratio: what the smaller model may cost, such as parameters=100000; "
-            "also multiply_accumulates, bytes, latency_ms.",
+            help=f"Instead of a ratio: what the smaller model may cost, such as {KINDS[0]}=100000; "
+            f"also {', '.join(KINDS[1:])}.",
             autocompletion=_budgets,
         ),
     ] = None,
@@ -48,7 +47,7 @@ def prune(
         str,
         typer.Option(
             help="Compare channels within each group of layers (local) or all (global).",
-            autocompletion=lambda: ["local", "global"],
+            autocompletion=lambda: list(SCOPES),
         ),
     ] = "local",
     keep: Annotated[

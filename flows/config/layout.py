@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from slimderm.components.dataset import variants
+
 PARAMS = Path("params.yaml")
 PARAMS_SCHEMA = Path("params.schema.json")
 RECIPES = Path("recipes")
@@ -38,7 +40,8 @@ STUDIES = DATA / "studies"
 REGISTERED = DATA / "registry.json"
 REVIEW = DATA / "review.json"
 
-VARIANTS = {"original": RAW, "compressed": COMPRESSED}  # of the dataset, and where each lies
+# The variants of the dataset that are stored, and where each lies.
+VARIANTS = {variants.ORIGINAL: RAW, variants.COMPRESSED: COMPRESSED}
 
 MODELS = Path("models")
 

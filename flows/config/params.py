@@ -115,7 +115,7 @@ class Params:
     prune: PruneSettings = field(default_factory=PruneSettings)
     record: RecordSettings = field(default_factory=RecordSettings)
     studies: dict[str, StudySettings] = Field(
-        default={}, description="Studies by name, each of one network pruned in several ways."
+        default={}, description="Studies by name, each of one network pruned by several methods."
     )
 
     def study(self, name: str) -> StudySettings:

@@ -3,7 +3,7 @@
 from prefect import flow
 
 from slimderm.components.common.cache import replacing
-from slimderm.components.pruning.schedules.growth import fit_table
+from slimderm.components.pruning.growth import fit_table
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params

@@ -1,4 +1,4 @@
-"""Stage study: prune one network in several ways side by side, and compare them."""
+"""Stage study: prune one network by several methods side by side, and compare them."""
 
 from prefect import flow
 

@@ -4,8 +4,8 @@ from functools import partial
 
 import pandas as pd
 
-from slimderm.components.pruning.schedules.growth import path_table
-from slimderm.components.pruning.schedules.widths import FACTORS, Widths, prune
+from slimderm.components.pruning.growth import path_table
+from slimderm.components.pruning.widths import FACTORS, Widths, shrink_widths
 from slimderm.components.training.counts import count_parameters
 from slimderm.components.training.networks import get
 from slimderm.components.training.sizes import size_table
@@ -37,4 +37,4 @@ def sizes_at_paper_inputs(params: Params) -> pd.DataFrame:
 
 def halve(widths: tuple[int, ...]) -> tuple[int, ...]:
     """Shrink widths by one iteration of 50 %."""
-    return prune(Widths(widths, ()), 50).convolutions
+    return shrink_widths(Widths(widths, ()), 50).convolutions

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from slimderm.components.dataset.variants import COMPRESSED, ORIGINAL
 from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.acceptance import get as get_acceptance
-from slimderm.components.pruning.schedules.base import ScheduleSettings, StepResult
+from slimderm.components.pruning.schedules.base import StepResult
 from slimderm.components.pruning.schedules.table import get as get_schedule
 from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.base.terminal import console
@@ -25,8 +26,8 @@ class Pruning:
 
     def __init__(self, params: Params, network: str) -> None:
         self.params, self.network = params, network
-        self.trainer = Trainer(params, network, LesionSource(params, "compressed"))
-        self.baseline = read_json(layout.baseline(network) / "original" / "record.json")
+        self.trainer = Trainer(params, network, LesionSource(params, COMPRESSED))
+        self.baseline = read_json(layout.baseline(network) / ORIGINAL / "record.json")
         settings = params.prune
         fixed = fixed_layers(network, image_only=params.train.image_only)
         self.runner = StepRunner(
@@ -39,35 +40,20 @@ class Pruning:
                 settings.fine_tune_learning_rate,
             ),
             data_batches=settings.data_batches,
-            # The rule `validation` leaves the test part alone until the choice is made; `paper`
-            # needs it at every step, and a path of table 6 exists to report it.
-            test_each=settings.acceptance == "paper" or settings.schedule == "path",
+            test_each=settings.tests_each_step,
         )
 
     def accept(self, metrics: Mapping[str, float]) -> Verdict:
         """Judge a step's metrics by the rule of ``prune.acceptance``."""
         settings = self.params.prune
-        rule = get_acceptance(settings.acceptance)
-        return rule(metrics, self.baseline["metrics"], settings.thresholds_for(self.network))
+        judge = get_acceptance(settings.acceptance).judge
+        return judge(metrics, self.baseline["metrics"], settings.thresholds_for(self.network))
 
     def steps(self) -> Iterator[StepResult]:
         """Yield the steps of the schedule ``prune.schedule``."""
         settings = self.params.prune
-        return get_schedule(settings.schedule)(
-            self.runner,
-            self.accept,
-            ScheduleSettings(
-                ratio=settings.ratio,
-                budget=settings.target(),
-                num_steps=settings.num_steps,
-                spacing=settings.spacing,
-                path=settings.path,
-                factors=settings.factors,
-                max_failures=settings.max_failures,
-                max_prunings=settings.max_prunings,
-                refused_start=settings.refused_start,
-            ),
-        )
+        schedule = get_schedule(settings.schedule)
+        return schedule(self.runner, self.accept, settings.for_schedule())
 
     def keep(self, step: StepResult, folder: Path) -> dict[str, Any]:
         """Copy a step's training into `folder`, with the verdict in its record."""

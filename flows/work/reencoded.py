@@ -7,19 +7,18 @@ import numpy as np
 
 from slimderm.components.compression.write import compress_image
 from slimderm.components.dataset.images import decode_image, resize
+from slimderm.components.dataset.variants import ORIGINAL, REENCODED
 from slimderm.flows.config.choice import storage_choice
 from slimderm.flows.config.params import Params
 from slimderm.flows.work.sources import LesionSource
-
-NAME = "reencoded"
 
 
 class ReencodedSource(LesionSource):
     """The original images, encoded as the compressed ones are when they are read."""
 
     def __init__(self, params: Params, *, max_train: int | None = None) -> None:
-        super().__init__(params, "original", max_train=max_train)
-        self.name = NAME
+        super().__init__(params, ORIGINAL, max_train=max_train)
+        self.name = REENCODED
         self.option = replace(storage_choice().option, k=None)
 
     @property

@@ -15,6 +15,7 @@ from slimderm.components.dataset.images import load_images
 from slimderm.components.dataset.labels import class_names
 from slimderm.components.dataset.splits import check_no_leak
 from slimderm.components.dataset.strata import stratified_order
+from slimderm.components.dataset.variants import COMPRESSED
 from slimderm.flows.base.files import file_hash
 from slimderm.flows.base.terminal import progress_bar
 from slimderm.flows.config import layout
@@ -60,7 +61,7 @@ class LesionSource:
     params : Params
         The section ingest gives the classes.
     variant : str
-        ``original`` or ``compressed``.
+        A key of `slimderm.flows.config.layout.VARIANTS`.
     max_train : int, optional
         Train on no more images, drawn class by class in proportion.
 
@@ -83,7 +84,7 @@ class LesionSource:
         check_no_leak(catalog, splits)
         self.classes = tuple(class_names(params.ingest.classes, set(catalog["dx"])))
         self.frame = catalog.merge(splits[["image_id", "part"]], on="image_id", validate="1:1")
-        if variant == "compressed":
+        if variant == COMPRESSED:
             manifest = pd.read_parquet(layout.MANIFEST)
             stored = manifest[["image_id", "file", "sha256_after"]]
             stored = stored.rename(columns={"sha256_after": "sha256"})
@@ -105,7 +106,7 @@ class LesionSource:
         """Hashes of the tables that hold each image's hash, and the storage option."""
         tables = [layout.CATALOG, layout.SPLITS]
         found: dict[str, Any] = {"classes": self.classes, "size": self.size}
-        if self.name == "compressed":
+        if self.name == COMPRESSED:
             tables.append(layout.MANIFEST)
         if self.max_train is not None:
             found["max_train"] = self.max_train

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from slimderm.components.dataset.variants import REENCODED
 from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.method import Budget, Limits, PruningMethod, PruningStep
 from slimderm.components.pruning.schedules.base import ScheduleSettings, StepResult
@@ -22,7 +23,6 @@ from slimderm.flows.base.files import write_json
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config.params import Params
-from slimderm.flows.work import reencoded
 from slimderm.flows.work.feature_comparison import compare, same_place
 from slimderm.flows.work.reencoded import ReencodedSource
 from slimderm.flows.work.sources import CifarSource, ExampleSource, LesionSource
@@ -56,7 +56,7 @@ class Study:
         settings = self.settings
         if settings.cifar:  # it has one variant
             return CifarSource(settings.cifar)
-        if variant == reencoded.NAME:
+        if variant == REENCODED:
             return ReencodedSource(self.params, max_train=settings.max_train)
         return LesionSource(self.params, variant, max_train=settings.max_train)
 
@@ -98,7 +98,7 @@ class Study:
         if arm.init == "inherit":
             train = replace(
                 train,
-                epochs=settings.epochs_per_cut(schedule, arm),
+                epochs=settings.epochs_per_step(schedule, arm),
                 learning_rate=settings.fine_tune_learning_rate,
             )
         runner = StepRunner(trainer, method, train)

@@ -132,8 +132,8 @@ class Trainer:
     def build(self) -> Any:
         """Build the unpruned network with fresh weights."""
         load_keras()
-        from slimderm.components.training.backbones import build_backbone
         from slimderm.components.training.build import build
+        from slimderm.components.training.build_backbone import build_backbone
         from slimderm.components.training.precision import choose_precision
 
         settings = self.params.train

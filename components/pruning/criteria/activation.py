@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slimderm.components.pruning.criteria.base import Evidence
+from slimderm.components.pruning.criteria.base import ScoringInputs
 
 if TYPE_CHECKING:
     from slimderm.components.pruning.criteria.base import Values
 
 
-def activation(evidence: Evidence) -> Values:
+def activation(evidence: ScoringInputs) -> Values:
     """Take the mean absolute value of a channel where the next layers read it."""
     from slimderm.components.pruning.evidence import read_activations
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from slimderm.components.model_graph.channel_labels import Labels, Producer
     from slimderm.components.model_graph.graph import Graph
-    from slimderm.components.model_graph.labels import Labels, Producer
 
 Floats = npt.NDArray[np.float64]
 Batches = Iterable[tuple[Any, Any]]  # inputs and one-hot targets
@@ -19,7 +19,7 @@ ROWS = 512  # of a kernel at a time: a copy of this size stays in the cache
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ScoringInputs:
     """What criteria look at: the model's graph, and data where they need it."""
 
     graph: Graph
@@ -30,7 +30,7 @@ class Evidence:
 
 if TYPE_CHECKING:
     Values = Iterator[tuple[Labels, Floats]]  # for places of a layer: coupled channels, values
-    Criterion = Callable[[Evidence], Values]
+    Criterion = Callable[[ScoringInputs], Values]
 
 
 def filter_matrix(producer: Producer) -> npt.NDArray[Any]:

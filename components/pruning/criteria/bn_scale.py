@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slimderm.components.pruning.criteria.base import Evidence, filter_sums
+from slimderm.components.pruning.criteria.base import ScoringInputs, filter_sums
 
 if TYPE_CHECKING:
     from slimderm.components.pruning.criteria.base import Values
 
 
-def bn_scale(evidence: Evidence) -> Values:
+def bn_scale(evidence: ScoringInputs) -> Values:
     """Take the absolute scale of a channel's batch normalisation (Liu et al. 2017).
 
     Network slimming, arXiv 1708.06519. Channels without such a scale are scored by their filters'

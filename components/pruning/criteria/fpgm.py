@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slimderm.components.pruning.criteria.base import Evidence, filter_matrix
+from slimderm.components.pruning.criteria.base import ScoringInputs, filter_matrix
 
 if TYPE_CHECKING:
     from slimderm.components.pruning.criteria.base import Values
 
 
-def fpgm(evidence: Evidence) -> Values:
+def fpgm(evidence: ScoringInputs) -> Values:
     """Sum a filter's distances to the others of its layer (He et al. 2019, arXiv 1811.00250).
 
     A filter near the geometric median scores least: the others can replace it.

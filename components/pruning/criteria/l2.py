@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slimderm.components.pruning.criteria.base import Evidence, filter_sums
+from slimderm.components.pruning.criteria.base import ScoringInputs, filter_sums
 
 if TYPE_CHECKING:
     from slimderm.components.pruning.criteria.base import Values
 
 
-def l2(evidence: Evidence) -> Values:
+def l2(evidence: ScoringInputs) -> Values:
     """Take the Euclidean norm of a filter's weights."""
     for producer in evidence.graph.producers.values():
         yield producer.labels, np.sqrt(filter_sums(producer, np.square))

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slimderm.components.pruning.criteria.base import Evidence, filter_sums
+from slimderm.components.pruning.criteria.base import ScoringInputs, filter_sums
 
 if TYPE_CHECKING:
     from slimderm.components.pruning.criteria.base import Values
 
 
-def lamp(evidence: Evidence) -> Values:
+def lamp(evidence: ScoringInputs) -> Values:
     """Divide a squared norm by the sum of all at least as large (Lee et al. 2021, eq. 4).
 
     arXiv 2010.07611, with filters in place of single weights. Made for one threshold over all

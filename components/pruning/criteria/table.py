@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CriterionEntry:
     """One criterion.
 
     Attributes
@@ -41,21 +41,21 @@ class Entry:
     comparable: bool = False
 
 
-CRITERIA: dict[str, Entry] = {
-    "l1": Entry(l1),
-    "l2": Entry(l2),
-    "bn_scale": Entry(bn_scale),
-    "fpgm": Entry(fpgm),
-    "lamp": Entry(lamp, comparable=True),
-    "taylor": Entry(taylor, needs_data=True),
-    "activation": Entry(activation, needs_data=True),
-    "apoz": Entry(apoz, needs_data=True, comparable=True),
-    "random": Entry(random, comparable=True),
-    "uninformed": Entry(uninformed, comparable=True),
+CRITERIA: dict[str, CriterionEntry] = {
+    "l1": CriterionEntry(l1),
+    "l2": CriterionEntry(l2),
+    "bn_scale": CriterionEntry(bn_scale),
+    "fpgm": CriterionEntry(fpgm),
+    "lamp": CriterionEntry(lamp, comparable=True),
+    "taylor": CriterionEntry(taylor, needs_data=True),
+    "activation": CriterionEntry(activation, needs_data=True),
+    "apoz": CriterionEntry(apoz, needs_data=True, comparable=True),
+    "random": CriterionEntry(random, comparable=True),
+    "uninformed": CriterionEntry(uninformed, comparable=True),
 }
 
 
-def get(name: str) -> Entry:
+def get(name: str) -> CriterionEntry:
     """Look up a criterion by its name.
 
     Raises

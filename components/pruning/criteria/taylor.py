@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slimderm.components.pruning.criteria.base import Evidence
+from slimderm.components.pruning.criteria.base import ScoringInputs
 
 if TYPE_CHECKING:
     from slimderm.components.pruning.criteria.base import Values
 
 
-def taylor(evidence: Evidence) -> Values:
+def taylor(evidence: ScoringInputs) -> Values:
     """Square the sum of weight times gradient, and sum over batches (Molchanov et al. 2019, eq. 8).
 
     arXiv 1906.10771: to first order, the change of the loss if the filter were gone.

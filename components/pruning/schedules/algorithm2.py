@@ -12,7 +12,7 @@ from slimderm.components.pruning.schedules.base import (
     same_sizes,
     shrinks,
 )
-from slimderm.components.pruning.schedules.widths import FACTORS, check_factor, notation
+from slimderm.components.pruning.widths import FACTORS, check_factor, notation
 
 
 def algorithm2(

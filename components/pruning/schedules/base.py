@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.method import Budget, PruningStep
-from slimderm.components.pruning.schedules.widths import FACTORS, UNPRUNED, kept_of
+from slimderm.components.pruning.widths import FACTORS, UNPRUNED, kept_of
 
 
 class Evaluation(Protocol):

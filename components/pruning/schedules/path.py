@@ -14,7 +14,7 @@ from slimderm.components.pruning.schedules.base import (
     same_sizes,
     shrinks,
 )
-from slimderm.components.pruning.schedules.widths import check_factor, notation, parse_path
+from slimderm.components.pruning.widths import check_factor, notation, parse_path
 
 
 def explicit_path(

@@ -1,6 +1,7 @@
 """All schedules by name: the one list of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.schedules import (
@@ -16,7 +17,7 @@ from slimderm.components.pruning.schedules.by_ratio import ByRatio
 
 
 @dataclass(frozen=True)
-class Entry:
+class ScheduleEntry:
     """One schedule.
 
     Attributes
@@ -25,18 +26,43 @@ class Entry:
         Yields its steps.
     by_ratio : callable, optional
         Yields the steps of each ratio of a study; None where studies cannot run it.
+    needs : mapping
+        Settings that may not be empty, each with what is expected instead.
+    takes_budget : bool
+        Whether a budget may stand in place of the ratio.
+    several_steps : bool
+        Whether ``num_steps`` trainings share the epochs of one ratio of a study.
+    tests_each_step : bool
+        Whether it exists to report every step on the test part.
     """
 
     steps: Schedule
     by_ratio: ByRatio | None = None
+    needs: Mapping[str, str] = field(default_factory=dict)
+    takes_budget: bool = False
+    several_steps: bool = False
+    tests_each_step: bool = False
 
 
-SCHEDULES: dict[str, Entry] = {
-    "algorithm2": Entry(algorithm2.from_settings),
-    "path": Entry(path.from_settings, by_ratio.rising),
-    "one_shot": Entry(one_shot.from_settings, by_ratio.anew(one_shot.from_settings)),
-    "iterative": Entry(iterative.from_settings, by_ratio.anew(iterative.from_settings)),
-    "layerwise": Entry(layerwise.from_settings, by_ratio.anew(layerwise.from_settings)),
+SCHEDULES: dict[str, ScheduleEntry] = {
+    "algorithm2": ScheduleEntry(
+        algorithm2.from_settings, needs={"factors": "at least one percentage"}
+    ),
+    "path": ScheduleEntry(
+        path.from_settings,
+        by_ratio.rising,
+        needs={"path": "at least one, such as 'R1: 50%'"},
+        tests_each_step=True,
+    ),
+    "one_shot": ScheduleEntry(
+        one_shot.from_settings, by_ratio.anew(one_shot.from_settings), takes_budget=True
+    ),
+    "iterative": ScheduleEntry(
+        iterative.from_settings, by_ratio.anew(iterative.from_settings), several_steps=True
+    ),
+    "layerwise": ScheduleEntry(
+        layerwise.from_settings, by_ratio.anew(layerwise.from_settings), several_steps=True
+    ),
 }
 STUDY_SCHEDULES = tuple(name for name, entry in SCHEDULES.items() if entry.by_ratio)
 

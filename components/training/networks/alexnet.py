@@ -1,15 +1,15 @@
 """AlexNet with a smaller first kernel."""
 
-from slimderm.components.training.networks.network import Network, Stage
+from slimderm.components.training.networks.network import ConvolutionStage, Network
 
 NETWORK = Network(
     name="alexnet",
     stages=(
-        Stage(64, 5, stride=2, padding="valid"),
-        Stage(192, 5),
-        Stage(384, 3, pool=False),
-        Stage(384, 3, pool=False),
-        Stage(256, 3),
+        ConvolutionStage(64, 5, stride=2, padding="valid"),
+        ConvolutionStage(192, 5),
+        ConvolutionStage(384, 3, pool=False),
+        ConvolutionStage(384, 3, pool=False),
+        ConvolutionStage(256, 3),
     ),
     dense=(1024, 1024),
     head=8,

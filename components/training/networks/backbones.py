@@ -7,7 +7,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Backbone:
-    """One backbone, built by `slimderm.components.training.backbones.build_backbone`.
+    """One backbone, built by `slimderm.components.training.build_backbone.build_backbone`.
 
     Attributes
     ----------

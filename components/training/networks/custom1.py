@@ -1,16 +1,16 @@
 """The first custom network of the paper: six convolutions."""
 
-from slimderm.components.training.networks.network import Network, Stage
+from slimderm.components.training.networks.network import ConvolutionStage, Network
 
 NETWORK = Network(
     name="custom1",
     stages=(
-        Stage(16, 7),
-        Stage(48, 5),
-        Stage(92, 3),
-        Stage(192, 3),
-        Stage(192, 3),
-        Stage(256, 3),
+        ConvolutionStage(16, 7),
+        ConvolutionStage(48, 5),
+        ConvolutionStage(92, 3),
+        ConvolutionStage(192, 3),
+        ConvolutionStage(192, 3),
+        ConvolutionStage(256, 3),
     ),
     dense=(1024, 1024),
     head=8,

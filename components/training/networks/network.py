@@ -23,7 +23,7 @@ METADATA_DROPOUT_AFTER = (0, 2)  # table 1: after the first and the third dense 
 
 
 @dataclass(frozen=True)
-class Stage:
+class ConvolutionStage:
     """One convolution of the image branch with what follows it."""
 
     filters: int
@@ -38,11 +38,12 @@ class Network:
     """One network of the table: everything in which the networks differ.
 
     ``dense`` are the two dense layers after the convolutions, which pruning shrinks; ``tail`` the
-    one that stays; ``head`` the units between the concatenation and the classes.
+    one that stays; ``head`` the units between the concatenation and the classes. Of a
+    ``shallow`` one less is demanded on validation (section 4.1).
     """
 
     name: str
-    stages: tuple[Stage, ...]
+    stages: tuple[ConvolutionStage, ...]
     dense: tuple[int, int]
     head: int
     blocks: tuple[int, ...] = ()
@@ -50,6 +51,7 @@ class Network:
     pool_padding: Padding = "same"
     dropout: float = 0.1
     dropout_at: tuple[Place, ...] = ("metadata",)
+    shallow: bool = False
 
     @property
     def convolutions(self) -> tuple[int, ...]:
@@ -108,13 +110,15 @@ def feature_map(network: Network, height: int, width: int) -> tuple[int, int]:
     return size
 
 
-def convolved_size(stage: Stage, height: int, width: int) -> tuple[int, int]:
+def convolved_size(stage: ConvolutionStage, height: int, width: int) -> tuple[int, int]:
     """Height and width that a stage's convolution makes of ``height`` and ``width``."""
     lost = 0 if stage.padding == "same" else stage.kernel - 1
     return -((lost - height) // stage.stride), -((lost - width) // stage.stride)
 
 
-def pooled_size(network: Network, stage: Stage, height: int, width: int) -> tuple[int, int]:
+def pooled_size(
+    network: Network, stage: ConvolutionStage, height: int, width: int
+) -> tuple[int, int]:
     """Height and width after a stage's 2x2 pool, unchanged where it has none."""
     if not stage.pool:
         return height, width

@@ -10,7 +10,7 @@ from slimderm.components.common.errors import ImageError, ParameterError
 from slimderm.components.compression import codecs
 from slimderm.components.compression.codecs.jxl_transcode import restore_jpeg
 from slimderm.components.compression.svd import decompose
-from slimderm.components.compression.write import compress_image, target_names, write_file
+from slimderm.components.compression.write import compress_image, target_names
 from slimderm.components.dataset.images import decode_image
 
 
@@ -107,13 +107,3 @@ def test_targets_are_named_as_their_sources():
     assert target_names(["a/x.jpg", "b/y.PNG"], codec="avif") == ["a/x.avif", "b/y.avif"]
     with pytest.raises(ParameterError, match=r"received a/x\.png and a/x\.jpg.* a/x\.jpg"):
         target_names(["a/x.png", "a/x.jpg"], codec="jpeg")
-
-
-def test_a_file_is_written_by_a_rename(tmp_path):
-    target = tmp_path / "a/b.jpg"
-    write_file(target, b"one")
-    kept = tmp_path / "kept"
-    kept.hardlink_to(target)
-    write_file(target, b"two")
-    assert (target.read_bytes(), kept.read_bytes()) == (b"two", b"one")
-    assert [path.name for path in target.parent.iterdir()] == ["b.jpg"]

@@ -7,8 +7,6 @@ from keras import layers
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.inspection.similarity import (
-    Similarity,
-    best_match,
     hsic,
     layer_similarities,
     layer_similarity,
@@ -144,10 +142,6 @@ def test_a_constant_is_recognised_whatever_its_size():
     assert np.isnan(found.values[1:]).all()  # what reads nothing but a constant is one, too
     assert np.isnan(found.values[:, 1:]).all()
     assert found.values[0, 0] == pytest.approx(1)
-    best = best_match(found)
-    assert best["second"][0] == "a"
-    assert best["second"][1:].isna().all()
-    assert best["cka"][1:].isna().all()
 
 
 def test_a_shift_of_the_features_does_not_matter():
@@ -158,14 +152,6 @@ def test_a_shift_of_the_features_does_not_matter():
     shifted.get_layer("c").set_weights([kernel, bias + 100])
     found = layer_similarity(model, shifted, [images(8)])
     np.testing.assert_allclose(np.diag(found.values), 1, atol=1e-6)
-
-
-def test_the_best_match_is_the_most_similar_layer():
-    values = np.array([[0.2, 0.9, np.nan], [0.7, 0.1, -0.1]])
-    best = best_match(Similarity(("a", "b"), ("x", "y", "z"), values))
-    assert best["first"].tolist() == ["a", "b"]
-    assert best["second"].tolist() == ["y", "x"]
-    assert best["cka"].tolist() == [0.9, 0.7]
 
 
 def test_sequential_models_and_one_layer_alone():

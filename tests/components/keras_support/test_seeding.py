@@ -11,8 +11,8 @@ import pytest
 from slimderm.components.keras_support.seeding import seeded
 from slimderm.components.pruning.apply_step import apply_step
 from slimderm.components.pruning.method import PruningMethod, PruningStep
-from slimderm.components.training.backbones import build_backbone
 from slimderm.components.training.build import build
+from slimderm.components.training.build_backbone import build_backbone
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from keras import layers
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.trace import trace
-from slimderm.components.pruning.criteria.base import Evidence
+from slimderm.components.pruning.criteria.base import ScoringInputs
 from slimderm.components.pruning.criteria.table import CRITERIA
 from slimderm.components.pruning.importance import importance
 from slimderm.components.pruning.method import CRITERIA as NAMES
@@ -35,7 +35,7 @@ def model_of(kernel, *, norm=None):
 def scores(model, criterion, layer="conv", **kwargs):
     graph = trace(model)
     aggregate = kwargs.pop("aggregate", "mean")
-    found = importance(Evidence(graph, **kwargs), criterion, aggregate=aggregate)
+    found = importance(ScoringInputs(graph, **kwargs), criterion, aggregate=aggregate)
     return found[graph.producers[layer].labels]
 
 

@@ -4,8 +4,8 @@ import pytest
 from scipy import stats
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.pruning.schedules.growth import fit_table, path_table, r_squared
-from slimderm.components.pruning.schedules.widths import Widths
+from slimderm.components.pruning.growth import fit_table, path_table, r_squared
+from slimderm.components.pruning.widths import Widths
 
 START = {"net": Widths((8, 16), (32, 4))}
 

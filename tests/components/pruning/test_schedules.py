@@ -11,8 +11,8 @@ from slimderm.components.pruning.schedules.iterative import iterative, totals
 from slimderm.components.pruning.schedules.layerwise import layerwise
 from slimderm.components.pruning.schedules.one_shot import one_shot
 from slimderm.components.pruning.schedules.path import explicit_path
-from slimderm.components.pruning.schedules.widths import THIRD, kept_of
 from slimderm.components.pruning.settings import PruneSettings
+from slimderm.components.pruning.widths import THIRD, kept_of
 
 
 @dataclass

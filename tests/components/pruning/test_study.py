@@ -22,9 +22,9 @@ def test_arms_are_read_from_their_words(text, arm, name):
 def test_schedules_train_equally_long():
     settings = StudySettings(epochs=10, fine_tune_epochs=6, num_steps=3)
     inherit = parse_arm("l1 inherit")
-    epochs = [settings.epochs_per_cut(s, inherit) for s in ("one_shot", "iterative", "layerwise")]
+    epochs = [settings.epochs_per_step(s, inherit) for s in ("one_shot", "iterative", "layerwise")]
     assert epochs == [6, 2, 2]
-    assert settings.epochs_per_cut("iterative", parse_arm("paper")) == 10
+    assert settings.epochs_per_step("iterative", parse_arm("paper")) == 10
 
 
 @pytest.mark.parametrize(

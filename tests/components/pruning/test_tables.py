@@ -34,7 +34,7 @@ def bias(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "bias", raising=False)
     module = importlib.import_module("bias")
-    monkeypatch.setitem(criteria.CRITERIA, "bias", criteria.Entry(module.bias))
+    monkeypatch.setitem(criteria.CRITERIA, "bias", criteria.CriterionEntry(module.bias))
 
 
 def of_least_bias(model, path):
@@ -109,7 +109,7 @@ def test_a_schedule_of_ones_own_is_found_by_its_name(monkeypatch):
     def twice(run_step, accept, settings):
         yield from (settings.ratio, settings.ratio)
 
-    monkeypatch.setitem(schedules.SCHEDULES, "twice", schedules.Entry(twice))
+    monkeypatch.setitem(schedules.SCHEDULES, "twice", schedules.ScheduleEntry(twice))
     assert list(schedules.get("twice")(None, None, ScheduleSettings(ratio=0.3))) == [0.3, 0.3]
     with pytest.raises(ParameterError, match="received 'twice', expected one of path, one_shot"):
         schedules.get_by_ratio("twice")

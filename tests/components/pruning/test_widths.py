@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.pruning.schedules.widths import THIRD, Widths, notation, parse_path, prune
+from slimderm.components.pruning.widths import THIRD, Widths, notation, parse_path, shrink_widths
 
 ALEXNET = Widths((64, 192, 384, 384, 256), (1024, 1024))
 widths_drawn = st.lists(st.integers(1, 2000), min_size=1, max_size=7).map(tuple)
@@ -15,10 +15,10 @@ factors_drawn = st.sampled_from((50, THIRD, 16.5, 8.25, 83, 99.9))
 
 def test_the_paper_s_factors_on_lenet_by_hand() -> None:
     lenet = Widths((6, 16), (84, 120))
-    assert prune(lenet, 50) == Widths((3, 8), (42, 60))
-    assert prune(lenet, THIRD) == Widths((4, 10), (56, 80))
-    assert prune(lenet, 16.5) == Widths((5, 13), (70, 100))
-    assert prune(lenet, 8.25) == Widths((5, 14), (77, 110))
+    assert shrink_widths(lenet, 50) == Widths((3, 8), (42, 60))
+    assert shrink_widths(lenet, THIRD) == Widths((4, 10), (56, 80))
+    assert shrink_widths(lenet, 16.5) == Widths((5, 13), (70, 100))
+    assert shrink_widths(lenet, 8.25) == Widths((5, 14), (77, 110))
 
 
 def test_the_floor_is_exact_where_floats_lose_a_filter() -> None:
@@ -26,18 +26,22 @@ def test_the_floor_is_exact_where_floats_lose_a_filter() -> None:
     wrong = [n for n in range(1, 3000) if math.floor(n * (1 - 0.9)) != n // 10]
     assert wrong, "this test needs a factor that float arithmetic gets wrong"
     for width in wrong:
-        assert prune(Widths((width,), (width,)), 90).dense == (max(1, width // 10),)
+        assert shrink_widths(Widths((width,), (width,)), 90).dense == (max(1, width // 10),)
 
 
 def test_only_the_first_convolutions_shrink_and_the_dense_layers_always() -> None:
-    assert prune(ALEXNET, 50, num_convolutions=0) == Widths(ALEXNET.convolutions, (512, 512))
-    assert prune(ALEXNET, 50, num_convolutions=2) == Widths((32, 96, 384, 384, 256), (512, 512))
-    assert prune(ALEXNET, 50, num_convolutions=9) == prune(ALEXNET, 50)
+    assert shrink_widths(ALEXNET, 50, num_convolutions=0) == Widths(
+        ALEXNET.convolutions, (512, 512)
+    )
+    assert shrink_widths(ALEXNET, 50, num_convolutions=2) == Widths(
+        (32, 96, 384, 384, 256), (512, 512)
+    )
+    assert shrink_widths(ALEXNET, 50, num_convolutions=9) == shrink_widths(ALEXNET, 50)
 
 
 @given(widths_drawn, widths_drawn, factors_drawn)
 def test_widths_follow_the_formula_and_never_vanish(convolutions, dense, percent) -> None:
-    pruned = prune(Widths(convolutions, dense), percent)
+    pruned = shrink_widths(Widths(convolutions, dense), percent)
     kept = 1 - Fraction(str(percent)) / 100
     for before, after in zip(convolutions + dense, pruned.convolutions + pruned.dense, strict=True):
         assert 1 <= after <= before
@@ -47,20 +51,20 @@ def test_widths_follow_the_formula_and_never_vanish(convolutions, dense, percent
 
 def test_nothing_shrinks_below_one() -> None:
     ones = Widths((1, 1), (1, 1))
-    assert prune(ones, 50) == ones
+    assert shrink_widths(ones, 50) == ones
 
 
 @pytest.mark.parametrize("percent", [0, 0.5, 1, 100, 101, -50, math.nan, math.inf, True])
 def test_factors_out_of_range_are_refused(percent: float) -> None:
     with pytest.raises(ParameterError, match="pruning factor: received"):
-        prune(ALEXNET, percent)
+        shrink_widths(ALEXNET, percent)
 
 
 def test_widths_below_one_are_refused() -> None:
     with pytest.raises(ParameterError, match="at least 1"):
         Widths((6, 0), (84, 120))
     with pytest.raises(ParameterError, match="num_convolutions"):
-        prune(ALEXNET, 50, num_convolutions=-1)
+        shrink_widths(ALEXNET, 50, num_convolutions=-1)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def pair_of(original, other, **values):
     return Pair(image_of(original), image_of(other), QualitySettings(**values))
 
 
-def test_every_metric_agrees_with_the_straightforward_way(pair):
+def test_every_metric_agrees_with_the_plain_computation(pair):
     original, other = pair
     found = Reference(original, QualitySettings()).compare(other)
     expected = reference.compare(original, other)

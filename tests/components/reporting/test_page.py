@@ -64,7 +64,7 @@ def test_the_same_page_as_markdown():
 
 
 def test_a_sentence_in_a_table_has_room():
-    reason = "missed: accuracy 0.48 < 0.51 (bar 0.90 lowered)"
+    reason = "missed: accuracy 0.48 < 0.51 (threshold 0.90 lowered)"
     page = render("Run", [Section("Pruning", (), pd.DataFrame({"at": ["R1"], "why": [reason]}))])
     assert '<td class="sentence">missed: accuracy 0.48 &lt; 0.51' in page
     assert '<th class="sentence">' in page

@@ -45,7 +45,7 @@ def test_without_a_rank_nothing_is_dashed():
     assert not lines(figure.axes[0], "--")
 
 
-def test_the_table_of_options_shows_no_svd_and_the_chosen_rank():
+def test_the_table_of_storage_options_shows_no_svd_and_the_chosen_rank():
     table = studies.options_table(arms(), 350)
     assert len(table) == 12
     assert set(table["k"].dropna()) == {350}

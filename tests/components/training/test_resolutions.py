@@ -4,7 +4,7 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.cost import multiply_accumulates as count_built
 from slimderm.components.training.build import build
 from slimderm.components.training.networks import NETWORKS
-from slimderm.components.training.resolutions import multiply_accumulates, resolution_table
+from slimderm.components.training.resolutions import resolution_table, unpruned_multiply_accumulates
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -12,7 +12,7 @@ from slimderm.components.training.resolutions import multiply_accumulates, resol
 def test_arithmetic_agrees_with_what_keras_built(name, size):
     model = build(name, num_classes=3, input_shape=(*size, 3))
     expected = count_built(model)
-    assert multiply_accumulates(name, size, num_classes=3) == expected
+    assert unpruned_multiply_accumulates(name, size, num_classes=3) == expected
 
 
 def test_lenet_by_hand():
@@ -20,7 +20,7 @@ def test_lenet_by_hand():
     convolutions = 196 * 96 * 25 * 3 * 6 + 94 * 44 * 25 * 6 * 16
     dense = 47 * 22 * 16 * 84 + 84 * 120
     rest = 3 * 4 + 4 * 6 + 6 * 2 + 2 * 1 + 121 * 16 + 16 * 4
-    found = multiply_accumulates("lenet5", (200, 100), num_classes=4)
+    found = unpruned_multiply_accumulates("lenet5", (200, 100), num_classes=4)
     assert found == convolutions + dense + rest
 
 
@@ -38,4 +38,4 @@ def test_the_table_has_a_row_a_network_and_size():
 
 def test_an_image_too_small_is_an_error():
     with pytest.raises(ParameterError, match="large enough"):
-        multiply_accumulates("lenet5", (8, 8), num_classes=4)
+        unpruned_multiply_accumulates("lenet5", (8, 8), num_classes=4)

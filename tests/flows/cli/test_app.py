@@ -127,7 +127,7 @@ def test_an_agent_without_addresses_is_told_what_to_set():
 
 
 def test_completions_name_what_there_is(monkeypatch):
-    from slimderm.components.pruning.method import KINDS
+    from slimderm.components.pruning.names import KINDS
     from slimderm.flows.agents.deployments import POOLS
 
     assert servers._pools() == list(POOLS)

@@ -124,7 +124,7 @@ def test_a_rollback_that_was_cut_short_ends_where_it_would_have(record, monkeypa
     assert str(record.served().version) == two
 
 
-def test_a_champion_that_gave_way_while_it_was_judged_is_not_put_on_record_again(record):
+def test_a_champion_replaced_while_it_was_judged_is_not_put_on_record_again(record):
     one, two = add(record), add(record)
     made_champion(record, one, two)
     record.notice(record.version(one))

@@ -93,7 +93,7 @@ def training(folder):
     return judge
 
 
-def test_a_training_judged_by_other_bars_stays_one_run_with_the_new_verdict(training):
+def test_a_training_judged_by_other_thresholds_stays_one_run_with_the_new_verdict(training):
     tags, kept = training("R1", {"verdict": VERDICT})
     assert (tags["accepted"], tags["verdict"]) == ("true", VERDICT["reason"])
     tags, kept = training("R1", {"verdict": HARDER})

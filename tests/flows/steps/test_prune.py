@@ -134,9 +134,9 @@ def test_layerwise_cuts_one_layer_a_step():
 
 def test_a_study_shows_the_zeros_of_masks_beside_what_did_not_shrink():
     arms = {"arms": ["l1 inherit", "masks local"], "ratios": [0.5], "similarity": True}
-    write_params(studies={"ways": arms | {"epochs": 1, "fine_tune_epochs": 1}})
-    study.fn("ways")
-    runs = pd.read_csv("data/studies/ways/runs.csv").set_index("arm")
+    write_params(studies={"methods": arms | {"epochs": 1, "fine_tune_epochs": 1}})
+    study.fn("methods")
+    runs = pd.read_csv("data/studies/methods/runs.csv").set_index("arm")
     (file,) = Path(".cache/slimderm").glob(f"*/{runs['key']['masks local']}/model.keras")
     trained = keras.models.load_model(file, compile=False)
     kernels = {one.path: one.numpy() for one in trained.weights if one.name == "kernel"}
@@ -149,15 +149,15 @@ def test_a_study_shows_the_zeros_of_masks_beside_what_did_not_shrink():
     assert runs["sparsity"][["unpruned", SHRUNK]].isna().all()
     for cost in ("num_parameters", "multiply_accumulates"):
         assert runs[cost]["masks local"] == runs[cost]["unpruned"] > runs[cost][SHRUNK]
-    summary = pd.read_csv("data/studies/ways/summary.csv").set_index("method")
+    summary = pd.read_csv("data/studies/methods/summary.csv").set_index("method")
     assert summary["sparsity"]["masks local"] == pytest.approx(zeros)
-    head, _, *lines = Path("data/studies/ways/table_compressed.md").read_text().splitlines()
+    head, _, *lines = Path("data/studies/methods/table_compressed.md").read_text().splitlines()
     shown = {cells[1]: cells for cells in map(split_line, [head, *lines])}
     column = shown["method"].index("zero weights")
     assert shown["masks local"][column] == f"{zeros:.1%}"
     assert shown[SHRUNK][column] == shown["unpruned"][column] == ""
-    same = pd.read_csv("data/studies/ways/cka_same_place.csv").set_index("arm")["cka"]
+    same = pd.read_csv("data/studies/methods/cka_same_place.csv").set_index("arm")["cka"]
     assert set(same.index) == {SHRUNK, "masks local"}
     assert same.notna().all()
     for picture in ("cka_l1_inherit_local_50", "cka_masks_local_50", "features_masks_local_50"):
-        assert Path(f"data/studies/ways/{picture}.png").stat().st_size > 10_000
+        assert Path(f"data/studies/methods/{picture}.png").stat().st_size > 10_000

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(900
 
 STUDY = """
 studies:
-  ways:
+  methods:
     network: lenet5
     variants: [compressed, reencoded]
     arms: [paper, l1 inherit global, masks global]
@@ -40,7 +40,7 @@ def trainings(workspace):
 def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(make_workspace, tiny):
     workspace = make_workspace(tiny.replace("studies: {}\n", STUDY))
     workspace.repro("compress", "split", "resize")
-    with workspace.start("python", "-m", "slimderm.flows.steps", "study", "ways") as process:
+    with workspace.start("python", "-m", "slimderm.flows.steps", "study", "methods") as process:
         deadline = time.monotonic() + 200
         while len(trainings(workspace)) < 3:
             assert process.poll() is None, process.stdout.read()
@@ -48,12 +48,12 @@ def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(make_worksp
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
     before = trainings(workspace)
-    assert set(workspace.repro("study")) == {"study@ways", "study@seed"}
+    assert set(workspace.repro("study")) == {"study@methods", "study@seed"}
     after = trainings(workspace)
     assert {path: after[path] for path in before} == before
     assert workspace.repro("study") == []
 
-    folder = workspace.folder / "data/studies/ways"
+    folder = workspace.folder / "data/studies/methods"
     runs = pd.read_csv(folder / "runs.csv")
     assert len(runs) == 2 * (1 + 3 * 2)
     sizes = runs[runs["variant"] == "compressed"].set_index(["arm", "ratio"])["num_parameters"]

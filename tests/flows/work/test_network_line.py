@@ -8,12 +8,12 @@ import pytest
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.training import networks
 from slimderm.components.training.batches import Examples
-from slimderm.components.training.networks.network import Network, Stage
+from slimderm.components.training.networks.network import ConvolutionStage, Network
 from slimderm.components.training.settings import TrainingSettings
 from slimderm.flows.config.params import EvaluateSettings, Params, RecordSettings
 from slimderm.flows.work.training import Trainer
 
-TINY = Network(name="tiny", stages=(Stage(2, 3),), dense=(4, 3), tail=(), head=2)
+TINY = Network(name="tiny", stages=(ConvolutionStage(2, 3),), dense=(4, 3), tail=(), head=2)
 
 
 def examples(count, seed):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from slimderm.components.compression.write import compress_image, target_names, write_file
+from slimderm.components.compression.write import compress_image, target_names
 from slimderm.components.dataset.catalog import ingest, read_catalog, write_dataset
 from slimderm.components.dataset.labels import PAPER_CLASSES
 from slimderm.components.dataset.settings import SplitSettings, SyntheticSettings
@@ -34,7 +34,8 @@ def made(tmp_path_factory):
     ):
         data = (raw / image.file).read_bytes()
         stored, row = compress_image(data, k=5, codec="jpeg", quality=90)
-        write_file(target / name, stored)
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(stored)
         rows.append(row | {"image_id": image.image_id, "file": name})
     pd.DataFrame(rows).to_parquet(target / "manifest.parquet")
     return folder

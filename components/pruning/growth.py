@@ -7,12 +7,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.pruning.schedules.widths import Widths, prune
+from slimderm.components.pruning.widths import Widths, shrink_widths
 
 Floats = npt.NDArray[np.float64]
 
 # Which convolutions shrink; the dense layers shrink in every case.
-SCOPES: dict[str, int | None] = {
+GROWTH_SCOPES: dict[str, int | None] = {
     "all convolutions": None,
     "the first": 1,
     "the first two": 2,
@@ -44,8 +44,8 @@ def path_table(
     Returns
     -------
     DataFrame
-        Columns network, scope (a key of `SCOPES`), factor, iteration, num_parameters. A scope that
-        names more convolutions than a network has shrinks those it has.
+        Columns network, scope (a key of `GROWTH_SCOPES`), factor, iteration, num_parameters. A
+        scope that names more convolutions than a network has shrinks those it has.
 
     Raises
     ------
@@ -54,13 +54,13 @@ def path_table(
     """
     rows = []
     for network, start in starts.items():
-        for scope, num_convolutions in SCOPES.items():
+        for scope, num_convolutions in GROWTH_SCOPES.items():
             for factor in factors:
                 widths = start
                 for iteration in range(num_iterations + 1):
                     count = counters[network](widths)
                     rows.append((network, scope, factor, iteration, count))
-                    widths = prune(widths, factor, num_convolutions=num_convolutions)
+                    widths = shrink_widths(widths, factor, num_convolutions=num_convolutions)
     columns = ["network", "scope", "factor", "iteration", "num_parameters"]
     return pd.DataFrame(rows, columns=columns)
 

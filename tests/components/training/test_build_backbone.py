@@ -6,8 +6,8 @@ import pytest
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.pruner import prune
-from slimderm.components.training.backbones import build_backbone
 from slimderm.components.training.build import NORMALISATION_MOMENTUM
+from slimderm.components.training.build_backbone import build_backbone
 
 PREPROCESS = {
     "vgg16": keras.applications.vgg16.preprocess_input,

@@ -54,7 +54,7 @@ def check_factor(percent: float) -> None:
         )
 
 
-def prune(widths: Widths, percent: float, *, num_convolutions: int | None = None) -> Widths:
+def shrink_widths(widths: Widths, percent: float, *, num_convolutions: int | None = None) -> Widths:
     """Shrink widths by N_new = floor(N_old * (1 - P)), to no less than 1 (paper, section 4.1).
 
     Parameters
