@@ -20,7 +20,7 @@ from slimderm.flows.work.training import Trainer, TrainingRun
 
 
 def fixed_layers(network: str, *, image_only: bool) -> tuple[str, ...]:
-    """Return the layers that the paper does not prune; VGG16 and DenseNet169 have none."""
+    """Return the layers that the paper does not prune; a backbone has none."""
     return NETWORKS[network].fixed(image_only=image_only) if network in NETWORKS else ()
 
 

@@ -75,7 +75,7 @@ class Trainer:
     source : ExampleSource
         Where the examples come from.
     weights : path, optional
-        A file of ImageNet weights, for VGG16 and DenseNet169.
+        A file of ImageNet weights, for a backbone.
     """
 
     def __init__(

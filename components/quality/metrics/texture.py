@@ -19,7 +19,7 @@ def haralick_features(image: Image) -> npt.NDArray[np.float64]:
     """
     import numpy as np
 
-    from slimderm.components.quality.kernels.texture import cooccurrences, haralick
+    from slimderm.components.quality.kernels.haralick import cooccurrences, haralick
 
     levels = int(image.gray.max()) + 1
     features = [haralick(direction, levels) for direction in cooccurrences(image.gray)]

@@ -8,10 +8,12 @@ import pytest
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.criteria import table as criteria
-from slimderm.components.pruning.method import CRITERIA, PruningMethod, PruningStep
+from slimderm.components.pruning.method import CRITERIA, Budget, PruningMethod, PruningStep
 from slimderm.components.pruning.pruner import prune
 from slimderm.components.pruning.schedules import table as schedules
 from slimderm.components.pruning.schedules.base import ScheduleSettings, StepResult
+from slimderm.components.pruning.settings import PruneSettings
+from slimderm.components.pruning.study_settings import StudySettings, parse_arm
 from slimderm.flows.work.step_runner import StepRunner
 
 BIASES = '''
@@ -126,3 +128,67 @@ def test_unknown_schedules_are_refused_with_the_names_there_are():
 def test_a_schedule_that_needs_a_ratio_says_so(name):
     with pytest.raises(ParameterError, match="ratio: received none"):
         list(schedules.get(name)(None, None, ScheduleSettings()))
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """A schedule that asks for factors, takes a budget and tests each step."""
+    entry = schedules.ScheduleEntry(
+        lambda run_step, accept, settings: iter(()),
+        needs={"factors": "some"},
+        takes_budget=True,
+        several_steps=True,
+        tests_each_step=True,
+    )
+    monkeypatch.setitem(schedules.SCHEDULES, "own", entry)
+
+
+def test_settings_ask_of_a_schedule_of_ones_own_what_its_line_says(own):
+    settings = PruneSettings(schedule="own", budget={"parameters": 100})
+    assert settings.for_schedule().budget == Budget("parameters", 100)
+    assert settings.tests_each_step
+    with pytest.raises(ParameterError, match="factors: received none, expected some"):
+        PruneSettings(schedule="own", factors=())
+    with pytest.raises(ParameterError, match="expected schedule one_shot or own"):
+        PruneSettings(schedule="path", path=("R1: 50%",), budget={"parameters": 100})
+    study = StudySettings(fine_tune_epochs=12, num_steps=4)
+    assert study.epochs_per_step("own", parse_arm("l1 inherit")) == 3
+
+
+def test_schedules_read_every_setting_of_theirs_in_the_section():
+    settings = PruneSettings(
+        ratio=0.25,
+        num_steps=7,
+        spacing="cubic",
+        path=("R2: 33%",),
+        factors=(20.0,),
+        max_failures=5,
+        max_prunings=6,
+        refused_start="prune",
+    )
+    assert settings.for_schedule() == ScheduleSettings(
+        ratio=0.25,
+        num_steps=7,
+        spacing="cubic",
+        path=("R2: 33%",),
+        factors=(20.0,),
+        max_failures=5,
+        max_prunings=6,
+        refused_start="prune",
+    )
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "schedule", "expected"),
+    [
+        ("validation", "algorithm2", False),
+        ("relative", "one_shot", False),
+        ("paper", "algorithm2", True),
+        ("validation", "path", True),
+    ],
+)
+def test_the_test_part_waits_unless_the_rule_or_the_schedule_needs_it(
+    acceptance, schedule, expected
+):
+    settings = PruneSettings(acceptance=acceptance, schedule=schedule, path=("R1: 50%",))
+    assert settings.tests_each_step is expected

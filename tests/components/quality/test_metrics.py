@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from skimage import metrics as oracle
 
 from benchmarks import reference
-from slimderm.components.quality.kernels.texture import cooccurrences, haralick
+from slimderm.components.quality.kernels.haralick import cooccurrences, haralick
 from slimderm.components.quality.kernels.windows import window_moments
 from slimderm.components.quality.measure import Reference
 from slimderm.components.quality.metrics import (
