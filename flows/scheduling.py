@@ -1,4 +1,4 @@
-"""In which order stages run: each that is stale, when what it needs is there, one or several."""
+"""The order in which stages run: each stale one, as soon as the stages that it needs have ended."""
 
 from collections.abc import Callable, Collection, Iterator
 from typing import Protocol

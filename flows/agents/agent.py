@@ -1,9 +1,9 @@
 """One stage on another machine: data from the remote, results back to it.
 
 An agent is a Prefect worker in a clone. A job names a stage, a commit, the parameters, and what
-``dvc.lock`` records of the data that the stage reads; back goes what ``dvc.lock`` would record of
-the stage. Files travel through the remote alone. Jobs never change the clone: they run in one of
-their own inside it, which shares its objects and its cache.
+``dvc.lock`` records of the data that the stage reads. The agent returns what ``dvc.lock`` would
+record of the stage. Files travel through the remote alone. Jobs never change the agent's clone:
+they run in a second clone inside it, which shares its objects and its cache.
 """
 
 import contextlib
@@ -36,9 +36,9 @@ LOCK = layout.REQUIREMENTS_LOCK
 
 @contextlib.contextmanager
 def workplace(clone: Path, commit: str) -> Iterator[Path]:
-    """Hold a clone of a clone with a commit checked out, its data versions shared with it.
+    """Hold the clone inside a clone, with a commit checked out and the same cache.
 
-    One job at a time: another worker's waits here, on a lock that ends with the process.
+    One job at a time: other workers' jobs wait here, on a lock that ends with the process.
 
     Parameters
     ----------
@@ -139,8 +139,8 @@ def _sender() -> str:
 def agent(stage: str, commit: str, params: dict[str, Any], version: dict[str, Any]) -> None:
     """Run one stage for a coordinator and hand its outputs back through the remote.
 
-    What a run was killed in the middle of goes on when the same job comes again: finished
-    trainings lie in the workplace's cache.
+    If a run is killed, the same job sent again continues it: finished trainings lie in the
+    workplace's cache.
 
     Args:
         stage: A stage of dvc.yaml, such as train@lenet5.

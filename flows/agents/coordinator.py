@@ -25,7 +25,7 @@ TRIES = 3  # of a stage whose agent is lost
 
 
 def committed() -> str:
-    """Return the commit that is checked out, if the code is as the commit has it.
+    """Return the commit that is checked out, if the code does not differ from it.
 
     Raises
     ------
@@ -60,7 +60,7 @@ class AgentJobs:
         self.gone: set[Any] = set()  # ids of flow runs whose outputs are gone
 
     def submit(self, stage: str) -> None:
-        """Send a stage to whichever agent is free."""
+        """Send a stage to a free agent."""
         version = dvc_lock.inputs_of(stage)
         push(list(version))
         job = {

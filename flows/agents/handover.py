@@ -67,7 +67,7 @@ def version_of(artifact_data: Any) -> Version:
 
 
 def look_up(run_id: Any) -> tuple[Any, Any]:
-    """Return a flow run, and the data that `hand_back` attached to it; None where it did not."""
+    """Return a flow run, and the data that `hand_back` attached to it, or None."""
     attached = ArtifactFilter(
         flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]), key=ArtifactFilterKey(any_=[KEY])
     )

@@ -1,4 +1,4 @@
-"""Data versions to and from the remote as Prefect tasks, tried again where the network failed."""
+"""Data versions to and from the remote as Prefect tasks, retried after network failures."""
 
 from collections.abc import Sequence
 

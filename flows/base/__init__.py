@@ -1,4 +1,4 @@
-"""The terminal, files, retries: what every other room of `flows` stands on.
+"""The terminal, files, retries: used by every other room of `flows`.
 
-No parameter, server or stage is known here.
+It knows no parameter, server or stage.
 """

@@ -33,7 +33,7 @@ def import_graph() -> Any:
 
 
 def code_behind(module: str) -> set[str]:
-    """Return a module and those that it imports, directly or through others, `WIRING` left out.
+    """Return a module and all that it imports, directly or indirectly, except `WIRING`.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def code_behind(module: str) -> set[str]:
 
 
 def code_hash(module: str) -> str:
-    """Hash the source of a module and of all that is behind it, so that a cache follows the code.
+    """Hash the source of a module and of all that it imports; part of a cache's key.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is tried again: requests to Prefect's server, and tasks that a network or a disk failed."""
+"""Retries: of requests to Prefect's server, and of tasks that failed by a network or a disk."""
 
 import errno
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Answer = TypeVar("Answer")
 def ask_prefect(
     request: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Answer:
-    """Call a function that needs Prefect's server, again while the server does not answer.
+    """Call a function that needs Prefect's server; try again if the server does not answer.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def _warn_once(state: tenacity.RetryCallState) -> None:
 
 
 def is_worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
-    """Tell whether a task failed because of a connection or a disk, so that a retry may help.
+    """Return whether a task failed because of a connection or a disk, so that a retry may help.
 
     A connection that timed out is a `TransferError`; any other `TimeoutError` is Prefect's own and
     would only run out again. A missing file, a missing right and a full disk stay as they are.

@@ -1,7 +1,7 @@
-"""Jobs in processes that stay: their progress and what they print is shown by the one that waits.
+"""Jobs in worker processes; the process that waits shows their progress and what they print.
 
-A worker keeps what it has imported, so a second job on it starts at once. It ends with the process
-that started it, however that ends.
+A worker keeps its imports, so a second job on it starts at once. It ends when the process that
+started it ends, also if that is killed.
 """
 
 import contextlib
@@ -82,7 +82,7 @@ class WorkerPool:
 
 
 def _begin(parent: int, events: Any) -> None:
-    """Prepare a worker: progress goes to the parent, and the end of the parent is its own."""
+    """Prepare a worker: it sends progress to the parent, and ends with the parent."""
     terminal.send_progress(events.put)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

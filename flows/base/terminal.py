@@ -88,7 +88,7 @@ def without_password(text: str) -> str:
 
 @contextmanager
 def command_line() -> Iterator[None]:
-    """End the process with status 1 and a message, not a traceback, on an error of our own.
+    """End the process with status 1 and a message, not a traceback, on a `SlimDermError`.
 
     A full disk and a server that does not answer get a message, too; finished work is in the cache.
     """

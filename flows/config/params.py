@@ -159,9 +159,9 @@ def read_params(path: Path | str = layout.PARAMS) -> Params:
 
 @contextmanager
 def recorded_by(**values: Any) -> Iterator[None]:
-    """Let values go before those of the section ``record`` inside the block; None leaves them.
+    """Override values of the section ``record`` inside the block; None overrides nothing.
 
-    Where work runs changes no result, so one run may choose it, as a deployment's form does.
+    These change no result, so a single run may choose them, as a deployment's form does.
 
     Raises
     ------

@@ -15,7 +15,7 @@ def apply_recipe(recipe: Path | None, data: Path | None, params: Path = layout.P
     """Rewrite ``params.yaml`` with the values of a recipe and the folder of a dataset.
 
     A section that the recipe holds replaces the section of ``params.yaml`` key by key. The result
-    is validated before it takes the place of the file, so a faulty recipe changes nothing.
+    is validated before it replaces the file, so a faulty recipe changes nothing.
 
     Parameters
     ----------

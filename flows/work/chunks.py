@@ -1,8 +1,8 @@
 """Where chunks of work run: on this machine's processes, or on a Dask cluster.
 
 A chunk is a key and a function that fills an empty folder. It is kept under its key in the cache,
-where it appears whole or not at all, so a chunk that is done twice, as Dask does when it loses a
-worker, does no harm, and what one engine has done the other finds.
+where it appears whole or not at all. So a chunk may be done twice, as Dask does when it loses a
+worker, and both engines find each other's results.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -67,8 +67,8 @@ def run_chunks(chunks: Sequence[Chunk], record: RecordSettings) -> Iterator[int]
     Yields
     ------
     int
-        The index of each chunk: first of those that were there, then of the others as they are
-        done. Whoever stops listening stops the work.
+        The index of each chunk: first of those in the cache, then of the others as they are
+        done. Closing the iterator stops the work.
     """
     missing = [index for index, chunk in enumerate(chunks) if not is_whole(chunk.folder)]
     yield from sorted(set(range(len(chunks))) - set(missing))

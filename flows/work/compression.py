@@ -118,7 +118,7 @@ def link_images(
 
 
 def _link(source: Path, target: Path) -> None:
-    """Give a finished file a second name; a copy where the file system has no such thing."""
+    """Give a finished file a second name; a copy if the file system has no hard links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)

@@ -11,7 +11,7 @@ from slimderm.components.dataset.images import decode_image, resize
 
 
 def prepare(data: bytes, description: Mapping[str, Any]) -> np.ndarray:
-    """Bring an image to what the model was trained on: same k, same encoder, same size.
+    """Prepare an image as the model's training images were: same k, encoder and size.
 
     Parameters
     ----------

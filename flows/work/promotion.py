@@ -12,7 +12,7 @@ WHY = "a person's decision"
 
 
 def promote(version: str = "", why: str = "") -> Any:
-    """Make a version, by default the challenger, the champion, if its gates passed.
+    """Make a version the champion if its gates passed; by default the challenger.
 
     Parameters
     ----------

@@ -34,14 +34,14 @@ def judged_champion(
 ) -> tuple[dict[str, Any], Any | None]:
     """Judge the champion against the one before it, and only then put its promotion on record.
 
-    A champion on record that cannot be judged on the data of today keeps its verdict.
+    A champion on record that cannot be judged on today's data keeps its verdict.
 
     Returns
     -------
     found : dict
         As `judged` returns it.
     reference : ModelVersion or None
-        What others are measured by: the champion, or the one before where its gates failed.
+        What others are compared with: the champion, or the one before if its gates failed.
     """
     before = registry.before(champion)
     try:
@@ -68,7 +68,7 @@ def judged_champion(
 def judged(
     params: Params, registry: Registry, version: Any, reference: Any | None
 ) -> dict[str, Any]:
-    """Return what the gates say of a version, judging it where nobody has on these data.
+    """Return the gates' verdict on a version; judge it if it has none on these data.
 
     Returns
     -------
