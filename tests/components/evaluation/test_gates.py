@@ -116,3 +116,18 @@ def test_bad_input_is_refused():
         checks_of(labels, lesions, np.ones((19, 3)), np.ones((20, 3)))
     with pytest.raises(ParameterError, match="balanced_accuracy_margin"):
         GateSettings(balanced_accuracy_margin=-0.1)
+
+
+def test_a_gate_of_a_class_of_ones_own_is_judged_with_the_others(monkeypatch):
+    class Cheaper:
+        def check(self, name, evidence, settings):
+            cost = evidence.costs["euros"]
+            return gates.Check(name, passed=cost < 2, challenger=cost, limit=2)
+
+    labels, lesions = part(40)
+    same = right(labels, 0.6, 0)
+    monkeypatch.setitem(gates.GATES, "cheaper", Cheaper())
+    for euros, passed in ((1, True), (3, False)):
+        found = checks_of(labels, lesions, same, same, costs=SMALL | {"euros": euros})
+        assert list(found) == list(gates.GATES)
+        assert found["cheaper"].passed is passed
