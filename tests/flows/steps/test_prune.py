@@ -41,10 +41,11 @@ WHOLE = [6, 16, 84, 120]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def workspace(tmp_path_factory):
+def workspace(tmp_path_factory, with_policy):
     """A few lesions, compressed, and the network trained on them unpruned."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "params.yaml").write_text(PARAMS)
+    with_policy(folder)
     StorageChoice("fixed", "as asked", 5, "jpeg", 90, []).save(folder / layout.CHOICE)
     InputSize("fixed", "as asked", 24, 24).save(folder / layout.INPUT_SIZE)
     with pytest.MonkeyPatch.context() as patch:

@@ -7,10 +7,10 @@ import pytest
 
 from slimderm.flows.config import layout
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def with_policy():
     """Puts this clone's policy into a folder."""
 
