@@ -140,11 +140,12 @@ def test_a_folder_is_recorded_once_for_the_same_content(folder):
     assert [file.path for file in tracker.client.list_artifacts(own.info.run_id)] == ["runs.json"]
 
 
-def test_lineage_leads_back_by_hash_and_id_and_by_nothing_else(folder):
+def test_lineage_leads_back_by_hash_and_id_and_by_nothing_else(folder, with_policy):
     tracker = Tracker(RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
     tags = {"network": "lenet5", "dvc.raw": "abcd1234.dir", "prefect.root_flow_run": "77-88"}
     with tracker.child(tracker.parent("p", "lenet5", {}), "k", "R1", tags) as run:
         run.params({"epochs": 7788, "network": "lenet5"})
+    with_policy(Path.cwd())
     tracker.client.create_registered_model("slimderm")
     found = run.run_id
     tracker.client.create_model_version("slimderm", "none", found)

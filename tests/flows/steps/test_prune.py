@@ -41,11 +41,10 @@ WHOLE = [6, 16, 84, 120]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def workspace(tmp_path_factory, with_policy):
+def workspace(tmp_path_factory):
     """A few lesions, compressed, and the network trained on them unpruned."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "params.yaml").write_text(PARAMS)
-    with_policy(folder)
     StorageChoice("fixed", "as asked", 5, "jpeg", 90, []).save(folder / layout.CHOICE)
     InputSize("fixed", "as asked", 24, 24).save(folder / layout.INPUT_SIZE)
     with pytest.MonkeyPatch.context() as patch:
