@@ -250,9 +250,9 @@ def test_a_nested_model_can_be_the_layer_but_not_the_last_one():
     with pytest.raises(ParameterError, match="inside a nested model"):
         grad_cam(nested, images())
     end = keras.Sequential([keras.Input((6, 6, 3)), *head()], name="end")
-    with pytest.raises(ParameterError, match="last step is 'end'"):
+    with pytest.raises(ParameterError, match="ends in 'end'"):
         grad_cam(chain(end), images())
-    with pytest.raises(ParameterError, match="last step is 'softmax"):
+    with pytest.raises(ParameterError, match="ends in 'softmax"):
         grad_cam(chain(*head(), keras.ops.softmax), images())
 
 
