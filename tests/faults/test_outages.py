@@ -15,7 +15,7 @@ AWAY_SECONDS = 15
 MOMENTS = {  # what is made or at work when a server goes away; what is not made until it is back
     "Prefect": ("storage", "choose"),
     "S3": ("compress", "train@lenet5"),
-    "PostgreSQL": ("slimderm.flows.steps.train", "train@lenet5"),
+    "PostgreSQL": ("train", "train@lenet5"),  # of the command of its process
     "MLflow": ("prune@lenet5", "register"),
 }
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")

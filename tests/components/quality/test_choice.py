@@ -163,5 +163,5 @@ def test_bad_floors_are_errors():
     blank = ARMS.assign(ssim_mean=[np.nan, 1, 1, 1, 1])
     with pytest.raises(SchemaError, match="ssim_mean: received a storage option without a number"):
         choose_option(blank, {"ssim": 0.9})
-    with pytest.raises(ParameterError, match="use choose_option"):
+    with pytest.raises(ParameterError, match="call choose_option"):
         choose_k(table(ssim=[0] * 6), ChooseSettings(rule="fewest_bytes", floors={"ssim": 0.9}))
