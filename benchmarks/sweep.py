@@ -94,6 +94,7 @@ def compare_values(files: Sequence[Path], ranks: Sequence[int]) -> None:
 
 def write_file(target: Path, data: bytes) -> None:
     """Write by a rename, as the stage does, so that no half of a file is ever under its name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.draft")
     draft.write_bytes(data)
     draft.replace(target)
