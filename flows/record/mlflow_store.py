@@ -92,10 +92,19 @@ class Tracker:
             self._check_reachable(found)
             return str(found.experiment_id)
         if not self.mlflow.get_tracking_uri().startswith("sqlite"):
-            return str(self.client.create_experiment(name))
+            return self._create(name)
         artifacts = Path(self.settings.artifacts).resolve()
         artifacts.mkdir(parents=True, exist_ok=True)  # by which a server's clients know it
-        return str(self.client.create_experiment(name, artifact_location=artifacts.as_uri()))
+        return self._create(name, artifact_location=artifacts.as_uri())
+
+    def _create(self, name: str, **more: str) -> str:
+        """Create an experiment; take another process's where that was first."""
+        try:
+            return str(self.client.create_experiment(name, **more))
+        except self.mlflow.MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return str(self.client.get_experiment_by_name(name).experiment_id)
 
     def _check_reachable(self, experiment: Any) -> None:
         """Refuse an experiment whose artifacts cannot be reached from here.

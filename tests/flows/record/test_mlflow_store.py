@@ -188,3 +188,17 @@ def test_the_links_that_prefect_keeps_hold_no_password(tracker, registry, monkey
     assert "password" not in registry.pages("1")
     monkeypatch.setenv("MLFLOW_PAGE", "http://10.0.0.5:5001")  # where workers know another address
     assert "(http://10.0.0.5:5001/#/models/slimderm)" in registry.pages("1")
+
+
+def test_two_processes_that_make_the_experiment_at_once_share_it(tracker, monkeypatch):
+    """Networks are trained side by side: each finds none, one makes it, the other takes it."""
+    first = tracker.experiment_id
+    real, asked = tracker.client.get_experiment_by_name, []
+
+    def too_early(client, name):
+        asked.append(name)
+        return None if len(asked) == 1 else real(name)
+
+    monkeypatch.setattr(type(tracker.client), "get_experiment_by_name", too_early)
+    assert Tracker(tracker.settings).experiment_id == first
+    assert len(asked) == 2
