@@ -146,13 +146,13 @@ def by_hand(workers: int) -> float:
     from slimderm.components.dataset.catalog import read_catalog
     from slimderm.components.quality.sweep import measure_chunk, summarise
     from slimderm.flows.config.params import read_params
-    from slimderm.flows.work.sweep import _bench
+    from slimderm.flows.work.sweep import sweep_tools
 
     params = read_params()
     begun = time.monotonic()
     catalog = read_catalog(Path("data/raw")).sort_values("image_id")
     images = [(row.image_id, Path("data/raw", row.file).resolve()) for row in catalog.itertuples()]
-    size, bench = params.sweep.chunk_size, _bench(params)
+    size, bench = params.sweep.chunk_size, sweep_tools(params)
     with process_pool(workers) as pool:
         chunks = [images[start : start + size] for start in range(0, len(images), size)]
         futures = [pool.submit(measure_chunk, chunk, bench) for chunk in chunks]

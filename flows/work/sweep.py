@@ -66,7 +66,7 @@ def _store(*item: Any, codec: str, quality: int) -> bytes:
     return codecs.get(codec).store(codecs.Item(*item), quality)
 
 
-def _tools(params: Params) -> SweepTools:
+def sweep_tools(params: Params) -> SweepTools:
     return SweepTools(
         ranks=params.compress.ranks,
         settings=params.quality,
@@ -88,7 +88,7 @@ def _chunks(catalog: pd.DataFrame, params: Params) -> list[Chunk]:
     settings = {"compress": asdict(params.compress), "quality": asdict(params.quality)}
     work = content_key(code=code_hash(__name__), **settings)
     cache, raw = Path(params.record.cache).resolve(), layout.RAW.resolve()
-    size, chunks, tools = params.sweep.chunk_size, [], _tools(params)
+    size, chunks, tools = params.sweep.chunk_size, [], sweep_tools(params)
     for start in range(0, len(catalog), size):
         part = catalog.iloc[start : start + size]
         key = content_key(work=work, images=part[["image_id", "sha256"]].to_dict("list"))

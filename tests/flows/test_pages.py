@@ -48,7 +48,7 @@ def test_own_data_killed_and_run_again(workspace):
     catalog = pd.read_csv(workspace.folder / "data/raw/catalog.csv")
     table = pd.read_csv(workspace.folder / "own/dataset/HAM10000_metadata.csv")
     assert set(table["image_id"]) <= set(catalog["image_id"])
-    assert "storage: 3 images in" in workspace.run("bash", "-c", study).stdout
+    assert "storage: 3 images by" in workspace.run("bash", "-c", study).stdout
 
 
 @pytest.fixture
@@ -105,6 +105,7 @@ ONLY_SHOWN = {
 }
 NAMED = {
     "setup": "every other target does it; with CUDA it takes an NVIDIA GPU and gigabytes",
+    "check": "runs in CI, before the tests",
     "soak": "is tests/faults with fifty kills instead of three",
 }
 
