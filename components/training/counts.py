@@ -56,6 +56,7 @@ def count_parameters(
     joined = units[-1]
     if not image_only:
         weights += _dense_weights((num_metadata, *METADATA_UNITS))
+        channels += sum(METADATA_UNITS)
         joined += METADATA_UNITS[-1]
     weights += _dense_weights((joined, network.head, num_classes))
     # Batch normalisation: scale and offset are trained, mean and variance follow the batches.

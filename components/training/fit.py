@@ -1,8 +1,8 @@
-"""Train one network: Adam, balanced epochs, the best epoch's weights kept (section 4.1)."""
+"""Train one network: Adam, balanced epochs, one epoch's network kept (section 4.1)."""
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,16 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.components.evaluation.metrics import classification_metrics
 from slimderm.components.keras_support.normalization import fused_batch_normalization
 from slimderm.components.keras_support.optimizers import spare_sum
-from slimderm.components.training.batches import BalancedBatches, Examples
+from slimderm.components.keras_support.statistics import recompute_statistics
+from slimderm.components.training import checkpoints
+from slimderm.components.training.batches import BalancedBatches, Examples, Inputs
 from slimderm.components.training.prediction import is_image_only, predict
 
 if TYPE_CHECKING:
     from slimderm.components.training.settings import TrainingSettings
 
 Logs = dict[str, float]
+STATISTICS_BATCH = 64  # images: enough of each class for a batch's mean to stand for the data's
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,10 @@ def fit(
     on_epoch: Callable[[int, Logs], None] | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> History:
-    """Train a model and leave it with its best epoch's weights.
+    """Train a model and leave it with the weights that ``settings.checkpoint`` chooses.
 
-    The best epoch is the one with the highest balanced accuracy on validation, the lower loss
-    deciding between equals: the classes of validation need not be of one size.
+    Before each epoch is judged, batch normalization's moving statistics are recomputed over
+    training images that are not augmented. What is judged is what is kept.
 
     Parameters
     ----------
@@ -84,8 +87,18 @@ def fit(
         augmented=settings.augment,
         image_only=is_image_only(model),
     )
-    watch = _Watch(validation, settings, len(batches), on_epoch, on_batch)
-    optimizer = _optimizer(model, settings.learning_rate)
+    rule = checkpoints.get(settings.checkpoint)
+    watch = _Watch(
+        train=train,
+        validation=validation,
+        settings=settings,
+        num_batches=len(batches),
+        on_epoch=on_epoch,
+        on_batch=on_batch,
+    )
+    # It puts the averaged weights in place at an epoch's end, before they are judged.
+    swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if rule.averaged else []
+    optimizer = _optimizer(model, settings, len(batches))
     model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
     # Where the training step makes variables, TensorFlow traces it twice, for seconds each time.
     optimizer.build(model.trainable_variables)
@@ -95,7 +108,8 @@ def fit(
     started = time.perf_counter()
     # Keras would shuffle batches with Python's global generator; the epochs are shuffled already.
     with fused_batch_normalization(model):
-        model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=[watch])
+        callbacks = [*swap, watch]
+        model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=callbacks)
     if watch.best_weights is None:
         raise ParameterError(
             f"learning_rate: received {settings.learning_rate}, with which the loss was no longer "
@@ -109,8 +123,17 @@ def fit(
     )
 
 
-def _optimizer(model: keras.Model, learning_rate: float) -> keras.optimizers.Optimizer:
-    adam = keras.optimizers.Adam(learning_rate)
+def _optimizer(
+    model: keras.Model, settings: "TrainingSettings", num_batches: int
+) -> keras.optimizers.Optimizer:
+    rate: Any = settings.learning_rate
+    if settings.decay == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs * num_batches)
+    adam = keras.optimizers.Adam(
+        rate,
+        use_ema=checkpoints.get(settings.checkpoint).averaged,
+        ema_momentum=settings.average_momentum,
+    )
     spare_sum(adam)
     # Keras scales the loss by itself only where the global policy, which stays untouched, says so.
     if any(layer.dtype_policy.name == "mixed_float16" for layer in model.layers):
@@ -119,10 +142,12 @@ def _optimizer(model: keras.Model, learning_rate: float) -> keras.optimizers.Opt
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Judges every epoch on validation and remembers the best one's weights."""
+    """Judges every epoch on validation and remembers the weights of the one to keep."""
 
     def __init__(
         self,
+        *,
+        train: Examples,
         validation: Examples,
         settings: "TrainingSettings",
         num_batches: int,
@@ -130,13 +155,14 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no ty
         on_batch: Callable[[int, int], None] | None,
     ) -> None:
         super().__init__()
-        self.validation = validation
+        self.train, self.validation = train, validation
         self.settings = settings
+        self.rule = checkpoints.get(settings.checkpoint)
         self.num_batches = num_batches
         self.on_epoch = on_epoch
         self.on_batch = on_batch
         self.rows: list[Logs] = []
-        self.best: tuple[float, float] = (-math.inf, -math.inf)
+        self.best: tuple[float, ...] = ()  # below every other
         self.best_epoch = 0
         self.best_weights: list[Any] | None = None
         self.started = 0.0
@@ -152,6 +178,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no ty
         if not math.isfinite(logs["loss"]):
             self.model.stop_training = True
             return
+        self._settle()
         judged = self._judge()
         row = {
             "epoch": epoch + 1,
@@ -161,7 +188,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no ty
             "seconds": time.perf_counter() - self.started,
         }
         self.rows.append(row)
-        standing = (judged["validation_balanced_accuracy"], -judged["validation_loss"])
+        standing = self.rule.standing(row, self.settings.checkpoint_accuracy)
         if standing > self.best:
             self.best, self.best_epoch = standing, epoch + 1
             self.best_weights = self.model.get_weights()
@@ -170,6 +197,26 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no ty
             self.model.stop_training = True
         if self.on_epoch is not None:
             self.on_epoch(epoch + 1, row)
+
+    def _settle(self) -> None:
+        """Make the model whole that the weights of this moment stand for."""
+        if self.rule.averaged:  # an average is taken before constraints, such as masks, hold
+            for variable in self.model.trainable_variables:
+                if variable.constraint is not None:
+                    variable.assign(variable.constraint(variable))
+        recompute_statistics(self.model, self._unaugmented())
+
+    def _unaugmented(self) -> Iterator[Inputs]:
+        batches = BalancedBatches(
+            self.train,
+            num_classes=self.model.output_shape[-1],
+            batch_size=STATISTICS_BATCH,
+            seed=self.settings.seed,
+            augmented=False,
+            image_only=is_image_only(self.model),
+        )
+        number = math.ceil(self.settings.statistics_images / STATISTICS_BATCH)
+        return (batches[index][0] for index in range(min(number, len(batches))))
 
     def _judge(self) -> Logs:
         labels = self.validation.labels

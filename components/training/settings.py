@@ -1,10 +1,19 @@
 """Section ``train`` of ``params.yaml``, in a module of its own: reading it needs no Keras."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slimderm.components.common.settings import Count, OneOf, Positive, Seed, settings
+from slimderm.components.common.settings import (
+    Count,
+    OneOf,
+    Positive,
+    Ratio,
+    Seed,
+    Tolerance,
+    settings,
+)
+from slimderm.components.training.checkpoints import CHECKPOINTS
 from slimderm.components.training.precision import PRECISIONS
 
 
@@ -14,12 +23,30 @@ class TrainingSettings:
 
     epochs: Count = Field(default=75, description="Passes over the training part; the paper: 75.")
     learning_rate: Positive = Field(default=0.002, description="Of Adam; the paper: 0.002.")
+    decay: Literal["none", "cosine"] = Field(
+        default="none", description="Whether the learning rate falls to zero over the epochs."
+    )
     batch_size: Count = Field(
         default=32, description="Images in a batch; the paper leaves it open."
     )
     precision: Annotated[str, OneOf(PRECISIONS)] = Field(
         default="auto",
         description="Arithmetic of the layers; auto: mixed_bfloat16 where it is fast.",
+    )
+    statistics_images: Count = Field(
+        default=1024,
+        description="Training images over which batch normalization's statistics are recomputed "
+        "before a network is judged.",
+    )
+    checkpoint: Annotated[str, OneOf(CHECKPOINTS)] = Field(
+        default="average_best",
+        description="Which epoch's network is kept; average_…: of the weights' moving average.",
+    )
+    average_momentum: Ratio = Field(
+        default=0.98, description="For average_…: of the moving average, a training step."
+    )
+    checkpoint_accuracy: Tolerance = Field(
+        default=0.90, description="For trained: the training accuracy that an epoch must reach."
     )
     patience: Count | None = Field(
         default=None,

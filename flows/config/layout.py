@@ -44,6 +44,7 @@ REVIEW = DATA / "review.json"
 VARIANTS = {variants.ORIGINAL: RAW, variants.COMPRESSED: COMPRESSED}
 
 MODELS = Path("models")
+IMAGE_ONLY = "image_only"  # in a baseline's folder: trained without age, sex and site
 
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"
@@ -54,7 +55,7 @@ CODECS = REPORTS / "storage"  # what `make codecs` writes
 
 
 def baseline(network: str) -> Path:
-    """Return the folder of a network's unpruned trainings, one in it for each variant."""
+    """Return the folder of a network's unpruned trainings: each variant's, and `IMAGE_ONLY`."""
     return MODELS / network / "baseline"
 
 

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.common.settings import (
     Confidence,
+    Count,
     NonEmpty,
     OneOf,
     Seed,
@@ -53,6 +54,13 @@ class EvaluateSettings:
     seed: Seed = Field(default=0, description="Of the resampling.")
     latency_repeats: Annotated[int, Field(ge=3)] = Field(
         default=30, description="Times that one image is timed."
+    )
+    permutations: Count = Field(
+        default=5, description="Times that age, sex and site are dealt out at random, one by one."
+    )
+    ablation: bool = Field(
+        default=True,
+        description="Whether each unpruned network is also trained without age, sex and site.",
     )
 
 

@@ -122,6 +122,15 @@ def sections(results: Results, saved: str) -> list[Section]:
             },
         ),
         Section(
+            "What age, sex and site contribute",
+            (
+                "Test balanced accuracy with them and on images alone. Then what validation loses "
+                "when one of them is dealt out at random (lost), and the share of predictions that "
+                "change with it (changed).",
+            ),
+            frames["metadata"],
+        ),
+        Section(
             "Pruning",
             (
                 "Each step as tried, accepted or not, and why. tables/pruning.csv has every width, "

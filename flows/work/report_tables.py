@@ -5,7 +5,9 @@ from typing import Any, Self
 
 import pandas as pd
 
+from slimderm.components.dataset.variants import ORIGINAL
 from slimderm.components.reporting import tables
+from slimderm.components.reporting.metadata_table import metadata_table
 from slimderm.flows.base.files import read_json
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import InputSize, StorageChoice, input_size, storage_choice
@@ -71,9 +73,19 @@ def _frames(baselines: list[Any], pruned: dict[str, Any]) -> dict[str, pd.DataFr
         "resize": pd.read_csv(layout.RESIZE / "summary.csv"),
         "resolutions": pd.read_csv(layout.RESIZE / "resolutions.csv"),
         "comparison": tables.comparison_table(baselines),
+        "metadata": metadata_table(
+            [record for record in baselines if record["variant"] == ORIGINAL],
+            _ablations({record["network"] for record in baselines}),
+        ),
         "pruning": tables.pruning_table([step for run in pruned.values() for step in run["steps"]]),
         "growth": pd.read_csv(layout.GROWTH / "fits.csv"),
         "sizes": pd.read_csv(layout.GROWTH / "sizes.csv"),
         "shortfall": pd.read_csv(layout.SHORTFALL),
         "quarantine": quarantine["reason"].value_counts().rename_axis("reason").reset_index(),
     }
+
+
+def _ablations(networks: set[str]) -> dict[str, Any]:
+    """Read the records of the networks that were also trained on images alone."""
+    files = {name: layout.baseline(name) / layout.IMAGE_ONLY / "record.json" for name in networks}
+    return {name: read_json(file) for name, file in files.items() if file.exists()}

@@ -67,6 +67,7 @@ def _store(*item: Any, codec: str, quality: int) -> bytes:
 
 
 def sweep_tools(params: Params) -> SweepTools:
+    """Return what `measure_chunk` measures an image by."""
     return SweepTools(
         ranks=params.compress.ranks,
         settings=params.quality,

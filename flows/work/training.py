@@ -186,6 +186,8 @@ class Trainer:
             "precision": model.layers[-2].dtype_policy.name,
             "latency_p50_ms": latency(model, repeats=self.params.evaluate.latency_repeats),
             "metrics": self._judge(model),
+            "image_only": self.image_only,
+            "permutation": self._permute(model),
         }
         write_json(draft / "record.json", record)
         # Collects garbage, too: networks before this one, which hold themselves in circles.
@@ -206,6 +208,23 @@ class Trainer:
             )
             metrics |= {f"{part}_{name}": value for name, value in values.items()}
         return metrics
+
+    def _permute(self, model: Any) -> list[dict[str, Any]]:
+        """Measure what age, sex and site contribute on validation; nothing where none is read."""
+        from slimderm.components.inspection.permutation import permutation_importance
+        from slimderm.components.training.metadata import COLUMNS
+
+        if self.image_only:
+            return []
+        table = permutation_importance(
+            model,
+            self.source.examples["validation"],
+            COLUMNS,
+            repeats=self.params.evaluate.permutations,
+            seed=self.params.evaluate.seed,
+        )
+        rows: list[dict[str, Any]] = table.to_dict("records")
+        return rows
 
     @property
     def melanoma(self) -> int | None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -5,8 +7,11 @@ import tensorflow as tf
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.evaluation.metrics import classification_metrics
-from slimderm.components.training.batches import Examples
+from slimderm.components.keras_support.statistics import recompute_statistics
+from slimderm.components.pruning.masks import apply_masks, chosen_kernels, magnitude_masks
+from slimderm.components.training.batches import BalancedBatches, Examples
 from slimderm.components.training.build import build
+from slimderm.components.training.checkpoints import CHECKPOINTS
 from slimderm.components.training.file_size import bytes_with_optimizer, without_optimizer
 from slimderm.components.training.fit import fit
 from slimderm.components.training.precision import (
@@ -87,9 +92,114 @@ def test_the_training_step_is_traced_once(monkeypatch):
 
 def test_training_stops_early_when_asked():
     settings = TrainingSettings(epochs=30, batch_size=16, augment=False, patience=1)
-    history = fit(lenet(), TRAIN, VALIDATION, settings)
+    wrong = replace(VALIDATION, labels=1 - VALIDATION.labels)  # the more it learns, the worse
+    history = fit(lenet(), TRAIN, wrong, settings)
     assert len(history.frame) < 30
     assert len(history.frame) == history.best_epoch + 1
+
+
+def moving(model):
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    return [
+        np.array(each) for layer in layers for each in (layer.moving_mean, layer.moving_variance)
+    ]
+
+
+def test_what_is_kept_has_the_statistics_of_its_own_weights(trained):
+    """The whole part, in one batch of the oracle as of fit: Keras's own training step."""
+    model, *_ = trained
+    fitted = moving(model)
+    everything = BalancedBatches(TRAIN, num_classes=2, batch_size=64, seed=0, augmented=False)
+    again = keras.models.clone_model(model)
+    again.set_weights(model.get_weights())
+    recompute_statistics(again, [everything[index][0] for index in range(len(everything))])
+    for one, other in zip(fitted, moving(again), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_a_few_large_steps_are_judged_by_the_weights_not_by_their_past():
+    """With moving statistics alone this network is judged as if it had learnt nothing."""
+    settings = replace(SETTINGS, epochs=3, learning_rate=0.01, checkpoint="last")
+    model = lenet()
+    momentum = [layer for layer in model.layers if hasattr(layer, "momentum")]
+    for layer in momentum:
+        layer.momentum = 0.999
+    history = fit(model, TRAIN, VALIDATION, settings)
+    judged = history.frame["validation_balanced_accuracy"].iloc[-1]
+    for layer in momentum:
+        layer.moving_mean.assign(np.zeros(layer.moving_mean.shape))
+        layer.moving_variance.assign(np.ones(layer.moving_variance.shape))
+    stale = classification_metrics(VALIDATION.labels, predict(model, VALIDATION))
+    assert judged > stale["balanced_accuracy"] + 0.2
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS)
+def test_the_kept_epoch_is_the_one_that_the_rule_names(checkpoint):
+    settings = replace(SETTINGS, epochs=4, checkpoint=checkpoint, checkpoint_accuracy=0.7)
+    model = lenet()
+    history = fit(model, TRAIN, VALIDATION, settings)
+    rows = history.frame.to_dict("records")
+    standing = CHECKPOINTS[checkpoint].standing
+    best = max(rows, key=lambda row: standing(row, 0.7))
+    assert history.best_epoch == best["epoch"]
+    found = classification_metrics(VALIDATION.labels, predict(model, VALIDATION))
+    assert found["balanced_accuracy"] == pytest.approx(
+        best["validation_balanced_accuracy"], abs=1e-6
+    )
+
+
+def test_the_papers_rule_prefers_a_trained_epoch_to_a_better_validation():
+    rule = CHECKPOINTS["trained"].standing
+    early = {"train_accuracy": 0.6, "validation_balanced_accuracy": 0.9, "validation_loss": 0.1}
+    late = {"train_accuracy": 0.95, "validation_balanced_accuracy": 0.7, "validation_loss": 0.9}
+    later = {"train_accuracy": 0.99, "validation_balanced_accuracy": 0.6, "validation_loss": 0.9}
+    assert max((early, late, later), key=lambda row: rule(row, 0.9)) is late
+
+
+def test_averaged_weights_are_the_moving_average_of_the_steps():
+    """Against an average taken by hand after each step."""
+    settings = replace(
+        SETTINGS, epochs=2, checkpoint="average_last", average_momentum=0.8, decay="cosine"
+    )
+    by_hand = []
+
+    def note(model):
+        def noted(batch, count):
+            weights = [np.array(variable) for variable in model.trainable_variables]
+            old = by_hand or weights
+            by_hand[:] = [0.8 * a + 0.2 * b for a, b in zip(old, weights, strict=True)]
+
+        return noted
+
+    model = lenet(dropout=0.0)
+    fit(model, TRAIN, VALIDATION, settings, on_batch=note(model))
+    kept = [np.array(variable) for variable in model.trainable_variables]
+    for one, other in zip(kept, by_hand, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_masked_weights_stay_zero_in_an_average():
+    model = lenet()
+    masks = magnitude_masks(model, ratio=0.5)
+    apply_masks(model, masks)
+    fit(model, TRAIN, VALIDATION, replace(SETTINGS, epochs=2, checkpoint="average_best"))
+    kernels = chosen_kernels(model)
+    for name, mask in masks.items():
+        assert not np.array(kernels[name])[~mask].any()
+
+
+def test_cosine_decay_ends_at_zero():
+    model = lenet()
+    rates = []
+
+    def note(batch, count):
+        rates.append(float(model.optimizer.learning_rate))
+
+    settings = replace(SETTINGS, epochs=2, decay="cosine", learning_rate=0.002)
+    fit(model, TRAIN, VALIDATION, settings, on_batch=note)
+    steps = np.arange(1, len(rates) + 1)
+    expected = 0.001 * (1 + np.cos(np.pi * steps / len(rates)))
+    np.testing.assert_allclose(rates, expected, atol=1e-7)
 
 
 def test_a_network_without_metadata_trains():
@@ -107,7 +217,9 @@ def test_predictions_follow_the_examples_order(trained):
 
 
 def test_file_sizes_are_those_of_saved_files(trained, tmp_path):
-    model, *_ = trained
+    model = keras.models.clone_model(trained[0])
+    model.compile(keras.optimizers.Adam())  # without the average of the weights
+    model.optimizer.build(model.trainable_variables)
     with_optimizer = bytes_with_optimizer(model)
     model.save(tmp_path / "trained.keras")
     without_optimizer(model).save(tmp_path / "bare.keras")

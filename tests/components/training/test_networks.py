@@ -1,14 +1,17 @@
+import keras
 import numpy as np
 import pytest
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.keras_support.seeding import seeded
+from slimderm.components.keras_support.statistics import recompute_statistics
 from slimderm.components.model_graph.cost import multiply_accumulates
-from slimderm.components.training.build import build
+from slimderm.components.training.build import build, metadata_branch
 from slimderm.components.training.counts import count_parameters
 from slimderm.components.training.networks import NETWORKS, get
 from slimderm.components.training.networks.network import feature_map
 
-BRANCH = (3 * 4 + 4) + (4 * 6 + 6) + (6 * 2 + 2) + (2 * 1 + 1)
+BRANCH = (3 * 4 + 4) + (4 * 6 + 6) + (6 * 2 + 2) + (2 * 1 + 1) + 4 * (4 + 6 + 2 + 1)
 
 # Each by hand from tables 1 to 3 and section 4.1: weights, biases, four numbers for each normalised
 # channel or feature, then the head with four classes.
@@ -88,6 +91,30 @@ def test_probabilities_sum_to_one_from_uint8_and_float_alike(name: str) -> None:
     real = np.asarray(model({"image": image.astype(np.float32), "metadata": metadata}))
     assert np.allclose(whole.sum(axis=1), 1, atol=1e-6)
     assert np.array_equal(whole, real)
+
+
+@pytest.fixture(scope="module")
+def people() -> np.ndarray:
+    """Age, sex and site of a thousand people, encoded as `MetadataEncoder` encodes them."""
+    random = np.random.default_rng(0)
+    columns = (
+        random.standard_normal(1000),
+        random.integers(0, 3, 1000) / 2,
+        random.integers(0, 15, 1000) / 14,
+    )
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def test_the_metadata_branch_is_alive_at_every_seed(people: np.ndarray) -> None:
+    """Batch statistics alone: they are what a first training step sees."""
+    spreads = []
+    for seed in range(100):
+        with seeded(seed):
+            metadata = keras.Input((3,))
+            branch = keras.Model(metadata, metadata_branch(metadata, 0.1, "float32"))
+        recompute_statistics(branch, [people])
+        spreads.append(float(np.std(branch(people))))
+    assert min(spreads) > 0.1
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -1,0 +1,71 @@
+"""Which epoch's network is kept. Add a rule by one line of `CHECKPOINTS`.
+
+Nothing here imports Keras.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from slimderm.components.common.errors import ParameterError
+
+Row = Mapping[str, float]  # an epoch's row of the history
+Standing = Callable[[Row, float], tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One rule.
+
+    Attributes
+    ----------
+    standing : callable
+        Takes an epoch's row and the training accuracy asked for; the epoch of the highest standing
+        is kept, the earlier of equals.
+    averaged : bool
+        Whether the weights that are judged and kept are the moving average of those of the steps.
+    """
+
+    standing: Standing
+    averaged: bool = False
+
+
+def _by_validation(row: Row, accuracy: float) -> tuple[float, ...]:
+    return (row["validation_balanced_accuracy"], -row["validation_loss"])
+
+
+def _by_loss(row: Row, accuracy: float) -> tuple[float, ...]:
+    return (-row["validation_loss"],)
+
+
+def _last(row: Row, accuracy: float) -> tuple[float, ...]:
+    return (row["epoch"],)
+
+
+def _trained(row: Row, accuracy: float) -> tuple[float, ...]:
+    return (min(row["train_accuracy"], accuracy), *_by_validation(row, accuracy))
+
+
+CHECKPOINTS: dict[str, Checkpoint] = {
+    "average_best": Checkpoint(_by_validation, averaged=True),
+    "average_loss": Checkpoint(_by_loss, averaged=True),
+    "average_last": Checkpoint(_last, averaged=True),
+    "best": Checkpoint(_by_validation),
+    "loss": Checkpoint(_by_loss),
+    "last": Checkpoint(_last),
+    "trained": Checkpoint(_trained),  # the paper's: a checkpoint that meets the training threshold
+}
+
+
+def get(name: str) -> Checkpoint:
+    """Look up a rule by its name.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown name; the message lists the known ones.
+    """
+    if name not in CHECKPOINTS:
+        raise ParameterError(
+            f"checkpoint: received {name!r}, expected one of {', '.join(CHECKPOINTS)}"
+        )
+    return CHECKPOINTS[name]
