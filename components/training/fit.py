@@ -14,7 +14,7 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.components.evaluation.metrics import classification_metrics
 from slimderm.components.keras_support.normalization import fused_batch_normalization
 from slimderm.components.keras_support.optimizers import spare_sum
-from slimderm.components.training.batches import BalancedBatches, Examples
+from slimderm.components.training.batches import BalancedBatches, Examples, as_trained
 from slimderm.components.training.prediction import is_image_only, predict
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ def fit(
     if len(validation) == 0:
         raise ParameterError("validation part: received no images, expected at least one")
     batches = BalancedBatches(
-        train,
+        as_trained(train, settings.augment, seed=settings.seed),
         num_classes=model.output_shape[-1],
         batch_size=settings.batch_size,
         seed=settings.seed,
-        augmented=settings.augment,
+        augmented=settings.augment == "online",
         image_only=is_image_only(model),
     )
     watch = _Watch(validation, settings, len(batches), on_epoch, on_batch)

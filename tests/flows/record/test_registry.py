@@ -285,7 +285,10 @@ def reviewer(record, tmp_path, monkeypatch):
         label = CLASSES[index % 2]
         pixels = np.full((*SIZE, 3), 40 + 150 * (label == "melanoma"), np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"data/raw/{index}.png")
-        rows.append({"file": f"{index}.png", "label": label, "lesion_id": str(index), "part": part})
+        file = f"{index}.png"
+        rows.append(
+            {"file": file, "label": label, "lesion_id": str(index), "part": part, "copy": 0}
+        )
     frame = pd.DataFrame(rows)
     (tmp_path / "cache").mkdir()
     for name in ("now", "old"):
