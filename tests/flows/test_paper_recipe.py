@@ -20,7 +20,7 @@ networks: [lenet5]
 synthetic: {num_lesions: 30, num_negatives: 4, height: 24, width: 32}
 split: {train: 64, validation: 20, test: 8}
 compress: {ranks: [5, 10]}
-storage: {max_images: 2, qualities: {jpeg: [95], png: [100]}}
+storage: {max_images: 2, qualities: {jpeg: [60, 95], avif: [50, 80]}}
 resize: {size: [24, 24], sizes: [[24, 24], [20, 30]], max_images: 4}
 train: {epochs: 1}
 evaluate: {bootstrap_samples: 100, latency_repeats: 3}

@@ -383,6 +383,24 @@ def test_calibration_is_fitted_on_lesions_that_the_version_was_not_trained_on(
     assert [list(each["lesion_id"]) for each in rows] == [trained]
 
 
+def test_gates_leave_augmented_copies_out_and_the_card_counts_them(record, reviewer):
+    whole = reviewer.source.rows("test")
+    with_copies = pd.concat([whole, whole.iloc[:2].assign(copy=1), whole.iloc[:1].assign(copy=2)])
+    source, plain = reviewer.source, reviewer.source.rows
+    version = train(record, CLASSES, "now")
+    reviewer.review(version, None)
+    before = record.version(version.version)
+    source.rows = lambda part: with_copies if part == "test" else plain(part)
+    reviewer.review(version, None)
+    after = record.version(version.version)
+    assert after.tags["gates.reason"] == before.tags["gates.reason"]
+    assert "Paired over 4 test images, lesions resampled whole.\n" in before.description
+    assert (
+        "Paired over 4 test images, lesions resampled whole. Their 3 augmented copies are left out."
+        in after.description
+    )
+
+
 def test_a_split_that_comes_back_is_judged_anew(record, reviewer, tmp_path):
     champion, challenger = train(record, CLASSES, "lost"), train(record, CLASSES, "now")
     lost = reviewer.key(challenger, champion)
