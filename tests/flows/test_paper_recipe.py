@@ -15,7 +15,7 @@ from slimderm.flows.steps.table import STAGES, Stage
 from slimderm.flows.work.report_page import sections
 from slimderm.flows.work.report_tables import Results
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 SMALL = """\
