@@ -1,6 +1,6 @@
 """Sections ``ingest``, ``split`` and ``synthetic`` of ``params.yaml``."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -38,11 +38,16 @@ class IngestSettings:
 
 @settings
 class SplitSettings:
-    """Sizes of the three parts; the paper's (section 4.1) are scaled to the data that are there."""
+    """Sizes of the three parts; the paper's are 3,300, 1,100 and 360 (section 4.1)."""
 
-    train: Count = Field(default=3300, description="Weight of the training part.")
-    validation: Count = Field(default=1100, description="Weight of the validation part.")
-    test: Count = Field(default=360, description="Weight of the test part.")
+    train: Count = Field(default=3300, description="Size of the training part; see fill.")
+    validation: Count = Field(default=1100, description="Size of the validation part; see fill.")
+    test: Count = Field(default=360, description="Size of the test part; see fill.")
+    fill: Literal["none", "copies"] = Field(
+        default="none",
+        description="none: sizes are scaled to the data that are there. copies: they are taken as "
+        "they are, classes equal; augmented copies stand for images that a class lacks.",
+    )
     max_images: Count | None = Field(
         default=None,
         description="Images taken in all, whole lesions, each class in proportion; null: all.",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from slimderm.components.common.errors import LeakError, SchemaError
+from slimderm.components.dataset.copies import fill
 from slimderm.components.dataset.settings import SplitSettings
 
 JUDGED = ("validation", "test")
@@ -20,9 +21,11 @@ class SplitResult:
     Attributes
     ----------
     frame : DataFrame
-        ``image_id``, ``lesion_id``, ``label``, ``part`` (train, validation, test), by image_id.
+        ``image_id``, ``lesion_id``, ``label``, ``part`` (train, validation, test), ``copy`` (0 for
+        an image itself, from 1 for augmented copies of it), by image_id and copy.
     shortfall : DataFrame
-        ``part``, ``label``, ``wanted`` (the scaled size, equal between classes), ``given``.
+        ``part``, ``label``, ``wanted`` (the asked size, equal between classes), ``given`` (images),
+        ``copies``.
     """
 
     frame: pd.DataFrame
@@ -59,12 +62,16 @@ def split(catalog: pd.DataFrame, settings: SplitSettings) -> SplitResult:
     allow: the scaled size over the classes, or where that is more, the part's share of the scarcest
     class. All other images are training.
 
+    Where `settings.fill` is ``copies``, the sizes are taken as they are, and all three parts hold
+    the classes equally. Of a class that is too small for that each part takes its share, and
+    augmented copies of its own images for the rest. Images beyond the sizes are in no part.
+
     Parameters
     ----------
     catalog : DataFrame
         As `slimderm.components.dataset.catalog.read_catalog` gives it.
     settings : SplitSettings
-        Weights of the parts, seed.
+        Sizes of the parts, what fills them, seed.
 
     Returns
     -------
@@ -95,10 +102,14 @@ def split(catalog: pd.DataFrame, settings: SplitSettings) -> SplitResult:
     part_of, shortfall = _assign(queues, settings)
     images["part"] = images["group"].map(part_of)
     frame = images.dropna(subset="part")[["image_id", "lesion_id", "label", "part"]]
-    counts = frame.groupby(["part", "label"]).size()
-    pairs = zip(shortfall["part"], shortfall["label"], strict=True)
-    shortfall["given"] = [int(counts.get(pair, 0)) for pair in pairs]
-    return SplitResult(frame.reset_index(drop=True), shortfall)
+    frame = frame.reset_index(drop=True).assign(copy=0)
+    if settings.fill == "copies":
+        frame = fill(frame, shortfall, random)
+    for column, found in (("given", frame["copy"] == 0), ("copies", frame["copy"] > 0)):
+        counts = frame[found].groupby(["part", "label"]).size()
+        pairs = zip(shortfall["part"], shortfall["label"], strict=True)
+        shortfall[column] = [int(counts.get(pair, 0)) for pair in pairs]
+    return SplitResult(frame, shortfall)
 
 
 def _leading_label(images: pd.DataFrame) -> pd.Series:
@@ -114,9 +125,11 @@ def _shuffled(images: pd.DataFrame, random: np.random.Generator) -> pd.Series:
     return sizes.iloc[random.permutation(len(sizes))]
 
 
-def _head(sizes: pd.Series, wanted: float) -> pd.Series:
-    """Take the first groups that come nearest to `wanted` images, one at least."""
+def _head(sizes: pd.Series, wanted: float, *, reach: bool = False) -> pd.Series:
+    """Take the first groups that come nearest to `wanted` images, or reach it; one at least."""
     reached = sizes.cumsum().to_numpy()
+    if reach:
+        return sizes.iloc[: int(np.searchsorted(reached, wanted - 1e-9)) + 1]
     return sizes.iloc[: int(np.abs(reached - wanted).argmin()) + 1]
 
 
@@ -124,25 +137,26 @@ def _assign(
     queues: dict[str, pd.Series], settings: SplitSettings
 ) -> tuple[dict[str, str], pd.DataFrame]:
     weights = {"train": settings.train, "validation": settings.validation, "test": settings.test}
+    copies = settings.fill == "copies"
     total = sum(int(sizes.sum()) for sizes in queues.values())
     scarcest = min(int(sizes.sum()) for sizes in queues.values())
+    whole = {label: int(sizes.sum()) if copies else scarcest for label, sizes in queues.items()}
     part_of: dict[str, str] = {}
     rows = []
-    for part in JUDGED:
+    for part in (*JUDGED, "train"):
         share = weights[part] / sum(weights.values())
-        wanted = share * total / len(queues)
-        target = min(wanted, share * scarcest)
+        wanted = (weights[part] if copies else share * total) / len(queues)
         for label, sizes in queues.items():
-            # Two parts are still to be served after this one at most, with a lesion each.
-            spare = 1 + (JUDGED.index(part) == 0)
-            taken = _head(sizes.iloc[: len(sizes) - spare], target)
+            # A lesion is spared for each part that is still to be served.
+            spare = 2 - (*JUDGED, "train").index(part)
+            taken = sizes.iloc[: len(sizes) - spare]
+            if part != "train":
+                taken = _head(taken, min(wanted, share * whole[label]), reach=copies)
+            elif copies:  # else training takes all that is left
+                taken = _head(taken, wanted, reach=True)
             part_of |= dict.fromkeys(taken.index, part)
             queues[label] = sizes.iloc[len(taken) :]
-            rows.append({"part": part, "label": label, "wanted": round(wanted)})
-    for label, sizes in queues.items():
-        part_of |= dict.fromkeys(sizes.index, "train")
-        wanted = round(weights["train"] / sum(weights.values()) * total / len(queues))
-        rows.append({"part": "train", "label": label, "wanted": wanted})
+            rows.append({"part": part, "label": label, "wanted": max(1, round(wanted))})
     return part_of, pd.DataFrame(rows)
 
 

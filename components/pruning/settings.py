@@ -49,7 +49,7 @@ class PruneSettings:
         description="For algorithm2: percentages of channels that a step removes, in order.",
     )
     max_failures: Count = Field(
-        default=2, description="For algorithm2: refused networks in a row that end it."
+        default=2, description="For algorithm2: refused pruned networks in a row that end it."
     )
     max_prunings: Count | None = Field(
         default=None,

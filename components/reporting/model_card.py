@@ -81,9 +81,10 @@ def model_card(
     checks : sequence of Check
         The gates.
     calibration : mapping
-        ``temperature``, ``ece``, ``ece_calibrated``, ``num_images``.
+        ``temperature``, ``ece``, ``ece_calibrated``, ``num_images``, ``num_copies`` (left out).
     """
     tags, metrics = run.tags, run.metrics
+    copies = calibration.get("num_copies", 0)
     quality = pd.DataFrame(
         {"": label, "value": number(metrics[name])}
         for name, label in SHOWN.items()
@@ -103,7 +104,8 @@ def model_card(
         "has validated it clinically. Trained on HAM10000-like data (CC BY-NC 4.0), two sites, "
         "mostly lighter skin.",
         f"## Gates, against {against}",
-        f"Paired over {calibration['num_images']} test images, lesions resampled whole.",
+        f"Paired over {calibration['num_images']} test images, lesions resampled whole."
+        + (f" Their {copies} augmented copies are left out." if copies else ""),
         markdown_table(gates_table(checks)),
         "## Quality and cost",
         markdown_table(quality),

@@ -1,5 +1,8 @@
 """Flip, turn, zoom and light images at random: what a dermatoscope's position and lamp may do."""
 
+import zlib
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -42,3 +45,26 @@ def augment(images: npt.NDArray[np.uint8], random: np.random.Generator) -> None:
             borderMode=cv2.BORDER_REFLECT_101,
         )
         cv2.convertScaleAbs(moved, dst=images[index], alpha=gains[index, 0])
+
+
+def augment_copies(
+    images: npt.NDArray[np.uint8], names: Sequence[str], copies: npt.NDArray[np.int64]
+) -> None:
+    """Augment in place the images that are copies, each by its name and number alone.
+
+    So a copy has the same flip, turn, zoom and light in every run, and in every variant of its
+    image.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        (N, H, W, 3) uint8; copies are overwritten.
+    names : sequence of str
+        N image_ids.
+    copies : numpy.ndarray
+        (N,) 0 for an image itself, from 1 for its copies.
+    """
+    for index, (name, copy) in enumerate(zip(names, copies, strict=True)):
+        if copy:
+            random = np.random.default_rng((zlib.crc32(name.encode()), int(copy)))
+            augment(images[index : index + 1], random)

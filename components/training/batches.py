@@ -1,8 +1,8 @@
 """Examples in memory, and two orders of them: balanced to train, as they stand to judge."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -28,6 +28,8 @@ class Examples:
         (N,) int64 class indices.
     lesions : numpy.ndarray
         (N,) str, the lesion that each image shows.
+    copies : numpy.ndarray, optional
+        (N,) bool, whether an image is an augmented copy of another; none is where not given.
 
     Raises
     ------
@@ -41,6 +43,7 @@ class Examples:
     metadata: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
     lesions: npt.NDArray[np.str_]
+    copies: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         shape = self.images.shape
@@ -68,6 +71,50 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def num_copies(self) -> int:
+        """Images that are augmented copies of others."""
+        return 0 if self.copies is None else int(self.copies.sum())
+
+    def take(self, places: npt.NDArray[np.int64]) -> Self:
+        """Return the examples at some places."""
+        return replace(
+            self,
+            images=self.images[places],
+            metadata=self.metadata[places],
+            labels=self.labels[places],
+            lesions=self.lesions[places],
+            copies=None if self.copies is None else self.copies[places],
+        )
+
+
+def as_trained(examples: Examples, mode: str, *, seed: int) -> Examples:
+    """Return the training part whose images a network sees before online augmentation.
+
+    Parameters
+    ----------
+    examples : Examples
+        The training part.
+    mode : str
+        `slimderm.components.training.settings.TrainingSettings.augment`. If it is ``offline``, each
+        image is augmented once; copies are augmented already and stay as they are.
+    seed : int
+        The same seed augments the same part in the same way.
+
+    Returns
+    -------
+    part : Examples
+        What was given, for another mode.
+    """
+    if mode != "offline":
+        return examples
+    images = examples.images.copy()
+    own = slice(None) if examples.copies is None else ~examples.copies
+    changed = images[own]
+    augment(changed, np.random.default_rng((seed, len(images))))
+    images[own] = changed
+    return replace(examples, images=images)
 
 
 class OrderedBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras has no types

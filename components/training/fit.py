@@ -16,7 +16,7 @@ from slimderm.components.keras_support.normalization import fused_batch_normaliz
 from slimderm.components.keras_support.optimizers import spare_sum
 from slimderm.components.keras_support.statistics import recompute_statistics
 from slimderm.components.training import checkpoints
-from slimderm.components.training.batches import BalancedBatches, Examples, Inputs
+from slimderm.components.training.batches import BalancedBatches, Examples, Inputs, as_trained
 from slimderm.components.training.prediction import is_image_only, predict
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ def fit(
     if len(validation) == 0:
         raise ParameterError("validation part: received no images, expected at least one")
     batches = BalancedBatches(
-        train,
+        as_trained(train, settings.augment, seed=settings.seed),
         num_classes=model.output_shape[-1],
         batch_size=settings.batch_size,
         seed=settings.seed,
-        augmented=settings.augment,
+        augmented=settings.augment == "online",
         image_only=is_image_only(model),
     )
     rule = checkpoints.get(settings.checkpoint)

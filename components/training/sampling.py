@@ -1,7 +1,5 @@
 """A part of the dataset with as many images of each class."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from slimderm.components.training.batches import Examples
@@ -22,16 +20,10 @@ def equal_classes(examples: Examples, *, seed: int) -> Examples:
     Returns
     -------
     subset : Examples
-        In the order in which they stand in `examples`; not augmented.
+        In the order in which they stand in `examples`; their images as they are there.
     """
     random = np.random.default_rng(seed)
     places = [np.flatnonzero(examples.labels == label) for label in np.unique(examples.labels)]
     size = min(map(len, places))
     chosen = np.sort(np.concatenate([random.choice(p, size, replace=False) for p in places]))
-    return replace(
-        examples,
-        images=examples.images[chosen],
-        metadata=examples.metadata[chosen],
-        labels=examples.labels[chosen],
-        lesions=examples.lesions[chosen],
-    )
+    return examples.take(chosen)

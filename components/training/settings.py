@@ -1,8 +1,8 @@
 """Section ``train`` of ``params.yaml``, in a module of its own: reading it needs no Keras."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from slimderm.components.common.settings import (
     Count,
@@ -15,6 +15,14 @@ from slimderm.components.common.settings import (
 )
 from slimderm.components.training.checkpoints import CHECKPOINTS
 from slimderm.components.training.precision import PRECISIONS
+
+
+def _augment(value: Any) -> Any:
+    """Read true and false, which files of version 0.1 hold."""
+    return {True: "online", False: "none"}[value] if isinstance(value, bool) else value
+
+
+Augment = Annotated[Literal["online", "offline", "none"], BeforeValidator(_augment)]
 
 
 @settings
@@ -52,9 +60,10 @@ class TrainingSettings:
         default=None,
         description="Epochs without a better validation before training stops; null: never.",
     )
-    augment: bool = Field(
-        default=True,
-        description="Whether training images are flipped, turned, zoomed and lit at random.",
+    augment: Augment = Field(
+        default="online",
+        description="When training images are flipped, turned, zoomed and lit at random: online, "
+        "anew in every epoch; offline, once before the first, as in the paper; none, never.",
     )
     image_only: bool = Field(
         default=False,

@@ -25,6 +25,12 @@ from slimderm.components.common.errors import SlimDermError
 console = Console()
 
 
+def note(name: str, sentence: str) -> None:
+    """Print what a step has to say, if anything."""
+    if sentence:
+        console.print(f"{name}: {sentence}", highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
     """Drop what C++ libraries write to file descriptor 2 inside the block."""

@@ -4,6 +4,7 @@ import pandas as pd
 from rich.box import SIMPLE
 from rich.table import Table
 
+from slimderm.components.dataset.copies import copies_sentence
 from slimderm.flows.base.files import read_json
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
@@ -37,7 +38,10 @@ def print_summary() -> None:
             f"{challenger['num_parameters']:,} parameters."
         )
     else:
-        lines.append("No network met its thresholds, so there is no challenger: see the reasons.")
+        lines.append("No network is accepted, so there is no challenger.")
+    lines += metrics["registry"]["endings"]
+    if copies := copies_sentence(pd.read_csv(layout.TABLES / "shortfall.csv")):
+        lines.append(copies)
     image = next(iter(sorted((layout.RAW / "images").iterdir())))
     lines += [
         "",

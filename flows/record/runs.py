@@ -155,7 +155,7 @@ def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the training's settings: parameters, and how its images were stored."""
     params = read_params()
     found = {f"train.{name}": value for name, value in asdict(params.train).items()}
-    found["split.seed"] = params.split.seed
+    found |= {"split.seed": params.split.seed, "split.fill": params.split.fill}
     if "verdict" in record:
         found |= {f"prune.{name}": value for name, value in asdict(params.prune).items()}
     if record["variant"] == "compressed" and layout.CHOICE.exists():

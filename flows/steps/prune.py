@@ -4,6 +4,7 @@ from prefect import flow
 
 from slimderm.components.common.cache import replacing
 from slimderm.flows.base.files import write_json
+from slimderm.flows.base.terminal import note
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
@@ -19,3 +20,5 @@ def prune(network: str) -> None:
     with replacing(layout.pruned(network)) as draft:
         summary = write_steps(pruning, Tracker(params.record), draft)
         write_json(draft / "steps.json", summary)
+    note("prune", summary["ending"])
+    note("prune", pruning.trainer.source.copies)

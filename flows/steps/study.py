@@ -3,7 +3,7 @@
 from prefect import flow
 
 from slimderm.components.common.cache import replacing
-from slimderm.flows.base.terminal import console
+from slimderm.flows.base.terminal import console, note
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.runs import record_files
@@ -28,3 +28,4 @@ def study(name: str) -> None:
         write_study(draft, runs, own, name)
     record_files(params, "studies", name, folder)
     console.print(f"study {name}: {len(runs)} networks, tables and pictures in {folder}")
+    note(f"study {name}", own.source(own.settings.variants[0]).copies)

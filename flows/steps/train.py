@@ -7,7 +7,7 @@ from prefect import flow
 from slimderm.components.common.cache import replacing
 from slimderm.components.dataset.variants import COMPRESSED
 from slimderm.flows.base.files import write_json
-from slimderm.flows.base.terminal import console
+from slimderm.flows.base.terminal import console, note
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
@@ -37,3 +37,4 @@ def train(network: str) -> None:
                 f"{trained.metrics['test_balanced_accuracy']:.3f}",
                 highlight=False,
             )
+    note("train", trainers["original"].source.copies)

@@ -11,6 +11,7 @@ from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.acceptance import get as get_acceptance
 from slimderm.components.pruning.schedules.base import StepResult
 from slimderm.components.pruning.schedules.table import get as get_schedule
+from slimderm.components.pruning.settings import PruneSettings
 from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
@@ -79,6 +80,38 @@ def smallest_accepted(records: Sequence[dict[str, Any]]) -> dict[str, Any] | Non
     """Return the accepted step with the fewest parameters, the earlier of equals."""
     accepted = [record for record in records if record["verdict"]["accepted"]]
     return min(accepted, key=lambda record: record["num_parameters"], default=None)
+
+
+def ending(network: str, records: Sequence[dict[str, Any]], settings: PruneSettings) -> str:
+    """Say that no pruned network is accepted, why, and what to do; empty where one is.
+
+    Parameters
+    ----------
+    network : str
+        Its name.
+    records : sequence of dict
+        Every step's record, the unpruned network's first.
+    settings : PruneSettings
+        The rule that judged.
+    """
+    unpruned, *pruned = records
+    if any(record["verdict"]["accepted"] for record in pruned):
+        return ""
+    refused = not unpruned["verdict"]["accepted"]
+    why, advice = "", "train longer (train.epochs) or on more images"
+    if refused:
+        rule, reason = settings.acceptance, unpruned["verdict"]["reason"]
+        why = f" The unpruned network is refused by the rule {rule}: {reason.rstrip('.')}."
+        if not pruned:
+            advice = f"set prune.refused_start: prune, to prune it all the same; {advice}"
+    tried = {0: "No pruned network was tried", 1: "The one pruned network is not accepted"}.get(
+        len(pruned), f"None of the {len(pruned)} pruned networks is accepted"
+    )
+    return (
+        f"{network} ends with {'nothing' if refused else 'nothing but the unpruned network'}.{why} "
+        f"{tried}; the end: {records[-1]['stopped']}. What to do: {advice}; or state another rule "
+        "(prune.acceptance) before looking at the results."
+    )
 
 
 def report_step(record: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from slimderm.flows.base.files import write_json
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.runs import record_folder, record_network
-from slimderm.flows.work.pruning import Pruning, report_step, smallest_accepted
+from slimderm.flows.work.pruning import Pruning, ending, report_step, smallest_accepted
 
 
 def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, A
     dict
         ``trainer``: key of the network's training; ``description``: its parameters; ``steps``: each
         step's record; ``smallest``: that of the smallest accepted step, judged on the test part,
-        or None.
+        or None; ``ending``: as `ending` gives it.
     """
     trainer = pruning.trainer
     parent = record_network(tracker, pruning.network, trainer.key)
@@ -47,4 +47,5 @@ def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, A
         "description": description,
         "steps": records,
         "smallest": smallest,
+        "ending": ending(pruning.network, records, pruning.params.prune),
     }

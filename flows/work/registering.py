@@ -20,7 +20,8 @@ def register_accepted(params: Params) -> dict[str, Any]:
     -------
     dict
         ``model``: the registered model's name; ``accepted``: network, notation, num_parameters and
-        version of each; ``challenger``: the one with the fewest parameters, or None.
+        version of each; ``challenger``: the one with the fewest parameters, or None; ``endings``:
+        what networks say of which no pruned one is accepted.
     """
     tracker = Tracker(params.record)
     registry = Registry(tracker)
@@ -30,7 +31,14 @@ def register_accepted(params: Params) -> dict[str, Any]:
     challenger = min(accepted, key=lambda entry: entry["num_parameters"], default=None)
     if challenger is not None:
         registry.set_alias("challenger", challenger["version"])
-    return {"model": registry.name, "accepted": accepted, "challenger": challenger}
+    summaries = [read_json(layout.pruned(name) / "steps.json") for name in params.networks]
+    endings = [summary["ending"] for summary in summaries if summary["ending"]]
+    return {
+        "model": registry.name,
+        "accepted": accepted,
+        "challenger": challenger,
+        "endings": endings,
+    }
 
 
 def _register(network: str, tracker: Tracker, registry: Registry) -> list[dict[str, Any]]:

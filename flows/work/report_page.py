@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.dataset.copies import copies_sentence
 from slimderm.components.quality.metrics import HEADLINE, METRICS
 from slimderm.components.quality.storage_options import storage_sentences
 from slimderm.components.reporting import pruning_plots, storage_plots, sweep_plots, training_plots
@@ -79,6 +80,7 @@ def _storage_sentences(arms: pd.DataFrame, choice: StorageChoice) -> list[str]:
 def sections(results: Results, saved: str) -> list[Section]:
     """Lay out the page; `saved` is the sentence on the bytes saved."""
     frames, choice, k = results.frames, results.choice, results.choice.k
+    copies = [text] if (text := copies_sentence(frames["shortfall"])) else []
     return [
         Section(
             "Images",
@@ -114,6 +116,7 @@ def sections(results: Results, saved: str) -> list[Section]:
             (
                 "Shares. The columns low and high bound the interval over resampled lesions. "
                 "tables/comparison.csv has every metric.",
+                *copies,
             ),
             frames["comparison"].filter(COMPARISON_COLUMNS),
             {
@@ -135,6 +138,8 @@ def sections(results: Results, saved: str) -> list[Section]:
             (
                 "Each step as tried, accepted or not, and why. tables/pruning.csv has every width, "
                 "size and metric.",
+                *(run["ending"] for run in results.pruned.values() if run["ending"]),
+                *copies,
             ),
             frames["pruning"].filter(PRUNING_COLUMNS),
             {"plots/pruning_path.png": "validation accuracy against parameters"},
@@ -146,6 +151,6 @@ def sections(results: Results, saved: str) -> list[Section]:
             {"plots/growth.png": "parameters against pruning iteration"},
         ),
         Section("Sizes at the paper's input sizes", (), frames["sizes"]),
-        Section("What the split could not give", (), frames["shortfall"]),
+        Section("What the split gave, and what it could not", copies, frames["shortfall"]),
         Section("Quarantine", (), frames["quarantine"]),
     ]

@@ -92,6 +92,7 @@ class Reviewer:
             self._labels(validation), self._probabilities(challenger, validation)
         )
         calibration = self._calibrate(run, labels, found["challenger"], temperature)
+        calibration["num_copies"] = self._num_copies(rows)
         self._keep(version, run, other.name, checks, calibration)
         return checks
 
@@ -187,10 +188,10 @@ class Reviewer:
         }
 
     def _unseen(self, part: str, *candidates: Candidate) -> pd.DataFrame:
-        """Rows of a part whose lesions no candidate knows."""
+        """Rows of a part whose lesions no candidate knows; augmented copies are no evidence."""
         known = frozenset().union(*(candidate.known[part] for candidate in candidates))
         rows = self.source.rows(part)
-        rows = rows[~rows["lesion_id"].isin(known)]
+        rows = rows[~rows["lesion_id"].isin(known) & (rows["copy"] == 0)]
         if rows.empty:
             raise IncomparableError(
                 f"{' and '.join(candidate.name for candidate in candidates)}: every lesion of the "
@@ -198,6 +199,11 @@ class Reviewer:
                 "the dataset"
             )
         return rows
+
+    def _num_copies(self, rows: pd.DataFrame) -> int:
+        """Count the copies of some images of the test part, which are left out."""
+        part = self.source.rows("test")
+        return int((part["file"].isin(rows["file"]) & (part["copy"] > 0)).sum())
 
     def _labels(self, rows: pd.DataFrame) -> np.ndarray:
         return np.array([self.source.classes.index(name) for name in rows["label"]])

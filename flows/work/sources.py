@@ -11,6 +11,7 @@ import pandas as pd
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.dataset.catalog import check_files, read_catalog
 from slimderm.components.dataset.cifar import SIDE, read_cifar100
+from slimderm.components.dataset.copies import copies_sentence
 from slimderm.components.dataset.images import load_images
 from slimderm.components.dataset.labels import class_names
 from slimderm.components.dataset.splits import check_no_leak
@@ -52,6 +53,11 @@ class ExampleSource(Protocol):
         """Preprocessing, as JSON."""
         ...
 
+    @property
+    def copies(self) -> str:
+        """A sentence on how many images are augmented copies; empty where none is."""
+        ...
+
 
 class LesionSource:
     """One variant of the dataset in this workspace.
@@ -83,7 +89,8 @@ class LesionSource:
         splits = pd.read_csv(layout.SPLITS, dtype={"image_id": str, "lesion_id": str})
         check_no_leak(catalog, splits)
         self.classes = tuple(class_names(params.ingest.classes, set(catalog["dx"])))
-        self.frame = catalog.merge(splits[["image_id", "part"]], on="image_id", validate="1:1")
+        parts = splits[["image_id", "part", "copy"]]
+        self.frame = catalog.merge(parts, on="image_id", validate="1:m")
         if variant == COMPRESSED:
             manifest = pd.read_parquet(layout.MANIFEST)
             stored = manifest[["image_id", "file", "sha256_after"]]
@@ -96,7 +103,7 @@ class LesionSource:
         self.size = input_size().shape
 
     def _fewer(self, max_train: int, seed: int) -> pd.DataFrame:
-        train = self.frame[self.frame["part"] == "train"].sort_values("image_id")
+        train = self.rows("train")
         order = stratified_order(train["label"].tolist(), seed=seed)
         rest = self.frame[self.frame["part"] != "train"]
         return pd.concat([train.iloc[order[:max_train]], rest], ignore_index=True)
@@ -117,7 +124,8 @@ class LesionSource:
         """Metadata preprocessing, fitted on the training part alone."""
         from slimderm.components.training.metadata import MetadataEncoder
 
-        return MetadataEncoder.fit(self.frame[self.frame["part"] == "train"])
+        images = self.frame[self.frame["copy"] == 0]
+        return MetadataEncoder.fit(images[images["part"] == "train"])
 
     @cached_property
     def examples(self) -> dict[str, Any]:
@@ -125,23 +133,43 @@ class LesionSource:
         from slimderm.components.training.batches import Examples
 
         found, done = {}, 0
-        check_files(self.folder, self.frame)
+        check_files(self.folder, self.frame.drop_duplicates("file"))
         with progress_bar(f"read {self.name} images", len(self.frame)) as update:
             for part in PARTS:
                 rows = self.rows(part)
                 found[part] = Examples(
-                    images=self.load(rows["file"].tolist()),
+                    images=self._images(rows),
                     metadata=self.encoder.transform(rows),
                     labels=np.array([self.classes.index(name) for name in rows["label"]]),
                     lesions=rows["lesion_id"].to_numpy(dtype=str),
+                    copies=(rows["copy"] > 0).to_numpy(),
                 )
                 done += len(rows)
                 update(done)
         return found
 
     def rows(self, part: str) -> pd.DataFrame:
-        """Return the catalog's rows of one part, in the order of its examples."""
-        return self.frame[self.frame["part"] == part].sort_values("image_id")
+        """Return the catalog's rows of one part, copies too, in the order of its examples."""
+        return self.frame[self.frame["part"] == part].sort_values(["image_id", "copy"])
+
+    def _images(self, rows: pd.DataFrame) -> np.ndarray:
+        """Read each file once; a copy is its image at the input size, augmented."""
+        from slimderm.components.training.augment import augment_copies
+
+        files = pd.Index(rows["file"].unique())
+        images = self.load(files.tolist())
+        if len(files) < len(rows):
+            images = images[files.get_indexer(rows["file"])]
+        augment_copies(images, rows["image_id"].tolist(), rows["copy"].to_numpy())
+        return images
+
+    @property
+    def copies(self) -> str:
+        """A sentence on how many images are augmented copies; empty where none is."""
+        counts = self.frame.groupby("part")["copy"].agg(
+            given=lambda copy: (copy == 0).sum(), copies=lambda copy: (copy > 0).sum()
+        )
+        return copies_sentence(counts.reset_index())
 
     def load(self, files: list[str]) -> np.ndarray:
         """Read images at the input size: (N, height, width, 3) uint8."""
@@ -164,6 +192,7 @@ class CifarSource:
 
     name = "cifar100"
     size = (SIDE, SIDE)
+    copies = ""
 
     def __init__(self, folder: Path | str, *, seed: int = 0) -> None:
         self.folder, self.seed = Path(folder), seed

@@ -151,7 +151,8 @@ def write_study(folder: Path, runs: Sequence[StudyRun], own: Study, name: str) -
     rows.to_csv(folder / "runs.csv", index=False)
     arrays: dict[str, Any] = kept
     np.savez_compressed(folder / "predictions.npz", **arrays)
-    classes = list(own.source(own.settings.variants[0]).classes)
+    source = own.source(own.settings.variants[0])
+    classes, copies = list(source.classes), f"\n{source.copies}\n" if source.copies else ""
     write_json(folder / "classes.json", classes)
     melanoma = classes.index("melanoma") if "melanoma" in classes else None
     summary, differences = summarise(rows, kept, melanoma, own.params)
@@ -162,7 +163,7 @@ def write_study(folder: Path, runs: Sequence[StudyRun], own: Study, name: str) -
     history["method"] = method_names(history)
     seed = own.settings.seeds[0]
     for variant, part in summary.groupby("variant", sort=False):
-        (folder / f"table_{variant}.md").write_text(markdown_table(readable(part)))
+        (folder / f"table_{variant}.md").write_text(markdown_table(readable(part)) + copies)
         title = f"{name}: {own.settings.network} on {variant} images"
         fronts(part, title=title).savefig(folder / f"fronts_{variant}.png", dpi=130)
         epochs = history[(history["variant"] == variant) & (history["seed"] == seed)]

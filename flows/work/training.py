@@ -195,14 +195,17 @@ class Trainer:
 
     def _judge(self, model: Any) -> dict[str, float]:
         from slimderm.components.evaluation.metrics import classification_metrics
+        from slimderm.components.training.batches import as_trained
         from slimderm.components.training.prediction import predict
         from slimderm.components.training.sampling import equal_classes
 
+        settings = self.params.train
         metrics: dict[str, float] = {}
         for part in ("train", "validation"):
             judged = self.source.examples[part]
             if part == "train":
-                judged = equal_classes(judged, seed=self.params.train.seed)
+                judged = as_trained(judged, settings.augment, seed=settings.seed)
+                judged = equal_classes(judged, seed=settings.seed)
             values = classification_metrics(
                 judged.labels, predict(model, judged), melanoma=self.melanoma
             )
@@ -240,8 +243,8 @@ class Trainer:
         TrainingRun
             With ``test``: ``metrics`` (``test_accuracy`` and the like), ``intervals`` (metric to
             low and high, lesion-level bootstrap), ``confusion`` (rows true, columns predicted),
-            ``classes``, ``num_images``, ``num_lesions``, and ``predictions``, the file that holds
-            probabilities, labels and lesions.
+            ``classes``, ``num_images`` (copies among them: ``num_copies``), ``num_lesions``, and
+            ``predictions``, the file that holds probabilities, labels and lesions.
         """
         key = content_key(trained=trained.key, part="test")
         folder = cached(
@@ -277,6 +280,7 @@ class Trainer:
             "confusion": confusion_matrix(labels, probabilities).tolist(),
             "classes": list(self.source.classes),
             "num_images": len(labels),
+            "num_copies": examples.num_copies,
             "num_lesions": len(set(lesions)),
         }
         write_json(draft / "test.json", found)

@@ -38,12 +38,13 @@ def algorithm2(
     factors : sequence of float
         Percentages, in the order in which they are tried.
     max_failures : int
-        Refusals in a row after which the schedule ends.
+        Refused pruned networks in a row after which the schedule ends.
     max_prunings : int, optional
         Pruned networks, accepted or not, after which it ends at the latest.
     refused_start : str
         ``stop`` ends at a refused unpruned network, as the printed algorithm breaks off there;
-        ``prune`` prunes it all the same and counts a first failure.
+        ``prune`` prunes it all the same. Its refusal is none of the failures: the printed algorithm
+        counts them in its inner loop alone.
 
     Yields
     ------
@@ -66,7 +67,7 @@ def algorithm2(
         name = notation(percents)
         evaluation = run_step(pruning_step, base, name)
         verdict = accept(evaluation.metrics)
-        num_failures = 0 if verdict.accepted else num_failures + 1
+        num_failures = 0 if verdict.accepted or base is None else num_failures + 1
         if base is not None and not verdict.accepted:
             remaining.pop(0)
         origin = evaluation if verdict.accepted or base is None else base.evaluation

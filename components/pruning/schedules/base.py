@@ -36,7 +36,7 @@ class StepResult:
     percents : tuple of float
         The factors since the unpruned network, where steps are percentages.
     num_failures : int
-        Refusals in a row, this step included.
+        Refusals of pruned networks in a row, this step included.
     stopped : str
         Why the schedule ends here; empty while it goes on.
     """
@@ -108,7 +108,7 @@ def next_step(
 ) -> StepResult:
     """Judge an evaluation and number it; a refusal adds to those in a row before it."""
     verdict = accept(evaluation.metrics)
-    failures = 0 if verdict.accepted else 1 + (parent.num_failures if parent else 0)
+    failures = 0 if verdict.accepted or parent is None else 1 + parent.num_failures
     return StepResult(
         index=index,
         notation=name,

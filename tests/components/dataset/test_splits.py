@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slimderm.components.common.errors import LeakError, SchemaError
+from slimderm.components.dataset.copies import copies_sentence
 from slimderm.components.dataset.settings import SplitSettings
 from slimderm.components.dataset.splits import check_no_leak, split
 
@@ -168,3 +169,66 @@ def test_weights_scale_to_what_is_there():
     counts = split(images, SplitSettings()).frame["part"].value_counts()
     paper = np.array([3300, 1100, 360]) * len(images) / 4760
     assert counts[["train", "validation", "test"]].to_numpy() == pytest.approx(paper, abs=4)
+
+
+PARTS = ("train", "validation", "test")
+
+
+@settings(max_examples=60, deadline=None)
+@given(tangled(), st.tuples(*[st.integers(2, 30)] * 3), st.integers(0, 99))
+def test_copies_fill_each_part_with_its_own_images(images, sizes, seed):
+    asked = SplitSettings(**dict(zip(PARTS, sizes, strict=True)), fill="copies", seed=seed)
+    frame = split(images, asked).frame
+    check_no_leak(images, frame)
+    counts = frame.groupby(["part", "label"]).size()
+    for part, size in zip(PARTS, sizes, strict=True):
+        assert counts[part].to_dict() == {"a": round(size / 2), "b": round(size / 2)}
+    originals = images.set_index("image_id")
+    for row in frame.to_dict("records"):
+        assert (row["lesion_id"], row["label"]) == tuple(
+            originals.loc[row["image_id"], ["lesion_id", "label"]]
+        )
+    assert not frame.duplicated(["image_id", "copy"]).any()
+    assert frame.groupby("image_id")["part"].nunique().max() == 1
+    # An image, its first copy and so on: nobody's second before everybody's first.
+    for _, members in frame.groupby(["part", "label"]):
+        rounds = members.groupby("image_id")["copy"].agg(["min", "max", "size"])
+        assert (rounds["min"] == 0).all()
+        assert (rounds["max"] == rounds["size"] - 1).all()
+        assert rounds["size"].max() - rounds["size"].min() <= 1
+    again = split(images.sample(frac=1, random_state=seed), asked).frame
+    pd.testing.assert_frame_equal(again, frame)
+
+
+def test_the_papers_sizes_on_the_papers_images_need_copies_of_negatives_in_every_part():
+    """3,300, 1,100 and 360 of four equal classes, of HAM10000 and the paper's 164 negatives."""
+    sizes = {"melanoma": 1113, "nevus": 6705, "other": 2197, "negative": 164}
+    images = catalog({label: [1] * count for label, count in sizes.items()})
+    result = split(images, SplitSettings(fill="copies"))
+    table = result.shortfall.set_index(["part", "label"])
+    for part, of_each in (("train", 825), ("validation", 275), ("test", 90)):
+        assert (table.loc[part, "given"] + table.loc[part, "copies"] == of_each).all()
+    assert table["copies"].groupby("label").sum()[["nevus", "other"]].tolist() == [0, 0]
+    negatives = table.xs("negative", level="label")["given"]
+    assert negatives.sum() == 164
+    assert negatives["validation"] == pytest.approx(164 * 275 / 1190, abs=1)
+    assert negatives["test"] == pytest.approx(164 * 90 / 1190, abs=1)
+    assert len(result.frame) == 4760
+    said = copies_sentence(result.shortfall)
+    assert f"{90 - negatives['test'] + table.at[('test', 'melanoma'), 'copies']} of 360" in said
+
+
+def test_without_copies_nothing_is_marked_and_nothing_said():
+    result = split(catalog({"a": [1] * 30, "b": [1] * 9}), SplitSettings())
+    assert (result.frame["copy"] == 0).all()
+    assert copies_sentence(result.shortfall) == ""
+
+
+def test_a_copy_on_the_other_side_is_a_leak():
+    images = catalog({"a": [1] * 12, "b": [1] * 12})
+    frame = split(images, SplitSettings(train=60, validation=20, test=20, fill="copies")).frame
+    check_no_leak(images, frame)
+    copied = frame.index[(frame["copy"] > 0) & (frame["part"] == "test")][0]
+    frame.loc[copied, "part"] = "train"
+    with pytest.raises(LeakError, match="stands on two sides"):
+        check_no_leak(images, frame)

@@ -29,7 +29,7 @@ def network():
 
 def trained(model):
     examples = Examples(IMAGES, np.zeros((len(IMAGES), 0), np.float32), LABELS, LABELS.astype(str))
-    settings = TrainingSettings(epochs=1, batch_size=4, augment=False, precision="float32")
+    settings = TrainingSettings(epochs=1, batch_size=4, augment="none", precision="float32")
     fit(model, examples, examples, settings)
 
 

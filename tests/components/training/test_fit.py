@@ -38,7 +38,7 @@ def examples(count, seed):
 
 
 TRAIN, VALIDATION = examples(96, 0), examples(40, 1)
-SETTINGS = TrainingSettings(epochs=6, batch_size=16, augment=False, precision="float32")
+SETTINGS = TrainingSettings(epochs=6, batch_size=16, augment="none", precision="float32")
 
 
 def lenet(**more):
@@ -86,12 +86,12 @@ def test_the_training_step_is_traced_once(monkeypatch):
         return step(self, data)
 
     monkeypatch.setattr(type(model), "train_step", counted)
-    fit(model, TRAIN, VALIDATION, TrainingSettings(epochs=1, batch_size=16, augment=False))
+    fit(model, TRAIN, VALIDATION, TrainingSettings(epochs=1, batch_size=16, augment="none"))
     assert len(traces) == 1
 
 
 def test_training_stops_early_when_asked():
-    settings = TrainingSettings(epochs=30, batch_size=16, augment=False, patience=1)
+    settings = TrainingSettings(epochs=30, batch_size=16, augment="none", patience=1)
     wrong = replace(VALIDATION, labels=1 - VALIDATION.labels)  # the more it learns, the worse
     history = fit(lenet(), TRAIN, wrong, settings)
     assert len(history.frame) < 30

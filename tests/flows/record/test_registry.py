@@ -285,7 +285,10 @@ def reviewer(record, tmp_path, monkeypatch):
         label = CLASSES[index % 2]
         pixels = np.full((*SIZE, 3), 40 + 150 * (label == "melanoma"), np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"data/raw/{index}.png")
-        rows.append({"file": f"{index}.png", "label": label, "lesion_id": str(index), "part": part})
+        file = f"{index}.png"
+        rows.append(
+            {"file": file, "label": label, "lesion_id": str(index), "part": part, "copy": 0}
+        )
     frame = pd.DataFrame(rows)
     (tmp_path / "cache").mkdir()
     for name in ("now", "old"):
@@ -378,6 +381,24 @@ def test_calibration_is_fitted_on_lesions_that_the_version_was_not_trained_on(
     reviewer.review(version, None)
     rows = [rows for name, rows in asked if (rows["part"] == "validation").all()]
     assert [list(each["lesion_id"]) for each in rows] == [trained]
+
+
+def test_gates_leave_augmented_copies_out_and_the_card_counts_them(record, reviewer):
+    whole = reviewer.source.rows("test")
+    with_copies = pd.concat([whole, whole.iloc[:2].assign(copy=1), whole.iloc[:1].assign(copy=2)])
+    source, plain = reviewer.source, reviewer.source.rows
+    version = train(record, CLASSES, "now")
+    reviewer.review(version, None)
+    before = record.version(version.version)
+    source.rows = lambda part: with_copies if part == "test" else plain(part)
+    reviewer.review(version, None)
+    after = record.version(version.version)
+    assert after.tags["gates.reason"] == before.tags["gates.reason"]
+    assert "Paired over 4 test images, lesions resampled whole.\n" in before.description
+    assert (
+        "Paired over 4 test images, lesions resampled whole. Their 3 augmented copies are left out."
+        in after.description
+    )
 
 
 def test_a_split_that_comes_back_is_judged_anew(record, reviewer, tmp_path):
