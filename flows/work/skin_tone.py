@@ -53,8 +53,9 @@ def skin_tones(folder: Path, image_ids: "pd.Series[str]", column: str = "") -> "
         found = next((name for name in wanted if name in table), None)
         if found is not None:
             names = _column_of_images(table, image_ids)
-            tones = dict(zip(names, table[found].str.strip(), strict=True))
-            return image_ids.map(tones).replace("", UNKNOWN).fillna(UNKNOWN)
+            stated = table[found].fillna("").str.strip().replace("", UNKNOWN)
+            tones = dict(zip(names, stated, strict=True))
+            return pd.Series([tones.get(name, UNKNOWN) for name in image_ids], image_ids.index)
     if column:
         raise SchemaError(
             f"{folder}: received {column!r} as the column of skin tones, expected one of "
