@@ -17,7 +17,7 @@ CUDA ?= $(shell cat .cuda 2>/dev/null)
 unexport PYTHONDONTWRITEBYTECODE # else every step would compile TensorFlow anew
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: agent help setup demo run test coverage test-slow soak check docs flow up down data predict batch serve review promote rollback lineage backfill verify codecs bench remote push pull doctor status lock clean
+.PHONY: agent help setup demo run test coverage test-slow soak check docs flow up down data predict batch serve review evaluate promote rollback lineage backfill verify codecs bench remote push pull doctor status lock clean
 
 help: ## list the targets
 	@if test -e $(BIN)/.installed; then python -m slimderm make-help; else \
@@ -102,6 +102,9 @@ serve: setup ## SERVE_PORT=5001
 
 review: setup ##
 	@python -m slimderm review
+
+evaluate: setup ## DATA=folder MODEL=version SKIN_TONE=column
+	@python -m slimderm evaluate "$(DATA)" --model "$(MODEL)" --skin-tone "$(SKIN_TONE)"
 
 promote: setup ## VERSION=number WHY="..."
 	@python -m slimderm promote --version "$(VERSION)" --why "$(WHY)"

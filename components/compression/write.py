@@ -51,15 +51,9 @@ def compress_image(
     ImageError
         If the data are no image.
     """
-    encoder = codecs.get(codec)
     image = decode_image(data)
     full_rank = k is None or is_full_rank(image.shape, k)
-    if k is None or full_rank:
-        item = codecs.Item(data, None, None, image)
-    else:
-        decomposition = decompose(image)
-        item = codecs.Item(data, decomposition, k, decomposition.reconstruct(k))
-    stored = encoder.store(item, quality)
+    stored = store_image(image, data, k=k, codec=codec, quality=quality)
     row = {
         "sha256_before": hashlib.sha256(data).hexdigest(),
         "sha256_after": hashlib.sha256(stored).hexdigest(),
@@ -73,6 +67,38 @@ def compress_image(
     if measure is not None:
         row |= measure(image, decode_image(stored))
     return stored, row
+
+
+def store_image(image: Pixels, source: bytes, *, k: int | None, codec: str, quality: int) -> bytes:
+    """Compress one decoded image.
+
+    Parameters
+    ----------
+    image : uint8 array of shape (H, W, 3)
+        RGB.
+    source : bytes
+        The file that it was decoded from; empty where there is none.
+    k, codec, quality
+        As for `compress_image`.
+
+    Returns
+    -------
+    bytes
+        The file to write.
+
+    Raises
+    ------
+    ParameterError
+        For a bad k or codec.
+    ImageError
+        If the codec refuses the image.
+    """
+    encoder = codecs.get(codec)
+    if k is None or is_full_rank(image.shape, k):
+        return encoder.store(codecs.Item(source, None, None, image), quality)
+    decomposition = decompose(image)
+    item = codecs.Item(source, decomposition, k, decomposition.reconstruct(k))
+    return encoder.store(item, quality)
 
 
 def target_names(files: Sequence[str], *, codec: str) -> list[str]:

@@ -22,13 +22,15 @@ SHOWN = {
 }
 
 
-def reliability_plot(tables: Mapping[str, pd.DataFrame]) -> Figure:
+def reliability_plot(
+    tables: Mapping[str, pd.DataFrame], title: str = "Reliability on the test lesions"
+) -> Figure:
     """Draw accuracy against confidence, a line for each table of `calibration.reliability`.
 
     A point's area goes with the images in its bin; on the diagonal confidence is accuracy.
     """
     figure = Figure(figsize=(4.4, 4.2), layout="constrained")
-    ax = tidy_axes(figure.subplots(), title="Reliability on the test lesions", x="confidence")
+    ax = tidy_axes(figure.subplots(), title=title, x="confidence")
     ax.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls=":")
     for colour, (name, table) in zip(COLOURS, tables.items(), strict=False):
         share = table["num_images"] / table["num_images"].sum()
@@ -111,8 +113,8 @@ def model_card(
         markdown_table(quality),
         "## Calibration",
         f"Expected calibration error {calibration['ece']:.3f}; {calibration['ece_calibrated']:.3f} "
-        f"with the temperature {calibration['temperature']:.2f}, fitted on validation. Batch "
-        "prediction applies it. Picture: review/reliability.png of the run.",
+        f"with the temperature {calibration['temperature']:.2f}, fitted on validation. Prediction, "
+        "batch prediction and serving apply it. Picture: review/reliability.png of the run.",
         "## Provenance",
         markdown_table(pd.DataFrame({"": made.keys(), "value": [f"`{v}`" for v in made.values()]})),
     ]

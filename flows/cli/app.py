@@ -25,6 +25,7 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Models": (models.predict, models.batch, models.serve, pruning.prune),
     "Registry": (
         registry.review,
+        registry.evaluate,
         registry.promote,
         registry.rollback,
         registry.lineage,

@@ -51,6 +51,7 @@ TABLES = REPORTS / "tables"
 PLOTS = REPORTS / "plots"
 METRICS_FILE = REPORTS / "metrics.json"
 PAGE = REPORTS / "index.html"
+EVALUATIONS = REPORTS / "evaluations"  # what `make evaluate` writes, a folder each
 CODECS = REPORTS / "storage"  # what `make codecs` writes
 
 

@@ -11,7 +11,6 @@ import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from slimderm.components.common.cache import replacing
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.params import RecordSettings
+from slimderm.flows.record.model_folder import model_parts
 
 KEY = "slimderm.key"
 FLOW_RUN = "prefect.flow_run"  # tag: the id of the flow run that did the work, an agent's included
@@ -187,20 +187,6 @@ class Tracker:
             self.client.set_terminated(run.info.run_id, status)
 
 
-@contextmanager
-def no_custom_objects() -> Iterator[None]:
-    """Keep what other code registered with Keras out of a model, where MLflow would pickle it."""
-    import keras
-
-    registered = keras.saving.get_custom_objects()
-    kept = dict(registered)
-    registered.clear()
-    try:
-        yield
-    finally:
-        registered.update(kept)
-
-
 class Run:
     """An open run."""
 
@@ -234,20 +220,20 @@ class Run:
         """Log a matplotlib figure as a picture."""
         self.tracker.client.log_figure(self.run_id, figure, name)
 
-    def model(self, model: Any, example: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-        """Log a Keras model with its signature, taken from one example batch."""
-        import keras
+    def model(self, file: Path, description: Mapping[str, Any]) -> None:
+        """Log a Keras file as a model that is asked with images and plain words.
 
+        Parameters
+        ----------
+        file : path
+            The Keras file, named `slimderm.flows.record.served.KERAS_FILE`.
+        description : mapping
+            As `slimderm.flows.work.training.Trainer.description` gives it; the model's metadata.
+        """
         mlflow = self.tracker.mlflow
-        # The model is called, because `predict` would trace a graph.
-        outputs = keras.ops.convert_to_numpy(model(dict(example), training=False))
-        signature = mlflow.models.infer_signature(dict(example), outputs)
-        pins = [f"{name}=={version(name)}" for name in ("keras", "tensorflow")]
-        with mlflow.start_run(run_id=self.run_id), quiet_stderr(), no_custom_objects():
-            mlflow.tensorflow.log_model(
-                model,
-                name=MODEL,
-                signature=signature,
-                pip_requirements=[*pins, "mlflow"],
-                metadata=dict(metadata),
-            )
+        with (
+            mlflow.start_run(run_id=self.run_id),
+            quiet_stderr(),
+            model_parts(file, description) as parts,
+        ):
+            mlflow.pyfunc.log_model(name=MODEL, **parts)

@@ -9,18 +9,40 @@ import json
 import os
 import urllib.parse
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from slimderm.components.common.errors import RecordError
+from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.registry_policy import read_registry
 from slimderm.flows.record.mlflow_store import KEY, MODEL, ROOT, Tracker
+from slimderm.flows.record.model_folder import write_calibration
+from slimderm.flows.record.served import KERAS_FILE
 
 GATES_TAG = "gates"  # tag of a version: passed or failed
 PROMOTION = "promotion "  # begins a tag of the registered model: who, when, why
+LOGGED = "models:/"  # begins a version's source, before the id of the model that was logged
 UNSEEN = "MLflow's page or API; at is when a review noticed"
+
+
+def temperature_of(version: Any) -> float | None:
+    """Return the temperature that a review has fitted for a version, or None."""
+    tag = version.tags.get("temperature")
+    return None if tag is None else float(tag)
+
+
+def _damaged(version: Any, error: Exception) -> RecordError:
+    reason = without_password(" ".join(str(error).split()))[:200]
+    return RecordError(
+        f"the model of version {version.version} of {version.name!r} cannot be loaded "
+        f"({type(error).__name__}: {reason}); its artifact is damaged, missing or not "
+        "of SlimDerm: restore it, or delete version and run in MLflow, then `make backfill`"
+    )
 
 
 class Registry:
@@ -134,18 +156,41 @@ class Registry:
         )
 
     def load(self, version: Any) -> tuple[Any, dict[str, Any]]:
-        """Load a registered version as a Keras model, with the metadata logged beside it."""
+        """Load a registered version as a Keras model, with the metadata logged beside it.
+
+        The code that the version carries is not run: Keras reads the file, and refuses code in it.
+
+        Raises
+        ------
+        RecordError
+            If it cannot be loaded.
+        """
+        with self.fetched(version) as (file, description):
+            try:
+                model = load_keras().models.load_model(file, compile=False, safe_mode=True)
+            except Exception as error:  # Keras, zipfile and h5py each have their own
+                raise _damaged(version, error) from error
+            return model, description
+
+    @contextmanager
+    def fetched(self, version: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Fetch a version for as long as the block lasts: its Keras file, and its metadata.
+
+        Raises
+        ------
+        RecordError
+            If it cannot be fetched or holds no Keras file.
+        """
         mlflow, uri = self.tracker.mlflow, f"models:/{version.name}/{version.version}"
-        try:
-            model = mlflow.tensorflow.load_model(uri, keras_model_kwargs={"safe_mode": True})
-            return model, dict(mlflow.models.get_model_info(uri).metadata or {})
-        except Exception as error:  # Keras, zipfile, h5py and MLflow each have their own
-            reason = without_password(" ".join(str(error).split()))[:200]
-            raise RecordError(
-                f"the model of version {version.version} of {version.name!r} cannot be loaded "
-                f"({type(error).__name__}: {reason}); its artifact is damaged, missing or not "
-                "of SlimDerm: restore it, or delete version and run in MLflow, then `make backfill`"
-            ) from error
+        with TemporaryDirectory() as place:
+            try:
+                folder = mlflow.artifacts.download_artifacts(uri, dst_path=place)
+                description = dict(mlflow.models.Model.load(folder).metadata or {})
+                file = Path(folder, "data", KERAS_FILE)
+                file.open("rb").close()
+            except Exception as error:  # MLflow's, and those of each store
+                raise _damaged(version, error) from error
+            yield file, description
 
     def pages(self, flow_run: str, *, tag: str = ROOT, report: str | None = None) -> str:
         """Return links, in Markdown, to MLflow's pages of what a Prefect flow run recorded.
@@ -238,6 +283,15 @@ class Registry:
         """Tag a version."""
         for name, value in tags.items():
             self.client.set_model_version_tag(version.name, version.version, name, value)
+
+    def calibrate(self, version: Any, temperature: float) -> None:
+        """Keep a version's temperature: as a tag, and in the model, which then applies it."""
+        self.tag(version, {"temperature": repr(temperature)})
+        if not version.source.startswith(LOGGED):  # of an MLflow that kept models in runs
+            return
+        with TemporaryDirectory() as place:
+            write_calibration(Path(place), temperature)
+            self.client.log_model_artifacts(version.source.removeprefix(LOGGED), place)
 
     def describe(self, version: Any, text: str) -> None:
         """Write a version's description, which MLflow's page shows as Markdown."""

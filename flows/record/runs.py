@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
@@ -15,13 +14,13 @@ from prefect.runtime import flow_run
 from slimderm.components.common.cache import content_key
 from slimderm.components.reporting import training_plots
 from slimderm.flows.base.files import file_hash, read_json, write_json
-from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import storage_choice
 from slimderm.flows.config.params import Params, read_params
 from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.mlflow_store import FLOW_RUN, ROOT, SENDER, Run, Tracker
+from slimderm.flows.record.served import KERAS_FILE
 
 DATA = tuple(str(path) for path in (layout.RAW, layout.COMPRESSED, layout.SPLITS))
 WRITTEN = (layout.DVC_LOCK, layout.PARAMS)  # by runs themselves
@@ -118,8 +117,6 @@ def record_folder(
     tags = {"network": record["network"], "variant": record["variant"], **lead}
     if verdict:
         tags |= {"notation": name, **verdict}
-    keras = load_keras()
-    model = keras.models.load_model(folder / "model.keras", compile=False)
     with tracker.child(parent_id, record["key"], name, tags) as run:
         run.params(_params(record) | _settings(record))
         _record_figures(run, name, record)
@@ -132,8 +129,7 @@ def record_folder(
             if file.suffix in (".json", ".csv", ".png"):
                 run.artifacts(file)
         run.artifacts(layout.PARAMS)
-        run.model(model, _example(model), dict(description))
-    keras.backend.clear_session()
+        run.model(folder / KERAS_FILE, description)
 
 
 def _record_figures(run: Run, name: str, record: Mapping[str, Any]) -> None:
@@ -181,13 +177,6 @@ def _sizes(record: Mapping[str, Any]) -> dict[str, float]:
         "latency_p50_ms",
     )
     return {name: float(record[name]) for name in kept if name in record}
-
-
-def _example(model: Any) -> dict[str, np.ndarray]:
-    return {
-        name: np.zeros((1, *tensor.shape[1:]), dtype=tensor.dtype)
-        for name, tensor in model.input.items()
-    }
 
 
 def _files_key(folder: Path) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from prefect import flow
 
+from slimderm.components.classification.inputs import model_inputs, prepare
 from slimderm.components.common.errors import ImageError, ParameterError, SchemaError
 from slimderm.components.dataset.formats import SUFFIXES
 from slimderm.components.evaluation.calibration import tempered
@@ -17,7 +18,6 @@ from slimderm.flows.base.terminal import console, progress_bar
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
-from slimderm.flows.work.model_inputs import model_inputs, prepare
 
 BATCH = 32
 KNOWN = ("image_id", "age", "sex", "localization")

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from slimderm.components.classification.classifier import Classifier
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.dataset.images import read_image
-from slimderm.components.evaluation.calibration import tempered
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.registry import GATES_TAG, Registry
-from slimderm.flows.work.model_inputs import model_inputs, prepare
+from slimderm.flows.record.registry import GATES_TAG, Registry, temperature_of
 
 
 def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, float]]:
@@ -39,6 +38,8 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
         If `age` is no number of years.
     ImageError
         If the file is no image.
+    SchemaError
+        If age, sex or site is not what the model knows; the message says what is expected.
     RecordError
         If neither champion nor challenger is registered, or the champion's gates failed.
     """
@@ -51,12 +52,12 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     registry = Registry(Tracker(read_params().record))
     alias = "champion" if registry.aliased("champion") else "challenger"
     version = registry.served() if alias == "champion" else registry.expected("challenger")
-    model, description = registry.load(version)
-    person = {"age": [years], "sex": [sex or "unknown"], "localization": [site or "unknown"]}
-    pixels = [prepare(image.read_bytes(), description)]
-    inputs = model_inputs(pixels, pd.DataFrame(person), description)
-    temperature = float(version.tags.get("temperature", 1))
-    (probabilities,) = tempered(model.predict(inputs, verbose=0), temperature)
+    classifier = Classifier(*registry.load(version), temperature_of(version))
+    person = {"age": years, "sex": sex or None, "localization": site or None}
+    (answer,) = classifier.classify(
+        pd.DataFrame([{"image": image.read_bytes(), **person}])
+    ).to_dict("records")
+    description = classifier.description
     failed = "" if version.tags.get(GATES_TAG) == "passed" else ", gates failed"
     name = f"{version.name} version {version.version} ({alias}{failed}, {description['network']})"
-    return name, dict(zip(description["classes"], map(float, probabilities), strict=True))
+    return name, {label: float(answer[label]) for label in description["classes"]}

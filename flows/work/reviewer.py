@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from slimderm.components.classification.inputs import model_inputs, prepare
 from slimderm.components.common.cache import content_key
 from slimderm.components.common.errors import IncomparableError
 from slimderm.components.evaluation.calibration import (
@@ -26,7 +27,6 @@ from slimderm.flows.config.params import Params
 from slimderm.flows.record import data_versions
 from slimderm.flows.record.mlflow_store import KEY
 from slimderm.flows.record.registry import GATES_TAG, Registry
-from slimderm.flows.work.model_inputs import model_inputs, prepare
 from slimderm.flows.work.sources import LesionSource
 
 
@@ -246,11 +246,11 @@ class Reviewer:
         card = model_card(version, run.data, against, checks, calibration)
         client.log_text(run_id, card, "review/card.md")
         self.registry.describe(version, card)
+        self.registry.calibrate(version, calibration["temperature"])
         tags = {
             "gates.reason": sentence(checks),
             "gates.against": against,
             "gates.at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "temperature": repr(calibration["temperature"]),
             GATES_TAG: "passed" if all(check.passed for check in checks) else "failed",
         }
         self.registry.tag(version, tags)

@@ -49,6 +49,10 @@ def test_own_data_killed_and_run_again(workspace):
     table = pd.read_csv(workspace.folder / "own/dataset/HAM10000_metadata.csv")
     assert set(table["image_id"]) <= set(catalog["image_id"])
     assert "storage: 3 images by" in workspace.run("bash", "-c", study).stdout
+    (judged,) = workspace.follow("evaluate.md")
+    assert "images were left out, because the version has seen them" in judged
+    (page,) = (workspace.folder / "reports/evaluations").glob("dataset-version-1/index.html")
+    assert "balanced accuracy" in page.read_text()
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import boto3
 import httpx
-import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -383,10 +382,10 @@ def test_the_champion_is_served_over_http_and_answers_as_the_model_does(
 ):
     coordinator, _ = platform
     port = free_port()
-    size = json.loads((coordinator.folder / "data/resize/choice.json").read_text())
-    image = np.full((1, size["height"], size["width"], 3), 90).tolist()
-    asked = {"inputs": {"image": image, "metadata": [[0.1, 0.5, 0.2]]}}
-    (coordinator.folder / "asked.json").write_text(json.dumps(asked))
+    image = next((coordinator.folder / "data/raw/images").glob("*.jpg"))
+    text = base64.b64encode(image.read_bytes()).decode()
+    person = {"age": 45, "sex": "female", "localization": "back"}
+    asked = {"dataframe_records": [{"image": text, **person}]}
     coordinator.environment["SERVE_PORT"] = port
     with coordinator.start("python", "-m", "slimderm", "serve") as server:
         try:
@@ -409,17 +408,13 @@ def test_the_champion_is_served_over_http_and_answers_as_the_model_does(
     names = ("MLFLOW_PORT", "PREFECT_PORT", "SERVE_PORT")
     assert heard >= on_loopback(coordinator, *names)
     assert {address for address, _ in heard} == {"127.0.0.1"}
-    script = (
-        "import json, numpy as np; from slimderm.flows.config.params import read_params;"
-        "from slimderm.flows.record.mlflow_store import Tracker;"
-        "from slimderm.flows.record.registry import Registry;"
-        "r = Registry(Tracker(read_params().record)); m, _ = r.load(r.served());"
-        "a = json.load(open('asked.json'))['inputs'];"
-        "print(m.predict({k: np.array(v, m.input[k].dtype) for k, v in a.items()}, verbose=0)"
-        ".tolist())"
-    )
-    expected = json.loads(coordinator.run("python", "-c", script).stdout.splitlines()[-1])
-    np.testing.assert_allclose(answer["predictions"], expected, atol=1e-4)
+    (row,) = answer["predictions"]
+    options = ["--age", "45", "--sex", "female", "--site", "back", "--json"]
+    said = coordinator.run("python", "-m", "slimderm", "predict", str(image), *options)
+    expected = json.loads(said.stdout)["probabilities"]
+    assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-4)
+    assert row["predicted"] == max(expected, key=expected.get)
+    assert row["calibrated"] is True
 
 
 def test_a_new_server_is_filled_from_the_outputs(platform, ran, tmp_path):

@@ -23,13 +23,14 @@ GIVEN = {  # a value for each variable that the targets take
     "DATA": "own/images", "RECIPE": "recipes/paper.yaml", "IMAGE": "a.jpg", "AGE": "45",
     "SEX": "female", "SITE": "lower extremity", "IMAGES": "photos", "OUT": "out.csv",
     "METADATA": "people.csv", "VERSION": "3", "WHY": "half the size", "MODEL": "slimderm/4",
-    "OF": "0123abcd", "POOLS": "cpu", "GPU": "1", "URL": "s3://bucket/prefix",
+    "OF": "0123abcd", "SKIN_TONE": "fitzpatrick", "POOLS": "cpu", "GPU": "1", "URL": "s3://bucket/prefix",
 }  # fmt: skip
 PASSED = {
     "run": {"RECIPE", "DATA"},
     "predict": {"IMAGE", "AGE", "SEX", "SITE"},
     "batch": {"IMAGES", "OUT", "METADATA"},
     "codecs": {"IMAGES"},
+    "evaluate": {"DATA", "MODEL", "SKIN_TONE"},
     "promote": {"VERSION", "WHY"},
     "rollback": {"WHY"},
     "lineage": {"MODEL", "OF"},

@@ -4,6 +4,7 @@ import re
 import shutil
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -330,8 +331,8 @@ def train(record, classes, split):
     with tracker.child(tracker.parent("p", "lenet5", {}), key, "R1", tags) as run:
         run.metrics({"bytes": 100, "latency_p50_ms": 1})
         description = {"classes": list(classes), "size": list(SIZE), "variant": "original"}
-        example = {"image": np.zeros((1, *SIZE, 3), np.float32)}
-        run.model(colour_model(), example, description | {"image_only": True})
+        colour_model().save("model.keras")
+        run.model(Path("model.keras"), description | {"image_only": True})
     return record.version(record.register(key, {"network": "lenet5"}))
 
 

@@ -63,6 +63,7 @@ def test_what_a_worker_started_names_its_flow_run(monkeypatch):
     assert provenance_tags() == own | {"prefect.root_flow_run": "pipelines"}
 
 
+DESCRIPTION = {"classes": ["a", "b"], "size": [1, 4], "variant": "original", "image_only": True}
 VERDICT = {"accepted": True, "reason": "validation_accuracy 0.8200 >= 0.8000"}
 HARDER = {"accepted": False, "reason": "validation_accuracy 0.8200 < 0.9000"}
 
@@ -84,7 +85,7 @@ def training(folder):
         record = {"key": "k", "network": "lenet5", "variant": "compressed", "widths": {}}
         record |= {"metrics": {"validation_accuracy": 0.82, **tested}}
         write_json(folder / "step/record.json", record | verdict)
-        record_folder(tracker, parent, name, folder / "step", {})
+        record_folder(tracker, parent, name, folder / "step", DESCRIPTION)
         query = f"tags.`mlflow.parentRunId` = '{parent}' and tags.`slimderm.key` = 'k'"
         (run,) = tracker.client.search_runs([tracker.experiment_id], query)
         kept = tracker.client.download_artifacts(run.info.run_id, "record.json")

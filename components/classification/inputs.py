@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slimderm.components.compression.write import compress_image
+from slimderm.components.compression.write import store_image
 from slimderm.components.dataset.images import decode_image, resize
+from slimderm.components.dataset.variants import COMPRESSED
 
 
-def prepare(data: bytes, description: Mapping[str, Any]) -> np.ndarray:
+def prepare(data: bytes | np.ndarray, description: Mapping[str, Any]) -> np.ndarray:
     """Prepare an image as the model's training images were: same k, encoder and size.
 
     Parameters
     ----------
-    data : bytes
-        An image file.
+    data : bytes, or uint8 array of shape (H, W, 3)
+        An image file, or its pixels, RGB.
     description : dict
         As `slimderm.flows.work.training.Trainer.description` gives it.
 
@@ -24,11 +25,12 @@ def prepare(data: bytes, description: Mapping[str, Any]) -> np.ndarray:
     -------
     uint8 array of shape (height, width, 3)
     """
-    if description["variant"] == "compressed":
+    file, pixels = (data, decode_image(data)) if isinstance(data, bytes) else (b"", data)
+    if description["variant"] == COMPRESSED:
         option = {name: description[name] for name in ("k", "codec", "quality")}
-        data, _ = compress_image(data, **option)
+        pixels = decode_image(store_image(pixels, file, **option))
     height, width = description["size"]
-    return resize(decode_image(data), size=(height, width))
+    return resize(pixels, size=(height, width))
 
 
 def model_inputs(

@@ -1,0 +1,169 @@
+"""A champion behind real servers: ours, and MLflow's own without a clone."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import httpx
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from slimderm.components.classification.classifier import Classifier
+from slimderm.flows.config.params import read_params
+from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.registry import Registry
+
+pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(900)]
+
+CLASSES = ["melanoma", "nevus"]
+DESCRIPTION = {
+    "classes": CLASSES, "size": [8, 10], "variant": "compressed", "k": 6, "codec": "jpeg",
+    "quality": 90, "network": "lenet5", "image_only": False,
+    "encoder": {
+        "age_median": 50.0, "age_mean": 40.0, "age_deviation": 10.0,
+        "sexes": ["unknown", "female", "male"], "localizations": ["unknown", "back", "face"],
+    },
+}  # fmt: skip
+PHOTO = np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8)
+FILE = cv2.imencode(".jpg", PHOTO[..., ::-1])[1].tobytes()
+ROW = {"image": FILE, "age": 45, "sex": "female", "localization": "back"}
+IN_JSON = ROW | {"image": base64.b64encode(FILE).decode()}
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    image, metadata = keras.Input((8, 10, 3), name="image"), keras.Input((3,), name="metadata")
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(image))
+    both = keras.layers.Concatenate()([mean, metadata])
+    return keras.Model(
+        {"image": image, "metadata": metadata}, keras.layers.Dense(2, activation="softmax")(both)
+    )
+
+
+@pytest.fixture(scope="module")
+def workspace(make_workspace):
+    """A clone whose champion passed its gates; registered in two ways, as now and as before."""
+    workspace = make_workspace()
+    patch = pytest.MonkeyPatch()
+    patch.chdir(workspace.folder)
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    tracker = Tracker(read_params().record)
+    registry, mlflow = Registry(tracker), tracker.mlflow
+    network().save("model.keras")
+    with tracker.child(tracker.parent("p", "lenet5", {}), "k", "R1", {}) as run:
+        run.model(Path("model.keras"), DESCRIPTION)
+    registry.register("k", {})
+    example = {"image": np.zeros((1, 8, 10, 3)), "metadata": np.zeros((1, 3))}
+    signature = mlflow.models.infer_signature(example)
+    more = {"signature": signature, "pip_requirements": ["mlflow"], "metadata": DESCRIPTION}
+    with mlflow.start_run(tracker.client.create_run(tracker.experiment_id).info.run_id):
+        logged = mlflow.tensorflow.log_model(network(), name="model", **more)
+    mlflow.register_model(logged.model_uri, registry.name)
+    for number, temperature in (("1", 1.5), ("2", 2.5)):
+        version = registry.version(number)
+        registry.tag(version, {"gates": "passed"})
+        registry.calibrate(version, temperature)
+    patch.undo()
+    return workspace
+
+
+def promote(workspace, number):
+    script = (
+        "from slimderm.flows.config.params import read_params;"
+        "from slimderm.flows.record.mlflow_store import Tracker;"
+        "from slimderm.flows.record.registry import Registry;"
+        f"r = Registry(Tracker(read_params().record)); r.promote(r.version('{number}'), 'test')"
+    )
+    workspace.run("python", "-W", "ignore", "-c", script)
+
+
+@pytest.fixture
+def ask(workspace, free_port, wait_until):
+    """Starts a server and gives a function that asks it; what it said comes with the answer."""
+    started = []
+
+    def start(*command, cwd, **more):
+        port = free_port()
+        environment = workspace.environment | more | {"SERVE_PORT": port}
+        said = (workspace.folder.parent / f"{port}.log").open("w+")
+        command = [each.replace("PORT", port) for each in command]
+        process = subprocess.Popen(
+            command, cwd=cwd, env=environment, stdout=said, stderr=said, start_new_session=True
+        )
+        started.append((process, said))
+        place = f"http://127.0.0.1:{port}"
+
+        def answers():
+            assert process.poll() is None, Path(said.name).read_text()
+            try:
+                return httpx.get(f"{place}/ping", timeout=2).status_code == 200
+            except httpx.HTTPError as error:
+                raise OSError(str(error)) from error
+
+        wait_until(answers, 300)
+        return lambda body: httpx.post(f"{place}/invocations", json=body, timeout=120), said, port
+
+    yield start
+    for process, said in started:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        said.close()
+
+
+def expected(temperature):
+    answer = Classifier(network(), DESCRIPTION, temperature).classify(pd.DataFrame([ROW]))
+    return answer.to_dict("records")[0]
+
+
+def check(reply, temperature):
+    assert reply.status_code == 200, reply.text
+    (row,) = reply.json()["predictions"]
+    wanted = expected(temperature)
+    assert row.pop("predicted") == wanted.pop("predicted")
+    assert row == pytest.approx(wanted, abs=1e-5)
+    assert row["calibrated"] is True
+
+
+@pytest.mark.parametrize(("number", "temperature"), [("1", 1.5), ("2", 2.5)])
+def test_our_server_answers_with_named_and_calibrated_classes(workspace, ask, number, temperature):
+    promote(workspace, number)
+    post, said, port = ask(sys.executable, "-m", "slimderm", "serve", cwd=workspace.folder)
+    check(post({"dataframe_records": [IN_JSON]}), temperature)
+    pixels = cv2.imdecode(np.frombuffer(FILE, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].tolist()
+    check(post({"inputs": [ROW | {"image": pixels}]}), temperature)
+    refused = post({"dataframe_records": [IN_JSON | {"sex": "m", "age": -1}]})
+    assert refused.status_code == 400
+    message = refused.json()["message"]
+    assert "sex: received 'm', expected one of female, male; or null or 'unknown'" in message
+    assert "age: received -1, expected years from 0 to 120, or null where unknown" in message
+    refused = post({"dataframe_records": [IN_JSON | {"image": [[[0, 0, 256]]]}]})
+    assert "image: received pixels from 0 to 256, expected" in refused.json()["message"]
+    unknown = dict.fromkeys(("age", "sex", "localization"))
+    assert post({"dataframe_records": [IN_JSON | unknown]}).status_code == 200
+    # The command that it says itself.
+    text = Path(said.name).read_text()
+    command = next(line for line in text.splitlines() if line.startswith("ask:"))
+    (workspace.folder / "photo.jpg").write_bytes(FILE)
+    answer = workspace.run("bash", "-c", command.removeprefix("ask:").strip())
+    (row,) = json.loads(answer.stdout)["predictions"]
+    assert row["melanoma"] == pytest.approx(expected(temperature)["melanoma"], abs=1e-5)
+    assert port in command
+
+
+def test_mlflows_server_answers_the_same_where_there_is_no_clone(workspace, ask, tmp_path):
+    mlflow = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/slimderm/1"]
+    post, *_ = ask(
+        *mlflow, "--env-manager", "local", "--port", "PORT",
+        cwd=tmp_path, MLFLOW_TRACKING_URI=f"sqlite:///{workspace.folder}/mlflow.db",
+    )  # fmt: skip
+    check(post({"dataframe_records": [IN_JSON]}), 1.5)
+    refused = post({"dataframe_records": [IN_JSON | {"localization": "moon"}]})
+    assert refused.status_code == 400
+    assert "localization: received 'moon', expected one of back, face" in refused.json()["message"]
