@@ -67,6 +67,7 @@ def _store(*item: Any, codec: str, quality: int) -> bytes:
 
 
 def sweep_tools(params: Params) -> SweepTools:
+    """Say what the sweep measures with."""
     return SweepTools(
         ranks=params.compress.ranks,
         settings=params.quality,

@@ -1,0 +1,67 @@
+"""Near duplicates: photographs that show the same picture, found by a perceptual hash."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+SIDE = 16  # of the hash, so 256 bits
+BLOCK = 256  # images compared with all others at a time
+
+
+def fingerprint(image: npt.NDArray[np.uint8]) -> str:
+    """Give an image's perceptual hash (pHash, by ImageHash): 64 hexadecimal digits.
+
+    The signs of the lowest frequencies of its brightness, so that scaling, encoding and a change
+    of light leave nearly all bits as they were. A turned or mirrored image has another.
+
+    Parameters
+    ----------
+    image : uint8 array of shape (H, W, 3)
+    """
+    import imagehash
+    from PIL import Image
+
+    return str(imagehash.phash(Image.fromarray(image), hash_size=SIDE))
+
+
+def find_near_duplicates(catalog: pd.DataFrame, *, max_distance: int) -> pd.DataFrame:
+    """Find the pairs of images whose hashes differ in few bits.
+
+    Parameters
+    ----------
+    catalog : DataFrame
+        ``image_id``, ``lesion_id``, ``fingerprint``.
+    max_distance : int
+        The most bits, of 256, in which they may differ.
+
+    Returns
+    -------
+    DataFrame
+        Columns image_id, other_id, distance, lesion_id, other_lesion; one row a pair, the nearest
+        first.
+    """
+    images = catalog.sort_values("image_id", ignore_index=True)
+    bits = np.array([list(bytes.fromhex(text)) for text in images["fingerprint"]], np.uint8)
+    words = bits.reshape(len(images), -1).view(np.uint64)  # (N, 4)
+    pairs = []
+    for start in range(0, len(words), BLOCK):
+        block = words[start : start + BLOCK, np.newaxis]  # (B, 1, 4)
+        distance = np.zeros((len(block), len(words) - start), np.uint16)
+        for word in range(words.shape[1]):
+            distance += np.bitwise_count(block[..., word] ^ words[start:, word])
+        one, other = np.nonzero(distance <= max_distance)
+        ahead = one < other
+        one, other = one[ahead], other[ahead]
+        pairs.append(np.stack([one + start, other + start, distance[one, other]], axis=1))
+    found = np.concatenate(pairs) if pairs else np.empty((0, 3), int)
+    first, second = (images.iloc[found[:, side]].reset_index(drop=True) for side in (0, 1))
+    table = pd.DataFrame(
+        {
+            "image_id": first["image_id"],
+            "other_id": second["image_id"],
+            "distance": found[:, 2],
+            "lesion_id": first["lesion_id"],
+            "other_lesion": second["lesion_id"],
+        }
+    )
+    return table.sort_values(["distance", "image_id", "other_id"], ignore_index=True)
