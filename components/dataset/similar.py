@@ -1,5 +1,6 @@
 """Near duplicates: photographs that show the same picture, found by a perceptual hash."""
 
+import networkx
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -42,7 +43,7 @@ def find_near_duplicates(catalog: pd.DataFrame, *, max_distance: int) -> pd.Data
     """
     images = catalog.sort_values("image_id", ignore_index=True)
     bits = np.array([list(bytes.fromhex(text)) for text in images["fingerprint"]], np.uint8)
-    words = bits.reshape(len(images), -1).view(np.uint64)  # (N, 4)
+    words = bits.reshape(len(images), SIDE * SIDE // 8).view(np.uint64)  # (N, 4)
     pairs = []
     for start in range(0, len(words), BLOCK):
         block = words[start : start + BLOCK, np.newaxis]  # (B, 1, 4)
@@ -65,3 +66,25 @@ def find_near_duplicates(catalog: pd.DataFrame, *, max_distance: int) -> pd.Data
         }
     )
     return table.sort_values(["distance", "image_id", "other_id"], ignore_index=True)
+
+
+def join_near_duplicates(catalog: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Add the column by which near duplicates come into one group.
+
+    Parameters
+    ----------
+    catalog : DataFrame
+        ``image_id``.
+    pairs : DataFrame
+        As `find_near_duplicates` gives it.
+
+    Returns
+    -------
+    DataFrame
+        `catalog` with ``near``: the first image_id of those that are joined, directly or by others.
+    """
+    graph = networkx.Graph(zip(pairs["image_id"], pairs["other_id"], strict=True))
+    name_of: dict[str, str] = {}
+    for joined in networkx.connected_components(graph):
+        name_of |= dict.fromkeys(joined, min(joined))
+    return catalog.assign(near=[name_of.get(name, name) for name in catalog["image_id"]])
