@@ -41,17 +41,17 @@ def compress_image(
     stored : bytes
         The file to write.
     row : dict
-        sha256_before, sha256_after, bytes_before, bytes_after, k, full_rank, codec, quality, and
-        what `measure` gives.
+        sha256_before, sha256_after, bytes_before, bytes_after, k, full_rank, codec (or its
+        ``instead``, where it cannot take the source), quality, and what `measure` gives.
 
     Raises
     ------
     ParameterError
         For a bad k or codec.
     ImageError
-        If the data are no image.
+        If the data are no image, or the codec cannot store it.
     """
-    encoder = codecs.get(codec)
+    codecs.get(codec)  # an unknown one is named before any work
     image = decode_image(data)
     full_rank = k is None or is_full_rank(image.shape, k)
     if k is None or full_rank:
@@ -59,7 +59,7 @@ def compress_image(
     else:
         decomposition = decompose(image)
         item = codecs.Item(data, decomposition, k, decomposition.reconstruct(k))
-    stored = encoder.store(item, quality)
+    stored, codec = codecs.store(codec, item, quality)
     row = {
         "sha256_before": hashlib.sha256(data).hexdigest(),
         "sha256_after": hashlib.sha256(stored).hexdigest(),

@@ -1,5 +1,6 @@
 """Near duplicates: photographs that show the same picture, found by a perceptual hash."""
 
+import cv2
 import networkx
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,8 @@ def fingerprint(image: npt.NDArray[np.uint8]) -> str:
     import imagehash
     from PIL import Image
 
-    return str(imagehash.phash(Image.fromarray(image), hash_size=SIDE))
+    small = cv2.resize(image, (4 * SIDE, 4 * SIDE), interpolation=cv2.INTER_AREA)  # as pHash does
+    return str(imagehash.phash(Image.fromarray(small), hash_size=SIDE))
 
 
 def find_near_duplicates(catalog: pd.DataFrame, *, max_distance: int) -> pd.DataFrame:
