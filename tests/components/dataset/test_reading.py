@@ -6,7 +6,7 @@ import unicodedata
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slimderm.components.common.errors import SchemaError
@@ -62,12 +62,18 @@ def test_a_match_that_could_mean_another_is_not_taken(ids, stems):
     assert match(ids, stems) == {}
 
 
-@given(st.lists(st.text("aA01._ /", min_size=1, max_size=5), unique=True), st.data())
-def test_no_two_rows_get_one_file_and_no_row_a_file_of_another(names, data):
-    stems = data.draw(st.lists(st.sampled_from(names), unique=True) if names else st.just([]))
-    found = match(names, stems)
+NAMES = [
+    f"{case}{zeros}{end}" for case in "aA" for zeros in ("", "0", "00") for end in ("1", "1.jpg")
+]
+SOME = st.lists(st.sampled_from([*NAMES, *(f"p/{name}" for name in NAMES), "b_2"]), unique=True)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(SOME, SOME)
+def test_no_two_rows_get_one_file_and_no_row_a_file_of_another(ids, stems):
+    found = match(ids, stems)
     assert len(set(found.values())) == len(found)
-    assert not set(found.values()) & set(names)
+    assert set(found.values()) <= set(stems) - set(ids)
 
 
 def test_nothing_accepted_says_why_with_counts_examples_and_what_mends_it(made):
