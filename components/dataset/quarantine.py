@@ -31,6 +31,7 @@ REASONS = {
     "too large": "raise ingest.max_megapixels, or shrink the image",
     "too small": "leave it out: a side of 7 pixels is the least",
 }
+UNKNOWN = "see the detail in the quarantine"  # of a reason that a decoder gives in its own words
 EXAMPLES = 3
 
 Fault = dict[str, str]
@@ -62,7 +63,7 @@ def describe(faults: Sequence[Mapping[str, str]]) -> list[str]:
         examples = _received(found) if reason in DETAILED else [_name(each) for each in found]
         more = ", …" if len(examples) > EXAMPLES else ""
         shown = ", ".join(examples[:EXAMPLES])
-        lines.append(f"{len(found)} × {reason}: {shown}{more}; {REASONS[reason]}")
+        lines.append(f"{len(found)} × {reason}: {shown}{more}; {REASONS.get(reason, UNKNOWN)}")
     return lines
 
 

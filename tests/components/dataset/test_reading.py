@@ -149,6 +149,15 @@ def test_a_dataset_below_a_hidden_folder_is_read(made, tmp_path):
     assert len(run(hidden).images) == 1
 
 
+def test_a_reason_in_a_decoder_s_own_words_is_said_too(made):
+    made.add("ISIC_1").write_bytes(b"SLIMSVD1")
+    said = run(made.write()).faults()
+    assert said == [
+        "1 × not a file of factors: HAM10000_images_part_1/ISIC_1.jpg; "
+        "see the detail in the quarantine"
+    ]
+
+
 def test_every_reason_says_what_mends_it():
     assert all(isinstance(mend, str) and mend for mend in REASONS.values())
 
