@@ -28,7 +28,8 @@ def prepare(data: bytes | np.ndarray, description: Mapping[str, Any]) -> np.ndar
     file, pixels = (data, decode_image(data)) if isinstance(data, bytes) else (b"", data)
     if description["variant"] == COMPRESSED:
         option = {name: description[name] for name in ("k", "codec", "quality")}
-        pixels = decode_image(store_image(pixels, file, **option))
+        stored, _ = store_image(pixels, file, **option)
+        pixels = decode_image(stored)
     height, width = description["size"]
     return resize(pixels, size=(height, width))
 

@@ -41,19 +41,20 @@ def compress_image(
     stored : bytes
         The file to write.
     row : dict
-        sha256_before, sha256_after, bytes_before, bytes_after, k, full_rank, codec, quality, and
-        what `measure` gives.
+        sha256_before, sha256_after, bytes_before, bytes_after, k, full_rank, codec (or its
+        ``instead``, where it cannot take the source), quality, and what `measure` gives.
 
     Raises
     ------
     ParameterError
         For a bad k or codec.
     ImageError
-        If the data are no image.
+        If the data are no image, or the codec cannot store it.
     """
+    codecs.get(codec)  # an unknown one is named before any work
     image = decode_image(data)
     full_rank = k is None or is_full_rank(image.shape, k)
-    stored = store_image(image, data, k=k, codec=codec, quality=quality)
+    stored, codec = store_image(image, data, k=k, codec=codec, quality=quality)
     row = {
         "sha256_before": hashlib.sha256(data).hexdigest(),
         "sha256_after": hashlib.sha256(stored).hexdigest(),
@@ -69,7 +70,9 @@ def compress_image(
     return stored, row
 
 
-def store_image(image: Pixels, source: bytes, *, k: int | None, codec: str, quality: int) -> bytes:
+def store_image(
+    image: Pixels, source: bytes, *, k: int | None, codec: str, quality: int
+) -> tuple[bytes, str]:
     """Compress one decoded image.
 
     Parameters
@@ -83,22 +86,23 @@ def store_image(image: Pixels, source: bytes, *, k: int | None, codec: str, qual
 
     Returns
     -------
-    bytes
+    stored : bytes
         The file to write.
+    codec : str
+        The one that was taken: `codec`, or the one that stands in for what it cannot store.
 
     Raises
     ------
     ParameterError
         For a bad k or codec.
     ImageError
-        If the codec refuses the image.
+        If no codec can store the image.
     """
-    encoder = codecs.get(codec)
     if k is None or is_full_rank(image.shape, k):
-        return encoder.store(codecs.Item(source, None, None, image), quality)
+        return codecs.store(codec, codecs.Item(source, None, None, image), quality)
     decomposition = decompose(image)
     item = codecs.Item(source, decomposition, k, decomposition.reconstruct(k))
-    return encoder.store(item, quality)
+    return codecs.store(codec, item, quality)
 
 
 def target_names(files: Sequence[str], *, codec: str) -> list[str]:

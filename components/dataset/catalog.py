@@ -3,21 +3,27 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
 from slimderm.components.common.cache import replacing
 from slimderm.components.common.errors import ParameterError, RecordError, SchemaError
-from slimderm.components.dataset.labels import NEGATIVE, diagnosis_to_class
+from slimderm.components.dataset.labels import (
+    NEGATIVE,
+    diagnosis_to_class,
+    word_to_diagnosis,
+)
+from slimderm.components.dataset.layouts import REQUIRED_COLUMNS
 from slimderm.components.dataset.origins import check_images, read_negatives, read_source
+from slimderm.components.dataset.quarantine import describe
 from slimderm.components.dataset.settings import MAX_MEGAPIXELS
 
 QUARANTINE_COLUMNS = ("image_id", "file", "reason", "detail")
-TEXT = dict.fromkeys(
-    ("image_id", "lesion_id", "dx", "dx_type", "sex", "localization", "dataset"), str
-)
+NAMES = {*REQUIRED_COLUMNS, "dataset", "sha256", "fingerprint"}
+TEXT = dict.fromkeys(NAMES - {"age"}, str)
 
 
 @dataclass(frozen=True)
@@ -29,13 +35,32 @@ class Catalog:
     images : DataFrame
         One row an accepted image, by image_id: the metadata columns, ``label`` (class), ``origin``
         (``source`` or ``negatives``), ``file`` (relative to its origin), ``sha256``, ``width``,
-        ``height`` in pixels, ``num_bytes``.
+        ``height`` in pixels, ``num_bytes``, ``fingerprint`` (perceptual hash).
     quarantine : DataFrame
         One row a fault: ``image_id``, ``file``, ``reason``, ``detail``.
+    notes : list of str
+        What was taken as meant, in sentences.
     """
 
     images: pd.DataFrame
     quarantine: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+    def faults(self) -> list[str]:
+        """Say each reason of the quarantine: how many, three examples, what mends it."""
+        return describe(self.quarantine.to_dict("records"))
+
+    def check(self, source: Path) -> None:
+        """Make sure that an image was accepted.
+
+        Raises
+        ------
+        SchemaError
+            Saying why none was, and what would mend it.
+        """
+        if self.images.empty:
+            why = "".join(f"\n  {line}" for line in self.faults()) or " no image and no row"
+            raise SchemaError(f"{source}: no image was accepted; received:{why}")
 
 
 def ingest(
@@ -43,10 +68,13 @@ def ingest(
     *,
     classes: Mapping[str, Sequence[str]],
     negatives: Path | None = None,
+    columns: Mapping[str, str] = MappingProxyType({}),
+    diagnoses: Mapping[str, str] = MappingProxyType({}),
+    table: str | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
     progress: Callable[[int, int], object] | None = None,
 ) -> Catalog:
-    """Read a dataset in the official layout and check every row and image of it.
+    """Read a dataset in a layout that is known or described, and check every row and image of it.
 
     Faults of a row or a file are set apart with their reason and the rest goes on. The input is
     read only.
@@ -54,11 +82,18 @@ def ingest(
     Parameters
     ----------
     source : path
-        Holds ``HAM10000_metadata.csv`` (or ``.tab``) and images in any folders below.
+        Holds a table of one of `slimderm.components.dataset.layouts.LAYOUTS` and images in any
+        folders below.
     classes : mapping
-        Class name to the diagnoses it gathers.
+        Class name to the diagnoses it gathers. Rows of others are set apart.
     negatives : path, optional
-        Folder of non-cancerous images, with ``negatives.csv`` of the same columns or without.
+        Folder of non-cancerous images, with ``negatives.csv`` in HAM10000's layout or without.
+    columns : mapping
+        Ours to theirs, where the layout is not known.
+    diagnoses : mapping
+        Words of the table to diagnoses.
+    table : str, optional
+        The table, relative to `source`, where several could be meant.
     max_megapixels : float
         Larger images are set apart.
     progress : callable, optional
@@ -67,22 +102,23 @@ def ingest(
     Returns
     -------
     Catalog
+        Its images may be none; `Catalog.check` says why.
 
     Raises
     ------
     SchemaError
-        If a folder or the table is missing, lacks a column, holds an unknown diagnosis, or if no
-        image is accepted.
+        If a folder or the table is missing, or the table lacks a column.
     ParameterError
-        If `classes` does not give every diagnosis one class, or negative images have none.
+        If `classes` gathers a diagnosis twice, `diagnoses` names one that no class gathers, or
+        negative images have no class.
     """
     label_of = diagnosis_to_class(classes)
-    origins = [read_source(source, negatives)]
+    words = word_to_diagnosis(classes, diagnoses)
+    origins = [read_source(source, negatives, words, columns=columns, table=table)]
     if negatives is not None:
-        origins.append(read_negatives(negatives))
-    used = {dx for origin in origins for dx in origin.rows["dx"]}
-    if used - set(label_of):
-        raise ParameterError(f"classes: no class gathers {NEGATIVE}; add it to one")
+        if NEGATIVE not in label_of:
+            raise ParameterError(f"classes: no class gathers {NEGATIVE}; add it to one")
+        origins.append(read_negatives(negatives, words))
     faults = [fault for origin in origins for fault in origin.faults]
     accepted = []
     total, checked = sum(len(origin.files) for origin in origins), 0
@@ -97,10 +133,12 @@ def ingest(
                 faults.append(fault)
             else:
                 accepted.append(entry | {"label": label_of[entry["dx"]]})
-    if not accepted:
-        raise SchemaError(f"{source}: no image was accepted; received {len(faults)} faulty ones")
-    images = pd.DataFrame(accepted).sort_values("image_id", ignore_index=True)
-    return Catalog(images, pd.DataFrame(faults, columns=list(QUARANTINE_COLUMNS)))
+    images = pd.DataFrame(accepted, columns=None if accepted else ["image_id"])
+    return Catalog(
+        images.sort_values("image_id", ignore_index=True),
+        pd.DataFrame(faults, columns=list(QUARANTINE_COLUMNS)),
+        [note for origin in origins for note in origin.notes],
+    )
 
 
 def write_dataset(

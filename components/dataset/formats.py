@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slimderm.components.dataset import factors, jxl
+from slimderm.components.dataset import depth, factors, jxl
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +39,9 @@ class Format:
         A file to uint8 RGB (H, W, 3), where Pillow does not decode it.
     register : callable or None
         Makes the format known to Pillow.
+    read_depth : callable or None
+        A file to its bits a channel, from its header, where there may be more than 8; None for a
+        file of another format.
     """
 
     name: str
@@ -48,14 +51,23 @@ class Format:
     read_size: Callable[[bytes], tuple[int, int]] | None = None
     decode: Callable[[bytes], npt.NDArray[np.uint8]] | None = None
     register: Callable[[], object] | None = None
+    read_depth: Callable[[bytes], int | None] | None = None
 
 
 FORMATS = (
-    Format("JPEG", (".jpg", ".jpeg"), pillow="JPEG"),
-    Format("PNG", (".png",), pillow="PNG"),
-    Format("WebP", (".webp",), pillow="WEBP"),
-    Format("AVIF", (".avif",), pillow="AVIF"),
-    Format("JPEG XL", (".jxl",), "JXL", jxl.STARTS, jxl.read_size, register=jxl.register),
+    Format("JPEG", (".jpg", ".jpeg"), "JPEG", read_depth=depth.jpeg_depth),
+    Format("PNG", (".png",), "PNG", read_depth=depth.png_depth),
+    Format("WebP", (".webp",), "WEBP"),
+    Format("AVIF", (".avif",), "AVIF", read_depth=depth.avif_depth),
+    Format(
+        "JPEG XL",
+        (".jxl",),
+        "JXL",
+        jxl.STARTS,
+        jxl.read_size,
+        register=jxl.register,
+        read_depth=jxl.read_depth,
+    ),
     Format("factors", (), None, (factors.MAGIC,), factors.read_size, factors.unpack),
 )
 SUFFIXES = tuple(suffix for found in FORMATS for suffix in found.suffixes)
@@ -64,6 +76,12 @@ SUFFIXES = tuple(suffix for found in FORMATS for suffix in found.suffixes)
 def format_of(data: bytes) -> Format | None:
     """Return the format whose `Format.starts` a file begins with, or None."""
     return next((found for found in FORMATS if data.startswith(found.starts)), None)
+
+
+def depth_of(data: bytes) -> int:
+    """Return the bits a channel that a file's header states; 8 where it states none."""
+    readers = (found.read_depth for found in FORMATS if found.read_depth is not None)
+    return next((depth for depth in (read(data) for read in readers) if depth), 8)
 
 
 def describe_formats() -> str:

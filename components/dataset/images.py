@@ -11,12 +11,12 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from slimderm.components.common.errors import ImageError
-from slimderm.components.dataset.formats import FORMATS, describe_formats, format_of
+from slimderm.components.dataset.colour import to_srgb
+from slimderm.components.dataset.formats import FORMATS, depth_of, describe_formats, format_of
 from slimderm.components.dataset.settings import MAX_MEGAPIXELS
 
 Pixels = npt.NDArray[np.uint8]
 MIN_SIDE = 7  # pixels; SSIM's window, so that every accepted image has every metric
-BIT_DEPTH = 24  # where a PNG file states its bits a channel
 
 
 def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixels:
@@ -34,13 +34,15 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
     Returns
     -------
     uint8 array of shape (H, W, 3)
-        RGB, turned as its EXIF orientation says. A grayscale image has three equal channels, CMYK
-        is converted, transparency is dropped; of several frames it is the first.
+        RGB in sRGB, turned as its EXIF orientation says. A colour profile is applied
+        (`slimderm.components.dataset.colour`). A grayscale image has three equal channels, CMYK is
+        converted, transparency is dropped; of several frames it is the first.
 
     Raises
     ------
     ImageError
-        If the bytes are empty, no image, truncated, damaged, not 8 bits a channel, or too large.
+        If the bytes are empty, no image, truncated, damaged, not 8 bits a channel, or too large,
+        or if the colour profile does not describe the image.
     """
     if not data:
         raise ImageError(f"empty file: received 0 bytes, expected a {describe_formats()} image")
@@ -49,16 +51,16 @@ def decode_image(data: bytes, *, max_megapixels: float = MAX_MEGAPIXELS) -> Pixe
         _check_size(*own.read_size(data), max_megapixels)
     if own is not None and own.decode is not None:
         return own.decode(data)
+    if (depth := depth_of(data)) > 8:  # else cut to 8 in silence, or called no image
+        raise ImageError(f"unsupported: received {depth} bits a channel, expected 8-bit RGB")
     try:
         with _open(data) as image:
             width, height = image.size
             _check_size(height, width, max_megapixels)
-            if image.format == "PNG" and data[BIT_DEPTH] == 16:  # else cut to 8 in silence
-                raise ImageError("unsupported: received 16 bits a channel, expected 8-bit RGB")
             if image.mode not in ("RGB", "L", "P", "RGBA", "LA", "CMYK"):
                 raise ImageError(f"unsupported: received mode {image.mode}, expected 8-bit RGB")
             image.load()
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            return np.asarray(to_srgb(ImageOps.exif_transpose(image)))
     except UnidentifiedImageError as error:
         raise ImageError(f"not an image: expected a {describe_formats()} file") from error
     except Image.DecompressionBombError as error:

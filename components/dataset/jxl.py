@@ -1,7 +1,7 @@
-"""The size of a JPEG XL image from its header (ISO/IEC 18181-1, annex D).
+"""The size and the depth of a JPEG XL image from its header (ISO/IEC 18181-1, annex D).
 
 The library that decodes it tells the size only after it has decoded every pixel, which is too late
-to refuse a bomb.
+to refuse a bomb; and it cuts deeper images to 8 bits without a word.
 """
 
 import struct
@@ -12,6 +12,7 @@ CODESTREAM = b"\xff\x0a"
 CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 STARTS = (CODESTREAM, CONTAINER)
 BITS = (9, 13, 18, 30)  # of a side, less one
+HEADER = 64  # bytes, more than size and depth can take
 RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 
 
@@ -28,11 +29,45 @@ def read_size(data: bytes) -> tuple[int, int]:
     ImageError
         If the file ends before its header, or holds none.
     """
+    return _size(_header(data))
+
+
+def read_depth(data: bytes) -> int | None:
+    """Give the bits a channel; None where the file is no JPEG XL.
+
+    Raises
+    ------
+    ImageError
+        As `read_size`.
+    """
+    if not data.startswith(STARTS):
+        return None
+    bits = _header(data)
+    _size(bits)
+    if bits.take(1):  # everything as by default
+        return 8
+    if bits.take(1):
+        bits.take(3)  # orientation
+        if bits.take(1):
+            _size(bits)  # the size to show it at
+        if bits.take(1):
+            _skip_preview(bits)
+        if bits.take(1):
+            _skip_animation(bits)
+    if bits.take(1):  # floating point
+        return bits.choose((32, 0), (16, 0), (24, 0), (1, 6))
+    return bits.choose((8, 0), (10, 0), (12, 0), (1, 6))
+
+
+def _header(data: bytes) -> "_Bits":
     start = 0 if data.startswith(CODESTREAM) else _codestream(data)
-    header = data[start : start + 16]
+    header = data[start : start + HEADER]
     if not header.startswith(CODESTREAM) or len(header) < 12:
         raise ImageError("truncated: the JPEG XL file ends before its header")
-    bits = _Bits(int.from_bytes(header[2:], "little"))
+    return _Bits(int.from_bytes(header[2:], "little"))
+
+
+def _size(bits: "_Bits") -> tuple[int, int]:
     small = bits.take(1)
     height = _side(bits, small)
     ratio = bits.take(3)
@@ -40,6 +75,23 @@ def read_size(data: bytes) -> tuple[int, int]:
         return height, _side(bits, small)
     across, down = RATIOS[ratio]
     return height, height * across // down
+
+
+def _skip_preview(bits: "_Bits") -> None:
+    eighths = bits.take(1)
+    side = (
+        ((16, 0), (32, 0), (1, 5), (33, 9)) if eighths else ((1, 6), (65, 8), (321, 10), (1345, 12))
+    )
+    bits.choose(*side)
+    if bits.take(3) == 0:
+        bits.choose(*side)
+
+
+def _skip_animation(bits: "_Bits") -> None:
+    bits.choose((100, 0), (1000, 0), (1, 10), (1, 30))  # ticks a second
+    bits.choose((1, 0), (1001, 0), (1, 8), (1, 10))
+    bits.choose((0, 0), (0, 3), (0, 16), (0, 32))  # loops
+    bits.take(1)
 
 
 class _Bits:
@@ -52,6 +104,11 @@ class _Bits:
         taken = self.value & ((1 << count) - 1)
         self.value >>= count
         return taken
+
+    def choose(self, *ways: tuple[int, int]) -> int:
+        """Read a number in one of four ways: an offset, and how many bits are added to it."""
+        offset, count = ways[self.take(2)]
+        return offset + self.take(count)
 
 
 def _side(bits: _Bits, small: int) -> int:

@@ -1,4 +1,4 @@
-"""From the diagnoses of HAM10000 to the classes of the paper."""
+"""From the words of a table to diagnoses, and from diagnoses to the classes of the paper."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -15,6 +15,49 @@ PAPER_CLASSES: dict[str, tuple[str, ...]] = {
     "negative": (NEGATIVE,),
 }
 
+# Diagnosis to what other datasets call it, in lower case. Squamous cell carcinoma (scc) is none of
+# HAM10000's: its akiec are actinic keratoses and intraepithelial carcinoma (Bowen's disease).
+WORDS: dict[str, tuple[str, ...]] = {
+    "akiec": (
+        "ak",
+        "ack",
+        "actinic keratosis",
+        "solar or actinic keratosis",
+        "squamous cell carcinoma in situ",
+        "squamous cell carcinoma in situ, bowens disease",
+    ),
+    "bcc": ("basal cell carcinoma",),
+    "bkl": (
+        "sek",
+        "seborrheic keratosis",
+        "solar lentigo",
+        "lichenoid keratosis",
+        "lichen planus like keratosis",
+        "pigmented benign keratosis",
+    ),
+    "df": ("dermatofibroma",),
+    "mel": (
+        "melanoma",
+        "melanoma, nos",
+        "melanoma invasive",
+        "melanoma in situ",
+        "melanoma metastasis",
+    ),
+    "nv": ("nev", "nevus"),
+    "scc": (
+        "squamous cell carcinoma",
+        "squamous cell carcinoma, nos",
+        "squamous cell carcinoma, invasive",
+    ),
+    "vasc": (
+        "vascular lesion",
+        "hemangioma",
+        "angiokeratoma",
+        "pyogenic granuloma",
+        "benign soft tissue proliferations - vascular",
+    ),
+}
+
 
 def diagnosis_to_class(classes: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Invert a mapping of classes to diagnoses.
@@ -22,7 +65,7 @@ def diagnosis_to_class(classes: Mapping[str, Sequence[str]]) -> dict[str, str]:
     Parameters
     ----------
     classes : mapping
-        Class name to the diagnoses it gathers.
+        Class name to the diagnoses it gathers, HAM10000's or any other.
 
     Returns
     -------
@@ -32,30 +75,58 @@ def diagnosis_to_class(classes: Mapping[str, Sequence[str]]) -> dict[str, str]:
     Raises
     ------
     ParameterError
-        If a diagnosis is unknown, gathered twice or by no class, or no class is ``melanoma``.
+        If a diagnosis is gathered twice, or no class is ``melanoma``.
     """
     found: dict[str, str] = {}
     for name, diagnoses in classes.items():
         for diagnosis in diagnoses:
-            if diagnosis not in (*DIAGNOSES, NEGATIVE):
-                raise ParameterError(
-                    f"classes: received diagnosis {diagnosis!r} in {name!r}, expected one of "
-                    f"{', '.join((*DIAGNOSES, NEGATIVE))}"
-                )
             if diagnosis in found:
                 raise ParameterError(
                     f"classes: diagnosis {diagnosis!r} stands in {found[diagnosis]!r} and in "
                     f"{name!r}, expected in one class"
                 )
             found[diagnosis] = name
-    missing = [diagnosis for diagnosis in DIAGNOSES if diagnosis not in found]
-    if missing:
-        raise ParameterError(f"classes: no class gathers {', '.join(missing)}; add them to one")
     if "melanoma" not in classes:
         raise ParameterError(
             f"classes: received {', '.join(classes)}, expected one named 'melanoma', whose "
             "sensitivity is reported"
         )
+    return found
+
+
+def word_to_diagnosis(
+    classes: Mapping[str, Sequence[str]], diagnoses: Mapping[str, str]
+) -> dict[str, str]:
+    """Give what each word of a table means, of the diagnoses that a class gathers.
+
+    Parameters
+    ----------
+    classes : mapping
+        Class name to the diagnoses it gathers.
+    diagnoses : mapping
+        Words of the table to diagnoses; these go before `classes`' own names, and those before
+        `WORDS`.
+
+    Returns
+    -------
+    dict of str to str
+        Word in lower case to diagnosis.
+
+    Raises
+    ------
+    ParameterError
+        If `diagnoses` names one that no class gathers.
+    """
+    gathered = diagnosis_to_class(classes)
+    found = {word: ours for ours, words in WORDS.items() if ours in gathered for word in words}
+    found |= {ours.casefold(): ours for ours in gathered}
+    for theirs, ours in diagnoses.items():
+        if ours not in gathered:
+            raise ParameterError(
+                f"diagnoses: received {ours!r} for {theirs!r}, expected one of those that "
+                f"ingest.classes gathers: {', '.join(gathered)}"
+            )
+        found[theirs.strip().casefold()] = ours
     return found
 
 

@@ -1,11 +1,13 @@
 """Sections ``ingest``, ``split`` and ``synthetic`` of ``params.yaml``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from slimderm.components.common.settings import Count, Positive, Seed, settings
-from slimderm.components.dataset.labels import PAPER_CLASSES
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.settings import Count, OneOf, Positive, Seed, settings
+from slimderm.components.dataset.labels import PAPER_CLASSES, word_to_diagnosis
+from slimderm.components.dataset.layouts import REQUIRED_COLUMNS
 
 MAX_MEGAPIXELS = 64.0
 
@@ -18,7 +20,18 @@ class IngestSettings:
 
     source: str = Field(
         default="data/source",
-        description="A folder in HAM10000's layout; data/source is drawn by the step synthesize.",
+        description="A dataset's folder; data/source is drawn by the step synthesize.",
+    )
+    table: str | None = Field(
+        default=None,
+        description="The table in it, where several could be meant; null: known by its columns.",
+    )
+    columns: dict[Annotated[str, OneOf(REQUIRED_COLUMNS)], str] = Field(
+        default={},
+        description="Ours: what the table calls it; empty: the layout is one that is known.",
+    )
+    diagnoses: dict[str, str] = Field(
+        default={}, description="Words of the table: the diagnosis in classes that each means."
     )
     negatives: str | None = Field(
         default=None, description="A folder of images without a lesion; null: there are none."
@@ -27,8 +40,19 @@ class IngestSettings:
         default=MAX_MEGAPIXELS, description="Larger images are quarantined, in millions of pixels."
     )
     classes: dict[str, tuple[str, ...]] = Field(
-        default=PAPER_CLASSES, description="Class: the diagnoses it gathers."
+        default=PAPER_CLASSES,
+        description="Class: the diagnoses it gathers; rows of others are quarantined.",
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        lacks = [name for name in ("image_id", "dx") if self.columns and name not in self.columns]
+        if lacks:
+            raise ParameterError(
+                f"columns: received {', '.join(self.columns)}, expected {' and '.join(lacks)}, too"
+            )
+        word_to_diagnosis(self.classes, self.diagnoses)
+        return self
 
     @property
     def num_classes(self) -> int:
@@ -51,6 +75,11 @@ class SplitSettings:
     max_images: Count | None = Field(
         default=None,
         description="Images taken in all, whole lesions, each class in proportion; null: all.",
+    )
+    near_duplicates: Annotated[int, Field(ge=0, le=256)] | None = Field(
+        default=28,
+        description="Images whose perceptual hashes differ in at most so many of 256 bits stay on "
+        "one side; null: only lesions and equal bytes do.",
     )
     seed: Seed = Field(default=0, description="Of the draw of lesions.")
 

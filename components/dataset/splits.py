@@ -33,12 +33,13 @@ class SplitResult:
 
 
 def group_images(catalog: pd.DataFrame) -> pd.Series:
-    """Find the images that must stay together: of one lesion, or of equal bytes.
+    """Find the images that must stay together: of one lesion, of equal bytes, or near duplicates.
 
     Parameters
     ----------
     catalog : DataFrame
-        ``image_id``, ``lesion_id``, ``sha256``.
+        ``image_id``, ``lesion_id``, ``sha256``; ``near`` where near duplicates were looked for
+        (`slimderm.components.dataset.similar.join_near_duplicates`).
 
     Returns
     -------
@@ -46,8 +47,9 @@ def group_images(catalog: pd.DataFrame) -> pd.Series:
         The smallest lesion_id of each image's group, indexed as `catalog`.
     """
     graph = networkx.Graph()
-    for lesion, digest in zip(catalog["lesion_id"], catalog["sha256"], strict=True):
-        graph.add_edge(("lesion", lesion), ("bytes", digest))
+    for kind in [column for column in ("sha256", "near") if column in catalog]:
+        for lesion, shared in zip(catalog["lesion_id"], catalog[kind], strict=True):
+            graph.add_edge(("lesion", lesion), (kind, shared))
     name_of: dict[str, str] = {}
     for component in networkx.connected_components(graph):
         lesions = sorted(name for kind, name in component if kind == "lesion")
@@ -161,12 +163,12 @@ def _assign(
 
 
 def check_no_leak(catalog: pd.DataFrame, frame: pd.DataFrame) -> None:
-    """Make sure that no lesion and no byte-identical image stands on two sides.
+    """Make sure that no lesion, no byte-identical image and no near duplicate stands on two sides.
 
     Parameters
     ----------
     catalog : DataFrame
-        ``image_id``, ``sha256``.
+        ``image_id``, ``sha256``; where near duplicates were looked for, ``near``.
     frame : DataFrame
         As `SplitResult.frame`.
 
@@ -175,8 +177,12 @@ def check_no_leak(catalog: pd.DataFrame, frame: pd.DataFrame) -> None:
     LeakError
         Naming the lesion, or the images, and their parts.
     """
-    merged = frame.merge(catalog[["image_id", "sha256"]], on="image_id", how="left")
-    for column, what in (("lesion_id", "lesion"), ("sha256", "image content")):
+    shared = {"lesion_id": "lesion", "sha256": "image content", "near": "picture"}
+    known = [column for column in ("image_id", "sha256", "near") if column in catalog]
+    merged = frame.merge(catalog[known], on="image_id", how="left")
+    for column, what in shared.items():
+        if column not in merged:
+            continue
         parts = merged.groupby(column)["part"].nunique()
         for value in parts[parts > 1].index:
             here = merged[merged[column] == value]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from slimderm.components.dataset.labels import DIAGNOSES
-from slimderm.components.dataset.origins import METADATA
+from slimderm.components.dataset.layouts import METADATA
 from slimderm.components.dataset.settings import SyntheticSettings
 
 Floats = npt.NDArray[np.float32]

@@ -156,6 +156,9 @@ def choose_option(summary: pd.DataFrame, floors: dict[str, float]) -> OptionChoi
                 f"{metric}_mean: received a storage option without a number, expected one for "
                 f"each; look for the image that has none, or leave {metric} out of choose.floors"
             )
+    whole = summary[summary["num_left_out"] == 0]
+    without = len(summary) - len(whole)
+    summary = whole
     short = pd.DataFrame(index=summary.index)
     for metric, floor in floors.items():
         sign = METRICS[metric].sign
@@ -178,7 +181,8 @@ def choose_option(summary: pd.DataFrame, floors: dict[str, float]) -> OptionChoi
         quality=int(best["quality"]),
         k=None if pd.isna(best["k"]) else int(best["k"]),
         reason=f"{_option_name(best)} takes the fewest bytes of the {len(meets)} storage "
-        f"options, of {len(summary)}, that meet {describe_floors(floors)}.",
+        f"options, of {len(summary)}, that meet {describe_floors(floors)}."
+        + (f" {without} cannot store every image." if without else ""),
         evidence=order[columns].reset_index(drop=True),
     )
 

@@ -68,7 +68,8 @@ def rate_table(
 ) -> pd.DataFrame:
     """Compare the curve of each codec and k with that of `base` without SVD.
 
-    A curve is the mean metric against the mean bits per pixel over the qualities of a codec.
+    A curve is the mean metric against the mean bits per pixel over the qualities of a codec. Two
+    curves are compared over the images that both codecs can store.
 
     Parameters
     ----------
@@ -102,15 +103,18 @@ def rate_table(
     num_images = table["image_id"].nunique()
     random = np.random.default_rng(seed)
     shape = (samples if num_images > 1 else 0, num_images)
-    draws = [slice(None), *random.integers(0, num_images, shape)]
+    draws = [np.arange(num_images), *random.integers(0, num_images, shape)]
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     rows = []
     for metric in HEADLINE:
-        bases = [_mean_curve(curves[base, 0], metric, draw) for draw in draws]
         for (codec, k), values in curves.items():
+            both = _has_all(values) & _has_all(curves[base, 0])
             rates = [
-                _difference(_mean_curve(values, metric, draw), against)
-                for draw, against in zip(draws, bases, strict=True)
+                _difference(
+                    _mean_curve(values, metric, draw[both[draw]]),
+                    _mean_curve(curves[base, 0], metric, draw[both[draw]]),
+                )
+                for draw in draws
             ]
             spread = [rate for rate in rates[1:] if not np.isnan(rate)]
             low, high = np.quantile(spread, tails) if spread else (np.nan, np.nan)
@@ -126,16 +130,29 @@ def _curves(table: pd.DataFrame) -> dict[tuple[str, int], Values]:
     """Give the curve of each codec and k; k is 0 without SVD."""
     table = table.assign(bits=8 * table["bytes_after"] / table["pixels"], k=table["k"].fillna(0))
     found: dict[tuple[str, int], Values] = {}
+    images = sorted(table["image_id"].unique())
     for (codec, k), rows in table.groupby(["codec", "k"], sort=True):
         if rows["quality"].nunique() > 1:
             found[str(codec), int(k)] = {
-                value: rows.pivot(index="quality", columns="image_id", values=value).to_numpy()
+                value: rows.pivot(index="quality", columns="image_id", values=value)
+                .reindex(columns=images)
+                .to_numpy()
                 for value in ("bits", *HEADLINE)
             }
     return found
 
 
-def _mean_curve(values: Values, metric: str, images: Floats | slice) -> PchipInterpolator | None:
+def _has_all(values: Values) -> npt.NDArray[np.bool_]:
+    """Whether each image could be stored at every quality."""
+    return np.asarray(~np.isnan(values["bits"]).any(axis=0))
+
+
+def _mean_curve(
+    values: Values, metric: str, images: npt.NDArray[np.int64]
+) -> PchipInterpolator | None:
+    """Give the curve of the mean over some images, by their positions; None of none."""
+    if not len(images):
+        return None
     sign = METRICS[metric].sign
     rate, quality = values["bits"][:, images], values[metric][:, images]
     return _curve(rate.mean(axis=1), sign * quality.mean(axis=1))

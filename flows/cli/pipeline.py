@@ -20,7 +20,7 @@ Recipe = Annotated[
     ),
 ]
 Data = Annotated[
-    Path | None, typer.Option(help="A folder of images and metadata in HAM10000's layout.")
+    Path | None, typer.Option(help="A folder of images and their table (docs/own-data.md).")
 ]
 
 

@@ -17,7 +17,8 @@ def compress() -> None:
     """Read ``data/raw`` and ``data/choice.json``; write ``data/compressed``.
 
     ``manifest.parquet`` has a row an image: image_id, file, source_file, the hashes and sizes of
-    both, k, full_rank, codec, quality and every metric of what is stored against its original.
+    both, k, full_rank, codec (which may be another where the chosen one cannot take the source),
+    quality and every metric of what is stored against its original.
     Images that an earlier run finished are found again, whatever interrupted it.
     """
     params, option = read_params(), storage_choice().option
@@ -34,3 +35,11 @@ def compress() -> None:
         f"{option.quality}, {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after",
         highlight=False,
     )
+    others = manifest[manifest["codec"] != option.codec]
+    if len(others):
+        console.print(
+            f"compress: {len(others)} images that {option.codec} cannot take, such as "
+            f"{others['source_file'].iloc[0]}, are stored as {others['codec'].iloc[0]}",
+            highlight=False,
+            soft_wrap=True,
+        )

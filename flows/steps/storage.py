@@ -12,7 +12,8 @@ def storage() -> None:
     """Read ``data/raw``; write ``data/storage``.
 
     ``measurements.parquet`` has a row an image and storage option, ``summary.csv`` a row an option,
-    ``rates.csv`` the Bjøntegaard rate differences against JPEG without SVD.
+    ``rates.csv`` the Bjøntegaard rate differences against JPEG without SVD, ``left_out.csv`` a row
+    an image and option that cannot store it.
     """
     params = read_params()
     measure_storage(sample(params), params, layout.STORAGE)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from slimderm.components.common.cache import cached, content_key, is_whole, place
+from slimderm.components.common.errors import ImageError
 from slimderm.components.compression.write import compress_image
 from slimderm.components.quality.measure import Reference
 from slimderm.components.quality.metrics import METRICS
@@ -39,11 +40,14 @@ class ImageStorage:
 
     def fill(self, folder: Path, source: Path) -> None:
         """Compress one file into a folder of the cache: the stored bytes, the manifest's row."""
-        stored, row = compress_image(
-            source.read_bytes(),
-            **asdict(self.option),
-            measure=self._measure,
-        )
+        try:
+            stored, row = compress_image(
+                source.read_bytes(),
+                **asdict(self.option),
+                measure=self._measure,
+            )
+        except ImageError as error:
+            raise ImageError(f"{source}: {error}") from error
         (folder / IMAGE).write_bytes(stored)
         write_json(folder / ROW, row)
 

@@ -76,15 +76,20 @@ def evaluate(
 
 def _read(params: Params, folder: Path) -> Catalog:
     """Read a folder as the step ingest does; its folder ``negatives`` is read, too."""
-    negatives = folder / "negatives"
+    negatives, settings = folder / "negatives", params.ingest
     with progress_bar("evaluate: check", None) as update:
-        return ingest(
+        catalog = ingest(
             folder,
-            classes=params.ingest.classes,
+            classes=settings.classes,
             negatives=negatives if negatives.is_dir() else None,
-            max_megapixels=params.ingest.max_megapixels,
+            columns=settings.columns,
+            diagnoses=settings.diagnoses,
+            table=settings.table,
+            max_megapixels=settings.max_megapixels,
             progress=update,
         )
+    catalog.check(folder)
+    return catalog
 
 
 def _check(

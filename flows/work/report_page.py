@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.dataset.copies import copies_sentence
 from slimderm.components.quality.metrics import HEADLINE, METRICS
-from slimderm.components.quality.storage_options import storage_sentences
+from slimderm.components.quality.storage_sentences import storage_sentences
 from slimderm.components.reporting import pruning_plots, storage_plots, sweep_plots, training_plots
 from slimderm.components.reporting.page import Section
 from slimderm.flows.config import layout

@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 
 from slimderm.components.common.cache import content_key, replacing
+from slimderm.components.common.errors import ImageError
 from slimderm.components.compression import codecs
 from slimderm.components.compression.settings import StorageSettings
 from slimderm.components.compression.svd import decompose
 from slimderm.components.dataset.catalog import check_files, read_catalog
+from slimderm.components.dataset.files import find_files
 from slimderm.components.dataset.formats import SUFFIXES
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.dataset.strata import stratified_order
@@ -19,11 +21,12 @@ from slimderm.components.quality.metrics import HEADLINE, METRICS
 from slimderm.components.quality.rates import rate_table
 from slimderm.components.quality.settings import QualitySettings
 from slimderm.components.quality.storage_options import (
+    LEFT_OUT,
     StorageTools,
     measure_options,
-    storage_sentences,
     summarise_options,
 )
+from slimderm.components.quality.storage_sentences import describe_left_out, storage_sentences
 from slimderm.components.reporting.storage_plots import rate_distortion
 from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.files import file_hash
@@ -51,7 +54,7 @@ def _measure(
     storage: StorageSettings,
     settings: QualitySettings,
 ) -> None:
-    rows = measure_options(
+    rows, left_out = measure_options(
         *image,
         qualities=storage.qualities,
         ranks=ranks,
@@ -59,6 +62,9 @@ def _measure(
         tools=StorageTools(decompose, _store, decode_image, _is_lossless),
     )
     pd.DataFrame(rows).to_parquet(folder / "rows.parquet", index=False)
+    pd.DataFrame(left_out, columns=LEFT_OUT).astype({"k": "Int64", "quality": "Int64"}).to_parquet(
+        folder / "left_out.parquet", index=False
+    )
 
 
 def sample(params: Params) -> list[tuple[str, Path]]:
@@ -71,12 +77,12 @@ def sample(params: Params) -> list[tuple[str, Path]]:
 
 
 def _folder(images: Path, params: Params) -> list[tuple[str, Path]]:
-    files = sorted(file for file in images.rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = find_files(images).images
     if not files:
         raise FileNotFoundError(f"{images}: no image in it or below, of {', '.join(SUFFIXES)}")
     order = stratified_order([""] * len(files), seed=params.storage.seed)
     chosen = sorted(order[: params.storage.max_images])
-    return [(files[index].stem, files[index]) for index in chosen]
+    return [(files[i].relative_to(images).as_posix(), files[i]) for i in chosen]
 
 
 def measure_storage(images: list[tuple[str, Path]], params: Params, target: Path) -> pd.DataFrame:
@@ -98,9 +104,18 @@ def measure_storage(images: list[tuple[str, Path]], params: Params, target: Path
     with progress_bar("storage", len(chunks)) as update:
         for done, _ in enumerate(run_chunks(chunks, params.record), start=1):
             update(done)
-    parts = [pd.read_parquet(chunk.folder / "rows.parquet") for chunk in chunks]
-    table = pd.concat(parts, ignore_index=True)
-    summary = summarise_options(table, confidence=params.storage.confidence)
+    table, left_out = (
+        pd.concat([pd.read_parquet(chunk.folder / name) for chunk in chunks], ignore_index=True)
+        for name in ("rows.parquet", "left_out.parquet")
+    )
+    for line in describe_left_out(left_out):
+        console.print(f"storage: {line}", highlight=False, markup=False, soft_wrap=True)
+    if table.empty:
+        raise ImageError(
+            f"storage: received {len(images)} images, of which none could be measured, expected at "
+            f"least one; the first: {left_out['reason'].iloc[0]}"
+        )
+    summary = summarise_options(table, left_out, confidence=params.storage.confidence)
     rates = rate_table(
         table,
         confidence=params.storage.confidence,
@@ -111,9 +126,9 @@ def measure_storage(images: list[tuple[str, Path]], params: Params, target: Path
         table.to_parquet(draft / "measurements.parquet", index=False)
         summary.to_csv(draft / "summary.csv", index=False)
         rates.to_csv(draft / "rates.csv", index=False)
-    console.print(
-        f"storage: {len(images)} images by {len(summary)} storage options", highlight=False
-    )
+        left_out.to_csv(draft / "left_out.csv", index=False)
+    measured = table["image_id"].nunique()
+    console.print(f"storage: {measured} images by {len(summary)} storage options", highlight=False)
     return summary
 
 

@@ -63,7 +63,7 @@ def measurements(params: Params) -> tuple[pd.DataFrame, Certainty | None]:
 
 
 def _store(*item: Any, codec: str, quality: int) -> bytes:
-    return codecs.get(codec).store(codecs.Item(*item), quality)
+    return codecs.store(codec, codecs.Item(*item), quality)[0]
 
 
 def sweep_tools(params: Params) -> SweepTools:

@@ -6,7 +6,7 @@ codec whose files `slimderm.components.dataset.formats` does not know yet needs 
 so that they can be read.
 """
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.errors import ImageError, ParameterError
 from slimderm.components.compression.codecs import (
     avif,
     factors,
@@ -18,7 +18,7 @@ from slimderm.components.compression.codecs import (
 )
 from slimderm.components.compression.codecs.base import Codec, Item
 
-__all__ = ["CODECS", "Codec", "Item", "get"]
+__all__ = ["CODECS", "Codec", "Item", "get", "store"]
 
 CODECS: dict[str, Codec] = {
     "jpeg": jpeg.CODEC,
@@ -42,3 +42,34 @@ def get(name: str) -> Codec:
     if name not in CODECS:
         raise ParameterError(f"codec: received {name!r}, expected one of {', '.join(CODECS)}")
     return CODECS[name]
+
+
+def store(name: str, item: Item, quality: int) -> tuple[bytes, str]:
+    """Encode an image by a codec, or by the one that stores what it cannot take.
+
+    Parameters
+    ----------
+    name : str
+        A key of `CODECS`.
+    item : Item
+    quality : int
+        In 1..100.
+
+    Returns
+    -------
+    stored : bytes
+    codec : str
+        The one that was taken: `name`, or its `Codec.instead`.
+
+    Raises
+    ------
+    ImageError
+        If neither can.
+    """
+    codec = get(name)
+    try:
+        return codec.store(item, quality), name
+    except ImageError:
+        if not codec.instead:
+            raise
+        return get(codec.instead).store(item, quality), codec.instead

@@ -55,6 +55,8 @@ class Codec:
         Whether decoding gives every pixel of ``Item.image`` back whatever the quality.
     repacks : bool
         Whether a source that was not truncated is kept without loss, whatever the quality.
+    instead : str
+        The codec of the same ending that stores what this one cannot take; "" where it takes all.
     title : str
         Its name in a picture's legend; `name` where it is empty.
     colour : str
@@ -67,6 +69,7 @@ class Codec:
     qualities: tuple[int, ...]
     lossless: bool = False
     repacks: bool = False
+    instead: str = ""
     title: str = ""
     colour: str = "#5f6b73"
 
@@ -81,22 +84,20 @@ class Codec:
         ------
         ImageError
             If the array is not uint8 (H, W, 3), which an encoder could take for another image
-            without saying so, or if the encoder refuses it.
+            without saying so, or if the encoder refuses it; the message names codec, quality and k.
         """
         import cv2
         import numpy as np
 
         image = item.image
+        rank = "" if item.k is None else f", k = {item.k}"
+        what = f"{self.name} of quality {quality}{rank}: cannot encode {image.dtype} {image.shape}"
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ImageError(
-                f"{self.name}: cannot encode {image.dtype} {image.shape}, expected uint8 (H, W, 3)"
-            )
+            raise ImageError(f"{what}, expected uint8 (H, W, 3)")
         try:
             return self.write(item, quality)
         except (cv2.error, OSError, RuntimeError, ValueError, SystemError) as error:
-            if isinstance(error, ImageError):
-                raise
-            raise ImageError(f"{self.name}: cannot encode {image.dtype} {image.shape}") from error
+            raise ImageError(f"{what}: {error}") from error
 
     def encode(self, image: Pixels, quality: int) -> bytes:
         """Encode uint8 RGB (H, W, 3) that has no source file, as `store`."""

@@ -18,7 +18,7 @@ def write(item: Item, quality: int) -> bytes:
     import imagecodecs
 
     if item.k is None and item.source and not item.source.startswith(JPEG_START):
-        raise ImageError("jxl_transcode: received a source that is no JPEG file; take codec jxl")
+        raise ImageError("received a source that is no JPEG file, expected one; take jxl")
     untouched = item.k is None and item.source
     data = item.source if untouched else jpeg.write(item, quality)
     return bytes(imagecodecs.jpegxl_encode_jpeg(data))
@@ -40,4 +40,4 @@ def restore_jpeg(data: bytes) -> bytes:
         raise ImageError(f"jxl_transcode: no repacked JPEG in {len(data)} bytes") from error
 
 
-CODEC = Codec("jxl_transcode", ".jxl", write, qualities=(75, 95), repacks=True)
+CODEC = Codec("jxl_transcode", ".jxl", write, qualities=(75, 95), repacks=True, instead="jxl")

@@ -87,11 +87,37 @@ def test_a_transcoded_jpeg_keeps_its_orientation():
     assert np.array_equal(decode_image(stored), upright)
 
 
-def test_what_was_never_a_jpeg_is_not_transcoded():
-    with pytest.raises(ImageError, match="no JPEG file"):
-        compress(SOURCE, k=None, codec="jxl_transcode")
+def inked():
+    stream = io.BytesIO()
+    Image.fromarray(IMAGE).convert("CMYK").save(stream, "JPEG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("source", [SOURCE, inked()], ids=["png", "cmyk"])
+@pytest.mark.parametrize("k", [None, 99])
+def test_what_cannot_be_transcoded_is_stored_as_jpeg_xl_and_the_row_says_so(source, k):
+    stored, row = compress(source, k=k, codec="jxl_transcode")
+    assert row["codec"] == "jxl"
+    assert stored == codecs.get("jxl").encode(decode_image(source), 80)
+
+
+def test_what_was_never_a_jpeg_is_not_restored():
     with pytest.raises(ImageError, match="no repacked JPEG"):
         restore_jpeg(codecs.get("jxl").encode(IMAGE, 80))
+
+
+def test_an_error_of_a_codec_names_quality_and_rank():
+    item = codecs.Item(SOURCE, None, None, IMAGE)
+    with pytest.raises(ImageError, match=r"^jxl_transcode of quality 80: .*no JPEG file"):
+        codecs.get("jxl_transcode").store(item, 80)
+    wide = np.zeros((8, 17000, 3), np.uint8)  # beyond WebP's 16383
+    with pytest.raises(ImageError, match=r"^webp of quality 70, k = 3: .*\(8, 17000, 3\): ."):
+        codecs.store("webp", codecs.Item(b"", None, 3, wide), 70)
+
+
+def test_what_a_codec_has_instead_has_its_ending():
+    for codec in codecs.CODECS.values():
+        assert not codec.instead or codecs.get(codec.instead).suffix == codec.suffix
 
 
 def test_bad_input_is_an_error():

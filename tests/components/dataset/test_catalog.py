@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from slimderm.components.common.errors import RecordError, SchemaError
 from slimderm.components.dataset.catalog import check_files, ingest, read_catalog, write_dataset
@@ -65,7 +66,7 @@ def broken(made):
     made.add("ISIC_nolesion", lesion=" ")
     made.row(" ", lesion="Lnoimage")
     made.add("ISIC_nodx", dx=" ")
-    (made.images / "ISIC_folder.jpg").mkdir()
+    (made.images / "ISIC_folder.jpg").mkdir()  # a folder, whatever its name
     (made.images / "notes.txt").write_text("of no account")
     return made.write()
 
@@ -92,7 +93,6 @@ def test_each_fault_is_set_apart_with_its_reason_and_the_rest_goes_on(made):
         "ISIC_nolesion": {"row without lesion_id", "row at fault"},
         "": {"row without image_id"},
         "ISIC_nodx": {"row without dx", "row at fault"},
-        "ISIC_folder": {"unreadable"},
     }
     detail = catalog.quarantine.set_index("image_id")["detail"]
     assert detail["ISIC_twin"] == "same bytes as ISIC_good"
@@ -111,10 +111,15 @@ def test_a_missing_column_is_named(made, column):
         run(made.write(drop=[column]))
 
 
-def test_an_unknown_diagnosis_is_named(made):
+def test_an_unknown_diagnosis_is_set_apart_unless_a_class_names_it(made):
     made.add("ISIC_1", dx="wart")
-    with pytest.raises(SchemaError, match="'wart'"):
-        run(made.write())
+    made.add("ISIC_2")
+    folder = made.write()
+    assert faults(run(folder))["ISIC_1"] == "row at fault"
+    classes = PAPER_CLASSES | {"other": (*PAPER_CLASSES["other"], "wart")}
+    catalog = ingest(folder, classes=classes)
+    assert catalog.quarantine.empty
+    assert list(catalog.images["label"]) == ["other", "nevus"]
 
 
 def test_a_missing_folder_table_or_image_is_an_error(made, tmp_path):
@@ -126,7 +131,7 @@ def test_a_missing_folder_table_or_image_is_an_error(made, tmp_path):
         run(made.write())
     made.row("ISIC_1")
     with pytest.raises(SchemaError, match="no image was accepted"):
-        run(made.write())
+        run(made.write()).check(made.folder)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png", ".JPG"])
@@ -140,25 +145,42 @@ def test_images_lie_in_any_folder_under_any_usual_name(made, suffix):
     assert list(catalog.images["file"]) == [f"a/b/ISIC_1{suffix}"]
 
 
-@pytest.mark.parametrize("first_is_sound", [True, False])
-def test_a_second_file_of_one_image_id_is_set_apart(made, first_is_sound):
-    path = made.add("ISIC_1")
-    made.add("ISIC_2")
-    if not first_is_sound:
-        path.write_bytes(b"")
-    made.image("ISIC_1", suffix=".png", seed=99)
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_several_files_of_one_name_the_largest_wins_and_the_quarantine_says_so(made, order):
+    names = ["a", "b", "c", "d"][::order]  # whatever comes first
+    made.row("ISIC_1")
+    shapes = {
+        "small": (12, 16, 3),
+        "large": (48, 64, 3),
+        "poor": (48, 64, 3),
+        "broken": (90, 99, 3),
+    }
+    files = {}
+    for name, (kind, shape) in zip(names, shapes.items(), strict=True):
+        files[kind] = made.folder / name / "ISIC_1.jpg"
+        files[kind].parent.mkdir()
+        made.image("ISIC_1", shape=shape).rename(files[kind])
+    image = Image.open(files["large"])
+    image.save(files["poor"], quality=20)
+    files["broken"].write_bytes(files["broken"].read_bytes()[:300])
     catalog = run(made.write())
-    found = dict(catalog.quarantine[["file", "reason"]].itertuples(index=False))
-    second = {"HAM10000_images_part_1/ISIC_1.png": "duplicate image_id"}
-    first = {} if first_is_sound else {"HAM10000_images_part_1/ISIC_1.jpg": "empty file"}
-    assert found == second | first
-    assert list(catalog.images["image_id"]) == ["ISIC_1", "ISIC_2"][not first_is_sound :]
+    place = {kind: path.relative_to(made.folder).as_posix() for kind, path in files.items()}
+    assert list(catalog.images["file"]) == [place["large"]]
+    found = catalog.quarantine.set_index("file")
+    assert found["reason"].to_dict() == {
+        place["small"]: "duplicate image_id",
+        place["poor"]: "duplicate image_id",
+        place["broken"]: "truncated",
+    }
+    assert f"{place['large']} (64x48 pixels, " in found.loc[place["small"], "detail"]
 
 
 def test_progress_ends_at_the_number_of_files(made):
     told = []
     folder = broken(made)
-    files = [path for path in folder.rglob("*") if path.suffix in (".jpg", ".png")]
+    files = [
+        path for path in folder.rglob("*") if path.is_file() and path.suffix in (".jpg", ".png")
+    ]
     run(folder, max_megapixels=0.05, progress=lambda *counts: told.append(counts))
     assert told == sorted(told)
     assert told[0] == (1, len(files))

@@ -1,7 +1,12 @@
 import pytest
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.dataset.labels import PAPER_CLASSES, class_names, diagnosis_to_class
+from slimderm.components.dataset.labels import (
+    PAPER_CLASSES,
+    class_names,
+    diagnosis_to_class,
+    word_to_diagnosis,
+)
 
 
 def test_the_papers_classes():
@@ -16,9 +21,8 @@ def test_the_papers_classes():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"other": ("akiec",)}, "no class gathers bcc, bkl, df, vasc"),
         ({"nevus": ("nv", "mel")}, "'mel' stands in 'melanoma' and in 'nevus'"),
-        ({"nevus": ("nv", "wart")}, "received diagnosis 'wart'"),
+        ({"nevus": ("nv", "nv")}, "'nv' stands in 'nevus' and in 'nevus'"),
     ],
 )
 def test_a_mapping_that_is_none_is_refused(change, said):
@@ -31,3 +35,24 @@ def test_there_must_be_a_melanoma_class():
     del classes["melanoma"]
     with pytest.raises(ParameterError, match="expected one named 'melanoma'"):
         diagnosis_to_class(classes)
+
+
+OWN = {"melanoma": ("melanoma", "mm"), "benign": ("nv", "wart", "Nevus")}
+
+
+def test_diagnoses_beyond_the_seven_are_those_that_classes_name():
+    assert diagnosis_to_class(OWN)["wart"] == "benign"
+
+
+def test_the_words_of_the_user_go_before_those_of_the_classes_and_those_before_ours():
+    words = word_to_diagnosis(OWN, {" Verruca ": "wart", "MM": "melanoma"})
+    assert words["verruca"] == "wart"
+    assert words["mm"] == "melanoma"
+    assert words["nevus"] == "Nevus"  # a class names it, so it is not nv
+    assert words["nev"] == "nv"
+    assert "basal cell carcinoma" not in words  # no class gathers bcc
+
+
+def test_a_word_for_what_no_class_gathers_is_refused():
+    with pytest.raises(ParameterError, match="received 'scc' for 'SCC', expected one of"):
+        word_to_diagnosis(OWN, {"SCC": "scc"})

@@ -8,7 +8,7 @@ import pytest
 from slimderm.components.common.errors import ParameterError, SchemaError
 from slimderm.components.dataset.catalog import ingest, read_catalog, write_dataset
 from slimderm.components.dataset.labels import PAPER_CLASSES
-from slimderm.components.dataset.metadata import REQUIRED_COLUMNS
+from slimderm.components.dataset.layouts import REQUIRED_COLUMNS
 
 
 @pytest.fixture

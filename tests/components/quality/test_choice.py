@@ -118,7 +118,7 @@ ARMS = pd.DataFrame(
         ("avif", 50, np.nan, 200, 0.90, 20.0),
     ],
     columns=["codec", "quality", "k", "bytes_after", "ssim_mean", "haralick_distance_mean"],
-)
+).assign(num_left_out=0)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,13 @@ def test_the_fewest_bytes_that_meet_every_floor(floors, expected):
     assert found.evidence.iloc[0]["codec"] == expected[0]
     assert found.evidence["bytes_after"].is_monotonic_increasing
     assert "takes the fewest bytes" in found.reason
+
+
+def test_an_option_that_cannot_store_every_image_is_not_chosen():
+    lacking = ARMS.assign(num_left_out=[0, 0, 2, 2, 0])
+    found = choose_option(lacking, {"ssim": 0.95})
+    assert (found.codec, found.k) == ("jpeg", 350)
+    assert found.reason.endswith(" 2 cannot store every image.")
 
 
 def test_the_order_of_the_arms_is_of_no_account():

@@ -94,3 +94,16 @@ def test_one_image_has_no_interval_and_one_quality_no_curve():
     assert "png" not in set(found["codec"])
     with pytest.raises(ParameterError, match=r"received 'png'.* \['jpeg', 'new'\]"):
         rate_table(one, base="png", confidence=0.9, samples=60, seed=0)
+
+
+def test_curves_are_compared_over_the_images_that_both_can_store():
+    whole = table()
+    few = whole[whole["image_id"].isin(sorted(whole["image_id"].unique())[:3])]
+    lacks = pd.concat([whole[whole["codec"] == "jpeg"], few[few["codec"] == "new"]])
+    options = {"confidence": 0.9, "samples": 0, "seed": 0}
+    expected = rate_table(few, **options).query("codec == 'new'")["rate"].to_numpy()
+    found = rate_table(lacks, **options).query("codec == 'new'")["rate"].to_numpy()
+    assert found == pytest.approx(expected)
+    assert rate_table(whole, **options).query("codec == 'new'")["rate"].to_numpy() != pytest.approx(
+        expected
+    )

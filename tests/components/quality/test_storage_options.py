@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import stats
 
 from slimderm.components.common.errors import ParameterError
@@ -15,13 +16,17 @@ from slimderm.components.quality.settings import QualitySettings
 from slimderm.components.quality.storage_options import (
     StorageTools,
     measure_options,
-    storage_sentences,
     summarise_options,
 )
+from slimderm.components.quality.storage_sentences import describe_left_out, storage_sentences
 
 
 def store(codec, quality, *item):
     return codecs.get(codec).store(codecs.Item(*item), quality)
+
+
+def ignores_quality(codec, k):
+    return codecs.get(codec).ignores_quality(k)
 
 
 def is_lossless(codec, k):
@@ -42,7 +47,7 @@ def path(tmp_path_factory):
 
 
 def measure(path, qualities, ranks=(8, 24, 99)):
-    rows = measure_options(
+    rows, left_out = measure_options(
         "ISIC_1",
         path,
         qualities=qualities,
@@ -50,6 +55,7 @@ def measure(path, qualities, ranks=(8, 24, 99)):
         settings=QualitySettings(),
         tools=TOOLS,
     )
+    assert not left_out
     return pd.DataFrame(rows)
 
 
@@ -132,3 +138,98 @@ def test_the_sentences_by_hand():
 def test_settings_out_of_range(qualities):
     with pytest.raises(ParameterError, match=r"qualities\.(gif: unknown key|jpeg: received)"):
         StorageSettings(qualities=qualities)
+
+
+def picture(folder, name, image, **options):
+    path = folder / name
+    image.save(path, **options)
+    return path
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """Sources of which a codec cannot take each: a PNG, and JPEGs with ink or an odd profile."""
+    image = Image.fromarray(cv2.resize(np.arange(90, dtype=np.uint8).reshape(5, 6, 3), (40, 30)))
+    return [
+        picture(tmp_path, "a.png", image),
+        picture(tmp_path, "b.jpg", image.convert("CMYK")),
+        picture(tmp_path, "c.jpg", image, quality=98),
+    ]
+
+
+def test_an_option_that_a_source_cannot_take_is_left_out_for_it_and_counted(odd):
+    qualities = {"jpeg": (50, 90), "jxl_transcode": (75, 95)}
+    tools = StorageTools(decompose, store, decode_image, ignores_quality)
+    measured = [
+        measure_options(
+            path.name,
+            path,
+            qualities=qualities,
+            ranks=(8,),
+            settings=QualitySettings(),
+            tools=tools,
+        )
+        for path in odd
+    ]
+    assert [len(rows) for rows, _ in measured] == [2 + 4, 2 + 4, 3 + 4]
+    left_out = pd.DataFrame([row for _, more in measured for row in more])
+    assert left_out[["image_id", "codec", "quality", "k"]].fillna(0).values.tolist() == [
+        ["a.png", "jxl_transcode", 100, 0],
+        ["b.jpg", "jxl_transcode", 100, 0],
+    ]
+    assert left_out["reason"].str.startswith("jxl_transcode of quality 100: cannot encode").all()
+    assert describe_left_out(left_out)[0].startswith(
+        f"jxl_transcode is left out for 2 images, such as {odd[0]}: jxl_transcode of quality 100"
+    )
+    table = pd.DataFrame([row for rows, _ in measured for row in rows])
+    summary = summarise_options(table, left_out, confidence=0.9).set_index(
+        ["codec", "quality", "k"]
+    )
+    lacking = summary[summary["num_left_out"] > 0]
+    assert lacking.index.get_level_values("codec").tolist() == ["jxl_transcode"]
+    assert lacking[["num_images", "num_left_out"]].values.tolist() == [[1, 2]]
+    assert summary["num_left_out"].sum() == 2
+    said = storage_sentences(summary.reset_index(), codec="jpeg", quality=90, k=None)[1]
+    assert said.endswith("2 images are left out, which it cannot take.")
+    size = odd[2].stat().st_size
+    own = table[(table["codec"] == "jpeg") & (table["quality"] == 90) & table["k"].isna()]
+    one = table[(table["codec"] == "jxl_transcode") & table["k"].isna()]["bytes_after"].iloc[0]
+    times = one / size * own["bytes_before"].sum() / own["bytes_after"].sum()
+    assert f"takes {times:.2f}× the bytes" in said
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"), [(b"", "empty file"), (b"text", "not an image"), (None, "window of SSIM")]
+)
+def test_a_bad_image_stops_nothing(tmp_path, data, reason):
+    path = tmp_path / "bad.png"
+    if data is None:
+        Image.new("RGB", (40, 5)).save(path)
+    else:
+        path.write_bytes(data)
+    rows, left_out = measure_options(
+        "bad", path, qualities={"png": (1,)}, ranks=(), settings=QualitySettings(), tools=TOOLS
+    )
+    assert rows == []
+    assert [(row["file"], row["codec"]) for row in left_out] == [(str(path), "")]
+    assert reason in left_out[0]["reason"]
+
+
+def test_a_rank_that_is_full_for_some_images_leaves_nothing_out(path, tmp_path):
+    small = tmp_path / "small.png"
+    cv2.imwrite(str(small), cv2.imread(str(path))[:10])
+    rows = [
+        row
+        for name in (path, small)
+        for row in measure_options(
+            name.stem,
+            name,
+            qualities={"png": (1,)},
+            ranks=(15,),
+            settings=QualitySettings(),
+            tools=TOOLS,
+        )[0]
+    ]
+    summary = summarise_options(pd.DataFrame(rows), confidence=0.9)
+    assert list(summary["num_images"]) == [1, 2]
+    assert list(summary["num_left_out"]) == [0, 0]
