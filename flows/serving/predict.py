@@ -57,6 +57,7 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     inputs = model_inputs(pixels, pd.DataFrame(person), description)
     temperature = float(version.tags.get("temperature", 1))
     (probabilities,) = tempered(model.predict(inputs, verbose=0), temperature)
-    failed = "" if version.tags.get(GATES_TAG) == "passed" else ", gates failed"
-    name = f"{version.name} version {version.version} ({alias}{failed}, {description['network']})"
+    gates = version.tags.get(GATES_TAG, "not judged")
+    said = "" if gates == "passed" else f", gates {gates}"
+    name = f"{version.name} version {version.version} ({alias}{said}, {description['network']})"
     return name, dict(zip(description["classes"], map(float, probabilities), strict=True))

@@ -6,7 +6,7 @@ from typing import Any
 from slimderm.flows.base.files import write_json
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.runs import record_folder, record_network
-from slimderm.flows.work.pruning import Pruning, report_step, smallest_accepted
+from slimderm.flows.work.pruning import Pruning, report_power, report_step, smallest_accepted
 
 
 def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, Any]:
@@ -24,13 +24,15 @@ def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, A
     Returns
     -------
     dict
-        ``trainer``: key of the network's training; ``description``: its parameters; ``steps``: each
-        step's record; ``smallest``: that of the smallest accepted step, judged on the test part,
-        or None.
+        ``trainer``: key of the network's training; ``description``: its parameters; ``power``: what
+        the validation part can resolve, in words; ``steps``: each step's record; ``smallest``: that
+        of the smallest accepted step, judged on the test part, or None.
     """
     trainer = pruning.trainer
     parent = record_network(tracker, pruning.network, trainer.key)
     description = trainer.description()
+    power = pruning.power()
+    report_power(pruning.network, power)
     records, trained_of = [], {}
     for step in pruning.steps():
         record = pruning.keep(step, folder)
@@ -45,6 +47,7 @@ def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, A
     return {
         "trainer": trainer.key,
         "description": description,
+        "power": power,
         "steps": records,
         "smallest": smallest,
     }
