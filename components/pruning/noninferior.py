@@ -4,10 +4,13 @@ How the errors of many verdicts stay bounded, and where that comes from, says
 docs/decisions/0018-noninferior.md.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.evaluation.comparison import Comparison
+from slimderm.components.evaluation.metrics import Probabilities
 from slimderm.components.evaluation.noninferiority import PairedComparison, Word, worst
 from slimderm.components.pruning.verdict import Case, Demands, Validation, Verdict
 
@@ -40,7 +43,8 @@ def noninferior(case: Case) -> Verdict:
             "is fixed",
             Word.INCONCLUSIVE,
         )
-    return _compare(case.validation, case.demands)
+    comparison = paired(case.validation, case.demands)
+    return compare(comparison, case.validation.predict, case.demands)
 
 
 def _reference(validation: Validation, demands: Demands) -> Verdict:
@@ -61,27 +65,31 @@ def _reference(validation: Validation, demands: Demands) -> Verdict:
     return Verdict(False, f"{said} cannot be told from chance, {chance:.3f}")
 
 
-def _compare(validation: Validation, demands: Demands) -> Verdict:
+def compare(
+    comparison: PairedComparison,
+    predict: Callable[[int], tuple[Probabilities, Probabilities]],
+    demands: Demands,
+) -> Verdict:
+    """Compare a network with its reference, seed after seed while nothing can be told.
+
+    Parameters
+    ----------
+    comparison : PairedComparison
+        At the confidence of one look, ``1 - 2 * demands.error``.
+    predict : callable
+        As in `Validation`.
+    demands : Demands
+        Margins and seeds.
+    """
     names = tuple(demands.margins)
     pairs: list[np.ndarray] = []
-    comparison: PairedComparison | None = None
-    while True:
-        pairs.append(np.stack(validation.predict(len(pairs))))
-        comparison = comparison or PairedComparison(
-            validation.labels,
-            validation.lesions,
-            num_classes=pairs[0].shape[-1],
-            melanoma=validation.melanoma,
-            confidence=1 - 2 * demands.error,
-            num_samples=demands.num_samples,
-            seed=demands.seed,
-        )
+    word = Word.INCONCLUSIVE
+    while word == Word.INCONCLUSIVE and len(pairs) < demands.max_seeds:
+        pairs.append(np.stack(predict(len(pairs))))
         challenger, reference = np.stack(pairs, axis=1)  # (S, N, C) each
         found = comparison.differences(challenger, reference, names)
         words = {name: found[name].word(demands.margins[name]) for name in found}
         word = worst(list(words.values()))
-        if word != Word.INCONCLUSIVE or len(pairs) >= demands.max_seeds:
-            break
     said = [
         f"{name} {difference}, margin {demands.margins[name]:g}: {words[name]}"
         for name, difference in found.items()
@@ -89,3 +97,16 @@ def _compare(validation: Validation, demands: Demands) -> Verdict:
     seeds = f"{len(pairs)} training seed{'s' if len(pairs) > 1 else ''}"
     said.append(f"{seeds}, intervals of {100 * (1 - 2 * demands.error):.2f} %")
     return Verdict(word == Word.NON_INFERIOR, "; ".join(said), word)
+
+
+def paired(validation: Validation, demands: Demands) -> PairedComparison:
+    """Draw the bootstrap samples of one look."""
+    return PairedComparison(
+        validation.labels,
+        validation.lesions,
+        num_classes=validation.num_classes,
+        melanoma=validation.melanoma,
+        confidence=1 - 2 * demands.error,
+        num_samples=demands.num_samples,
+        seed=demands.seed,
+    )

@@ -90,6 +90,8 @@ class Validation:
     ----------
     labels, lesions : numpy.ndarray
         (N,).
+    num_classes : int
+        Columns of the probabilities.
     predict : callable
         Takes a number of a training seed, from 0, and returns the network's and the unpruned
         network's probabilities by that seed, (N, C) each. It may train both.
@@ -99,6 +101,7 @@ class Validation:
 
     labels: npt.NDArray[np.int64]
     lesions: npt.NDArray[np.str_]
+    num_classes: int
     predict: Callable[[int], tuple[Probabilities, Probabilities]]
     melanoma: int | None = None
 

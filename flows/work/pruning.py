@@ -72,8 +72,8 @@ class Pruning:
             own, reference = (run.trained.validation["probabilities"] for run in runs)
             return own, reference
 
-        kept = evaluation.trained.validation
-        return Validation(kept["labels"], kept["lesions"], predict, self.trainer.melanoma)
+        kept, number = evaluation.trained.validation, len(self.source.classes)
+        return Validation(kept["labels"], kept["lesions"], number, predict, self.trainer.melanoma)
 
     @property
     def demands(self) -> Demands:

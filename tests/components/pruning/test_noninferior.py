@@ -28,7 +28,7 @@ def network(labels, share, seed, melanoma_share=None):
 
 def case(labels, predict, parent=REFERENCE, **demands):
     lesions = np.arange(len(labels)).astype(str)
-    validation = Validation(labels, lesions, predict, melanoma=1)
+    validation = Validation(labels, lesions, 3, predict, melanoma=1)
     return Case({}, demands=Demands(**demands), validation=validation, parent=parent)
 
 
