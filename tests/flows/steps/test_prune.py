@@ -155,6 +155,10 @@ def test_another_seed_is_what_the_schedule_would_have_trained_by_it():
     other_unpruned, other_half = first_pruning("inherit", 1)
     assert unpruned.again(1).trained.key == other_unpruned.trained.key != unpruned.trained.key
     assert half.again(1).trained.key == other_half.trained.key
+
+
+def test_another_seed_gives_the_same_network_other_fresh_weights():
+    write_params(prune={})
     _, fresh = first_pruning("scratch", 0)
     again = fresh.again(1)
     assert again.sizes == fresh.sizes
