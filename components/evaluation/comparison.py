@@ -1,15 +1,16 @@
 """Compare trained networks on the same lesions, over several seeds."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.errors import ParameterError, SchemaError
-from slimderm.components.evaluation.metrics import weighted_metrics
+from slimderm.components.evaluation.metrics import Floats, Probabilities, weighted_metrics
 
-Floats = npt.NDArray[np.float64]
 Interval = tuple[float, float, float]  # value, low, high
+# Takes weights (S, N), labels, probabilities (N, C) and the melanoma class.
+Measure = Callable[[Floats, npt.NDArray[np.int64], Probabilities, int | None], dict[str, Floats]]
 CHUNK = 128  # bootstrap samples at a time: bounds memory, costs nothing
 
 
@@ -80,13 +81,17 @@ class Comparison:
         dict
             Metric to (1 + num_samples,): of the part itself, then of each sample.
         """
-        chunks = np.array_split(self.weights, max(1, len(self.weights) // CHUNK))
         found: dict[str, list[Floats]] = {}
         for one in probabilities:
-            parts = [weighted_metrics(rows, self.labels, one, self.melanoma) for rows in chunks]
-            for name in parts[0]:
-                found.setdefault(name, []).append(np.concatenate([part[name] for part in parts]))
+            for name, values in self.by_chunk(weighted_metrics, one).items():
+                found.setdefault(name, []).append(values)
         return {name: np.mean(values, axis=0) for name, values in found.items()}
+
+    def by_chunk(self, measure: Measure, one: Probabilities) -> dict[str, Floats]:
+        """Metrics of one network, as `metrics`, measured a chunk of samples at a time."""
+        chunks = np.array_split(self.weights, max(1, len(self.weights) // CHUNK))
+        parts = [measure(rows, self.labels, one, self.melanoma) for rows in chunks]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def interval(self, values: Floats) -> Interval:
         """Turn the values of `metrics`, or a difference of them, into a value with its interval."""

@@ -14,7 +14,15 @@ from pydantic import Field
 
 from slimderm.components.common.errors import SchemaError
 from slimderm.components.common.settings import Confidence, Count, Positive, Seed, settings
-from slimderm.components.evaluation.comparison import Comparison
+from slimderm.components.evaluation.noninferiority import (
+    MARGINS,
+    Difference,
+    PairedComparison,
+    Word,
+)
+from slimderm.components.evaluation.power import in_words, part_size, powers
+
+PASSED, FAILED, INCONCLUSIVE = "passed", "failed", str(Word.INCONCLUSIVE)
 
 AllowedLoss = Annotated[float, Field(ge=0, lt=1)]
 
@@ -23,15 +31,17 @@ AllowedLoss = Annotated[float, Field(ge=0, lt=1)]
 class GateSettings:
     """What a challenger must show before it may become the champion.
 
-    A metric passes when the lower end of the interval of its difference lies above minus its
-    margin: the challenger is not worse by more than that.
+    A metric passes when the interval of its difference lies above minus its margin: the challenger
+    is not worse by more than that. It fails when the interval lies below; else it is inconclusive.
     """
 
     balanced_accuracy_margin: AllowedLoss = Field(
-        default=0.05, description="How much worse the challenger's balanced accuracy may be."
+        default=MARGINS["balanced_accuracy"],
+        description="How much worse the challenger's balanced accuracy may be.",
     )
     melanoma_sensitivity_margin: AllowedLoss = Field(
-        default=0.05, description="How much worse the challenger's sensitivity for melanoma may be."
+        default=MARGINS["melanoma_sensitivity"],
+        description="How much worse the challenger's sensitivity for melanoma may be.",
     )
     confidence: Confidence = Field(default=0.95, description="Of the interval of a difference.")
     bootstrap_samples: Annotated[int, Field(ge=100)] = Field(
@@ -52,8 +62,9 @@ class Check:
     """What a gate found.
 
     Of a `Margin`, ``challenger`` and ``reference`` are the two values, ``low`` and ``high`` the
-    interval of their difference, and ``low`` must exceed ``limit``. Of a `Limit`, ``challenger``
-    must not exceed ``limit``.
+    interval of their difference, and ``low`` must exceed ``limit``; where only ``high`` does, it is
+    neither passed nor failed but ``inconclusive``. Of a `Limit`, ``challenger`` must not exceed
+    ``limit``.
     """
 
     name: str
@@ -63,18 +74,25 @@ class Check:
     reference: float | None = None
     low: float | None = None
     high: float | None = None
+    inconclusive: bool = False
+
+    @property
+    def word(self) -> str:
+        """``passed``, ``failed`` or ``inconclusive``."""
+        if self.inconclusive:
+            return INCONCLUSIVE
+        return PASSED if self.passed else FAILED
 
 
 @dataclass(frozen=True)
 class GateEvidence:
     """What gates judge by.
 
-    ``metrics`` holds for ``challenger`` and ``reference`` what `Comparison.metrics` returns;
-    ``costs`` the challenger's sizes and times.
+    ``differences`` holds what `PairedComparison.differences` returns; ``costs`` the challenger's
+    sizes and times.
     """
 
-    comparison: Comparison
-    metrics: Mapping[str, Mapping[str, npt.NDArray[np.float64]]]
+    differences: Mapping[str, Difference]
     costs: Mapping[str, float]
 
 
@@ -97,19 +115,20 @@ class Margin:
 
     def check(self, name: str, evidence: GateEvidence, settings: GateSettings) -> Check | None:
         """Judge the metric of that name; None where these data do not have it."""
-        if name not in evidence.metrics["challenger"]:
+        found = evidence.differences.get(name)
+        if found is None:
             return None
-        own, other = (evidence.metrics[who][name] for who in ("challenger", "reference"))
-        _, low, high = evidence.comparison.interval(own - other)
-        limit = -getattr(settings, self.setting)
+        margin = getattr(settings, self.setting)
+        word = found.word(margin)
         return Check(
             name,
-            passed=bool(low > limit),
-            challenger=float(own[0]),
-            limit=limit,
-            reference=float(other[0]),
-            low=low,
-            high=high,
+            passed=word == Word.NON_INFERIOR,
+            challenger=found.challenger,
+            limit=-margin,
+            reference=found.reference,
+            low=found.low,
+            high=found.high,
+            inconclusive=word == Word.INCONCLUSIVE,
         )
 
 
@@ -175,33 +194,54 @@ def judge(
             f"probabilities: received {shapes} for {len(labels)} labels, expected one row a label "
             "and as many columns in both"
         )
-    comparison = Comparison(
+    comparison = PairedComparison(
         labels,
         lesions,
+        num_classes=shapes["challenger"][1],
         melanoma=melanoma,
         num_samples=settings.bootstrap_samples,
         confidence=settings.confidence,
         seed=settings.seed,
     )
-    metrics = {
-        name: comparison.metrics(np.asarray(values)[np.newaxis])
-        for name, values in probabilities.items()
-    }
-    evidence = GateEvidence(comparison, metrics, costs)
+    own, other = (np.asarray(probabilities[who])[np.newaxis] for who in ("challenger", "reference"))
+    evidence = GateEvidence(comparison.differences(own, other), costs)
     checks = [gate.check(name, evidence, settings) for name, gate in GATES.items()]
     return [check for check in checks if check is not None]
 
 
 def sentence(checks: Sequence[Check]) -> str:
-    """Say which gates failed and why; ``all gates passed`` where none did."""
-    failed = [_reason(check) for check in checks if not check.passed]
-    return "; ".join(failed) or "all gates passed"
+    """Say which gates did not pass and why; ``all gates passed`` where all did."""
+    open_or_failed = [_reason(check) for check in checks if check.word != PASSED]
+    return "; ".join(open_or_failed) or "all gates passed"
+
+
+def word_of(checks: Sequence[Check]) -> str:
+    """Return the word for all: ``failed`` goes before ``inconclusive``, that before ``passed``."""
+    words = {check.word for check in checks}
+    return next((word for word in (FAILED, INCONCLUSIVE) if word in words), PASSED)
+
+
+def power(
+    labels: npt.NDArray[np.int64],
+    lesions: npt.NDArray[np.str_],
+    settings: GateSettings,
+    *,
+    melanoma: int | None,
+) -> str:
+    """Say what a part of this size can resolve at these margins, whatever the models."""
+    size = part_size(labels, lesions, melanoma)
+    margins = {name: getattr(settings, f"{name}_margin") for name in MARGINS}
+    found = powers(size, margins, error=(1 - settings.confidence) / 2)
+    return f"{size} can resolve {in_words(found, margins)}"
 
 
 def _reason(check: Check) -> str:
     if check.low is None:
         return f"{check.name} is {number(check.challenger)}, above {number(check.limit)}"
-    return f"{check.name} may be worse by {-check.low:.3f}, more than the margin {-check.limit:.3f}"
+    where = f"{check.low:+.3f} to {check.high:+.3f}, margin {-check.limit:.3f}"
+    if check.inconclusive:
+        return f"{check.name} is inconclusive, too few images can tell: difference {where}"
+    return f"{check.name} is inferior: difference {where}"
 
 
 def number(value: float) -> str:

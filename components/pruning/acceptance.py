@@ -1,39 +1,22 @@
-"""Whether a pruned network is good enough, by three rules (paper, sections 3 and 4.1).
+"""Whether a pruned network is good enough: the rules by name.
 
-``paper`` also judges on the test part, as the paper does, although test should only report.
-``validation`` is the same without test. ``relative`` lowers a threshold that the baseline itself
+``noninferior`` compares it with the unpruned network image by image, in a file of its own. The
+others demand thresholds (paper, sections 3 and 4.1). ``paper`` also judges on the test part, as the
+paper does, although test should only report. ``validation`` is the same without test. ``relative``
+lowers a threshold that the baseline itself
 misses, and says so, but never below a floor, so that no baseline that learnt nothing sets the rule.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from slimderm.components.common.errors import ParameterError
-
-Metrics = Mapping[str, float]
+from slimderm.components.pruning.noninferior import noninferior
+from slimderm.components.pruning.verdict import Case, Metrics, Thresholds, Verdict
 
 TRAINING_KEYS = ("train_accuracy", "train_precision")
 VALIDATION_KEYS = ("validation_accuracy", "validation_precision")
 TEST_KEYS = ("test_accuracy", "test_precision", "test_recall")
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """What is demanded, as shares: two thresholds, two tolerances below the baseline, a floor."""
-
-    training: float = 0.90
-    validation: float = 0.80
-    test_tolerance: float = 0.02
-    relative_tolerance: float = 0.02
-    relative_floor: float = 0.5
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Accepted or not, with a sentence for a person."""
-
-    accepted: bool
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -54,35 +37,30 @@ class _Demand:
         return f"{self.key} {self.received:.4f} {relation} {self.expected:.4f}{self.why}"
 
 
-def paper(metrics: Metrics, baseline: Metrics, thresholds: Thresholds) -> Verdict:
+def paper(case: Case) -> Verdict:
     """Accept as the paper does: thresholds on training and validation, tolerance on test.
 
-    Parameters
-    ----------
-    metrics, baseline : mapping
-        Of the pruned network, and of the unpruned one trained on original images; shares under
-        `TRAINING_KEYS`, `VALIDATION_KEYS` and `TEST_KEYS`.
-    thresholds : Thresholds
-        What is demanded.
+    Reads `TRAINING_KEYS`, `VALIDATION_KEYS` and `TEST_KEYS`, and of the baseline the last.
 
     Raises
     ------
     ParameterError
         When a metric is missing.
     """
+    tolerance = case.thresholds.test_tolerance
     test = [
         _Demand(
             key,
-            _value(metrics, key),
-            _value(baseline, key) - thresholds.test_tolerance,
-            f" (baseline {_value(baseline, key):.4f} less {thresholds.test_tolerance:g})",
+            _value(case.metrics, key),
+            _value(case.baseline, key) - tolerance,
+            f" (baseline {_value(case.baseline, key):.4f} less {tolerance:g})",
         )
         for key in TEST_KEYS
     ]
-    return _judge([*_absolute(metrics, thresholds), *test])
+    return _judge([*_absolute(case), *test])
 
 
-def validation(metrics: Metrics, baseline: Metrics, thresholds: Thresholds) -> Verdict:
+def validation(case: Case) -> Verdict:
     """Accept by the thresholds on training and validation alone; the baseline is not consulted.
 
     Raises
@@ -90,10 +68,10 @@ def validation(metrics: Metrics, baseline: Metrics, thresholds: Thresholds) -> V
     ParameterError
         When a metric is missing.
     """
-    return _judge(_absolute(metrics, thresholds))
+    return _judge(_absolute(case))
 
 
-def relative(metrics: Metrics, baseline: Metrics, thresholds: Thresholds) -> Verdict:
+def relative(case: Case) -> Verdict:
     """Accept by the thresholds, each lowered to the baseline less a tolerance where it misses them.
 
     None is lowered below the floor. The reason names every one that was lowered, met or not.
@@ -103,9 +81,7 @@ def relative(metrics: Metrics, baseline: Metrics, thresholds: Thresholds) -> Ver
     ParameterError
         When a metric is missing.
     """
-    return _judge(
-        [_eased(demand, baseline, thresholds) for demand in _absolute(metrics, thresholds)]
-    )
+    return _judge([_eased(demand, case.baseline, case.thresholds) for demand in _absolute(case)])
 
 
 @dataclass(frozen=True)
@@ -115,16 +91,17 @@ class AcceptanceEntry:
     Attributes
     ----------
     judge : callable
-        Takes metrics, the baseline's metrics and thresholds, and returns a `Verdict`.
+        Takes a `Case` and returns a `Verdict`.
     needs_test : bool
         Whether it reads metrics of the test part.
     """
 
-    judge: Callable[[Metrics, Metrics, Thresholds], Verdict]
+    judge: Callable[[Case], Verdict]
     needs_test: bool = False
 
 
 ACCEPTANCE: dict[str, AcceptanceEntry] = {
+    "noninferior": AcceptanceEntry(noninferior),
     "paper": AcceptanceEntry(paper, needs_test=True),
     "validation": AcceptanceEntry(validation),
     "relative": AcceptanceEntry(relative),
@@ -154,7 +131,8 @@ def _value(metrics: Metrics, key: str) -> float:
     return metrics[key]
 
 
-def _absolute(metrics: Metrics, thresholds: Thresholds) -> list[_Demand]:
+def _absolute(case: Case) -> list[_Demand]:
+    metrics, thresholds = case.metrics, case.thresholds
     training = [_Demand(key, _value(metrics, key), thresholds.training) for key in TRAINING_KEYS]
     return training + [
         _Demand(key, _value(metrics, key), thresholds.validation) for key in VALIDATION_KEYS

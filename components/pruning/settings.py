@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.common.settings import (
+    Confidence,
     Count,
     OneOf,
     Positive,
@@ -14,7 +15,9 @@ from slimderm.components.common.settings import (
     Tolerance,
     settings,
 )
-from slimderm.components.pruning.acceptance import ACCEPTANCE, Thresholds
+from slimderm.components.evaluation.noninferiority import MARGINS
+from slimderm.components.evaluation.power import DISCORDANCE
+from slimderm.components.pruning.acceptance import ACCEPTANCE
 from slimderm.components.pruning.method import (
     CRITERIA,
     Budget,
@@ -25,6 +28,7 @@ from slimderm.components.pruning.names import AGGREGATES, INITS, KINDS, SCOPES
 from slimderm.components.pruning.schedules.base import ScheduleSettings
 from slimderm.components.pruning.schedules.iterative import SPACINGS
 from slimderm.components.pruning.schedules.table import SCHEDULES
+from slimderm.components.pruning.verdict import Demands, Thresholds
 from slimderm.components.pruning.widths import FACTORS, parse_path
 from slimderm.components.training.networks import NETWORKS
 
@@ -60,8 +64,29 @@ class PruneSettings:
         description="For algorithm2, if the unpruned network is refused: stop, or prune it.",
     )
     acceptance: Annotated[str, OneOf(ACCEPTANCE)] = Field(
-        default="validation",
+        default="noninferior",
         description="The rule that accepts a pruned network; paper also judges on the test part.",
+    )
+    balanced_accuracy_margin: Ratio = Field(
+        default=MARGINS["balanced_accuracy"],
+        description="For noninferior: how much worse than the unpruned network one may be.",
+    )
+    melanoma_sensitivity_margin: Ratio = Field(
+        default=MARGINS["melanoma_sensitivity"],
+        description="For noninferior: the same for the sensitivity for melanoma.",
+    )
+    confidence: Confidence = Field(
+        default=0.95,
+        description="For noninferior: of all verdicts on one network's prunings together.",
+    )
+    max_seeds: Count = Field(
+        default=3,
+        description="For noninferior: training seeds tried while the verdict is inconclusive.",
+    )
+    discordance: Ratio = Field(
+        default=DISCORDANCE,
+        description="Share of images that one of two equal networks alone has right; the power "
+        "that is told at the start is computed from it.",
     )
     training_threshold: Tolerance = Field(
         default=0.90, description="Accuracy and precision that training must reach."
@@ -145,6 +170,11 @@ class PruneSettings:
                 f"budget: received {self.budget} with schedule {self.schedule}, expected schedule "
                 f"{able}; take the budget out, or set the schedule"
             )
+        if self.acceptance == "noninferior" and self.refused_start == "prune":
+            raise ParameterError(
+                "refused_start: received prune with acceptance noninferior, expected stop; an "
+                "unpruned network at chance is no reference"
+            )
         return self
 
     @property
@@ -173,6 +203,20 @@ class PruneSettings:
             aggregate=self.aggregate,
             init=self.init,
             limits=Limits((*fixed, *self.keep), self.floors, self.multiple),
+            seed=seed,
+        )
+
+    def demands(self, *, num_samples: int, seed: int) -> Demands:
+        """Return what the rule noninferior demands, its error divided over the branches."""
+        return Demands(
+            margins={
+                "balanced_accuracy": self.balanced_accuracy_margin,
+                "melanoma_sensitivity": self.melanoma_sensitivity_margin,
+            },
+            confidence=self.confidence,
+            max_seeds=self.max_seeds,
+            num_branches=SCHEDULES[self.schedule].num_branches(self.for_schedule()),
+            num_samples=num_samples,
             seed=seed,
         )
 

@@ -57,7 +57,7 @@ def gates_table(checks: Sequence[Check]) -> pd.DataFrame:
             "must": f"lie above {check.limit:+.3f}"
             if check.low is not None
             else f"be at most {number(check.limit)}",
-            "": "passed" if check.passed else "**failed**",
+            "": check.word if check.passed else f"**{check.word}**",
         }
         for check in checks
     )
@@ -69,6 +69,8 @@ def model_card(
     against: str,
     checks: Sequence[Check],
     calibration: Mapping[str, float],
+    *,
+    power: str,
 ) -> str:
     """Write a registered version's card as Markdown.
 
@@ -84,6 +86,8 @@ def model_card(
         The gates.
     calibration : mapping
         ``temperature``, ``ece``, ``ece_calibrated``, ``num_images``, ``num_copies`` (left out).
+    power : str
+        What the test part can resolve, in words.
     """
     tags, metrics = run.tags, run.metrics
     copies = calibration.get("num_copies", 0)
@@ -106,8 +110,8 @@ def model_card(
         "has validated it clinically. Trained on HAM10000-like data (CC BY-NC 4.0), two sites, "
         "mostly lighter skin.",
         f"## Gates, against {against}",
-        f"Paired over {calibration['num_images']} test images, lesions resampled whole."
-        + (f" Their {copies} augmented copies are left out." if copies else ""),
+        f"Paired over {calibration['num_images']} test images, lesions resampled whole. "
+        f"These {power}." + (f" Their {copies} augmented copies are left out." if copies else ""),
         markdown_table(gates_table(checks)),
         "## Quality and cost",
         markdown_table(quality),

@@ -25,8 +25,8 @@ def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
     Returns
     -------
     Figure
-        Filled marks are accepted steps, open ones refused; one panel a network. The unpruned
-        network and the smallest accepted one are named.
+        Filled marks are accepted steps, open ones refused, grey ones inconclusive; one panel a
+        network. The unpruned network and the smallest accepted one are named.
     """
     networks = list(dict.fromkeys(table["network"]))
     figure = Figure(figsize=(3.6 * len(networks), 3.4), layout="constrained")
@@ -38,9 +38,13 @@ def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
         for _, step in steps.dropna(subset="parent").iterrows():
             ends = of.loc[[step["parent"], step["notation"]]]
             ax.plot(ends["num_parameters"], ends[metric], color=colour, linewidth=0.8, alpha=0.5)
-        for accepted, face in ((True, colour), (False, "white")):
-            chosen = steps[steps["accepted"] == accepted]
-            name = "accepted" if accepted else "refused"
+        unknown = steps["verdict"] == "inconclusive"
+        for name, face, among in (
+            ("accepted", colour, steps["accepted"]),
+            ("refused", "white", ~steps["accepted"] & ~unknown),
+            ("inconclusive", "lightgrey", unknown),
+        ):
+            chosen = steps[among]
             ax.scatter(
                 chosen["num_parameters"],
                 chosen[metric],
@@ -66,7 +70,7 @@ def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
         ax.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel(label, fontsize=9)
     handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=2, fontsize=8, frameon=False)
+    figure.legend(handles, names, loc="outside upper center", ncols=3, fontsize=8, frameon=False)
     return figure
 
 

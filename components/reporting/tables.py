@@ -82,6 +82,7 @@ def pruning_table(steps: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                 row[f"{part}_{metric}"] = step["metrics"][f"{part}_{metric}"]
         row |= _test_columns(step)
         row["accepted"] = step["verdict"]["accepted"]
+        row["verdict"] = step["verdict"]["word"]
         row["reason"] = step["verdict"]["reason"]
         rows.append(row)
     return pd.DataFrame(rows)

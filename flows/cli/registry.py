@@ -67,7 +67,8 @@ def promote(
     """Make the challenger the champion if its gates passed.
 
     Reads the registry and the test images. Writes the alias champion and who, when and why. Takes
-    seconds where the review is on record, else minutes. Exits with 1 if a gate failed.
+    seconds where the review is on record, else minutes. Exits with 1 if a gate failed, or if the
+    gates lack the images to tell and no --why is given.
     """
     from slimderm.flows.work.promotion import promote
 

@@ -49,7 +49,8 @@ def print_summary() -> None:
         "          data/compressed             the dataset as chosen; make verify checks it",
         "          make up                     the record in MLflow's and Prefect's pages",
         f"          make predict IMAGE={image} AGE=45 SEX=female SITE=back",
-        "          make promote                make the challenger champion, if its gates passed",
+        "          make promote                make the challenger champion, if its gates passed;",
+        "                                      WHY=... where they lack images to tell",
     ]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)

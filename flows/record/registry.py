@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from slimderm.components.common.errors import RecordError
+from slimderm.components.evaluation.gates import INCONCLUSIVE, PASSED
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.registry_policy import read_registry
@@ -24,7 +25,7 @@ from slimderm.flows.record.mlflow_store import KEY, MODEL, ROOT, Tracker
 from slimderm.flows.record.model_folder import write_calibration
 from slimderm.flows.record.served import KERAS_FILE
 
-GATES_TAG = "gates"  # tag of a version: passed or failed
+GATES_TAG = "gates"  # tag of a version: passed, failed or inconclusive
 PROMOTION = "promotion "  # begins a tag of the registered model: who, when, why
 LOGGED = "models:/"  # begins a version's source, before the id of the model that was logged
 UNSEEN = "MLflow's page or API; at is when a review noticed"
@@ -139,13 +140,14 @@ class Registry:
         Raises
         ------
         RecordError
-            If there is none, its gates failed, or no review judged this promotion. An earlier
-            verdict may compare with another champion.
+            If there is none, its gates failed, nobody said why it was promoted although they are
+            inconclusive, or no review judged this promotion. An earlier verdict may compare with
+            another champion.
         """
         version = self.expected("champion")
         if not self.is_recorded(version):
             reason = "its alias was set outside `make promote`, and nobody has judged it yet"
-        elif version.tags.get(GATES_TAG) != "passed":
+        elif not self.may_serve(version):
             reason = version.tags.get("gates.reason", "its gates were never judged")
         else:
             return version
@@ -154,6 +156,18 @@ class Registry:
             f"{reason}; run `make review` to judge it, or `make rollback` to restore the previous "
             "champion"
         )
+
+    def may_serve(self, version: Any) -> bool:
+        """Return whether a version's gates passed, or a person answers for inconclusive ones.
+
+        A person does who promoted it by the command: it asks for the reason. A champion whose gates
+        had passed when it was promoted stays one when newer data can no longer tell.
+        """
+        word = version.tags.get(GATES_TAG)
+        if word != INCONCLUSIVE:
+            return bool(word == PASSED)
+        own = [each for each in self.promotions() if each["version"] == str(version.version)]
+        return any(each["by"] != UNSEEN or each.get("gates") == PASSED for each in own[-1:])
 
     def load(self, version: Any) -> tuple[Any, dict[str, Any]]:
         """Load a registered version as a Keras model, with the metadata logged beside it.
@@ -259,6 +273,7 @@ class Registry:
             "by": by,
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "why": why,
+            "gates": version.tags.get(GATES_TAG),
         }
         tag = f"{PROMOTION}{entry['number']:04d} {uuid.uuid4().hex[:8]}"  # two at once are kept
         self.client.set_registered_model_tag(self.name, tag, json.dumps(entry, ensure_ascii=False))
@@ -266,7 +281,7 @@ class Registry:
     def before(self, version: Any) -> Any | None:
         """Return the champion before a version's first promotion, or None.
 
-        A champion that was deleted or whose gates failed is passed over for the one before it.
+        A champion that was deleted or may not be served is passed over for the one before it.
         Promotions after the version's first one do not count, so a version that was rolled back
         is never taken for the predecessor of its replacement.
         """
@@ -275,7 +290,7 @@ class Registry:
         history = [*(entry["version"] for entry in self.promotions()), number]
         while first := history.index(number):
             number = history[first - 1]
-            if number in known and known[number].tags.get(GATES_TAG) == "passed":
+            if number in known and self.may_serve(known[number]):
                 return known[number]
         return None
 

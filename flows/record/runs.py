@@ -100,8 +100,9 @@ def record_folder(
     """
     record, verdict = read_json(folder / "record.json"), {}
     if "verdict" in record:
-        accepted, reason = record["verdict"]["accepted"], record["verdict"]["reason"]
-        verdict = {"accepted": str(accepted).lower(), "verdict": reason}
+        given = record["verdict"]
+        verdict = {"accepted": str(given["accepted"]).lower(), "verdict": given["word"]}
+        verdict["verdict.reason"] = given["reason"]
     known = tracker.find(record["key"])
     if known is not None:
         run = Run(tracker, known.info.run_id)

@@ -58,6 +58,7 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
         pd.DataFrame([{"image": image.read_bytes(), **person}])
     ).to_dict("records")
     description = classifier.description
-    failed = "" if version.tags.get(GATES_TAG) == "passed" else ", gates failed"
-    name = f"{version.name} version {version.version} ({alias}{failed}, {description['network']})"
+    gates = version.tags.get(GATES_TAG, "not judged")
+    said = "" if gates == "passed" else f", gates {gates}"
+    name = f"{version.name} version {version.version} ({alias}{said}, {description['network']})"
     return name, {label: float(answer[label]) for label in description["classes"]}

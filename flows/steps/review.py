@@ -5,6 +5,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
 
 from slimderm.components.common.errors import RecordError
+from slimderm.components.evaluation.gates import INCONCLUSIVE
 from slimderm.flows.base.files import write_json
 from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config import layout
@@ -19,16 +20,22 @@ def review() -> None:
     Raises
     ------
     RecordError
-        If the champion's gates failed: somebody promoted it all the same.
+        If the champion may not be served: its gates failed, or cannot tell and nobody said why it
+        was promoted all the same.
     """
-    found = review_registry(read_params())
-    write_json(layout.REVIEW, found)
-    champion = found.get("champion")
-    if champion and champion["gates"] == "failed":
+    judged = review_registry(read_params())
+    write_json(layout.REVIEW, judged)
+    champion = judged.get("champion")
+    if champion and not champion["served"]:
+        number, gates = champion["version"], champion["gates"]
+        found = "has inconclusive gates" if gates == INCONCLUSIVE else "fails its gates"
+        remedy = "`make rollback` restores the previous champion"
+        if gates == INCONCLUSIVE:
+            remedy += f', `make promote VERSION={number} WHY="..."` keeps this one'
         message = (
-            f"the champion, version {champion['version']}, fails its gates: {champion['reason']}; "
-            "it is not served. `make rollback` restores the previous champion"
+            f"the champion, version {number}, {found}: {champion['reason']}; it is not served. "
+            f"{remedy}"
         )
         if FlowRunContext.get() is not None:
-            ask_prefect(create_markdown_artifact, f"# Gates failed\n\n{message}", key="gates")
+            ask_prefect(create_markdown_artifact, f"# Gates {gates}\n\n{message}", key="gates")
         raise RecordError(message)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from slimderm.components.common.errors import RecordError
+from slimderm.components.evaluation.gates import INCONCLUSIVE, PASSED
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
@@ -14,12 +15,16 @@ WHY = "a person's decision"
 def promote(version: str = "", why: str = "") -> Any:
     """Make a version the champion if its gates passed; by default the challenger.
 
+    Gates that cannot tell need a reason of yours: nobody has shown that the version is worse, and
+    nobody that it is not.
+
     Parameters
     ----------
     version : str
         Its number.
     why : str
-        Kept with who and when, unless this promotion is on record already.
+        Kept with who and when, unless this promotion is on record already. Required where the
+        gates are inconclusive.
 
     Returns
     -------
@@ -29,7 +34,8 @@ def promote(version: str = "", why: str = "") -> Any:
     Raises
     ------
     RecordError
-        If a gate failed, or there is no such version.
+        If a gate failed, the gates are inconclusive and no reason is given, or there is no such
+        version.
     """
     params = read_params()
     registry = Registry(Tracker(params.record))
@@ -40,14 +46,25 @@ def promote(version: str = "", why: str = "") -> Any:
     else:
         _, reference = judged_champion(params, registry, champion)
     found = judged(params, registry, chosen, reference)
-    if found["gates"] != "passed":
+    if found["gates"] == INCONCLUSIVE and not why.strip():
+        raise RecordError(
+            f"version {chosen.version} was not promoted: {found['reason']}. Its gates neither "
+            'passed nor failed; `make promote WHY="..."` promotes it all the same and keeps your '
+            "reason, or judge it on more images"
+        )
+    if found["gates"] not in (PASSED, INCONCLUSIVE):
         raise RecordError(
             f"version {chosen.version} was not promoted: {found['reason']}. MLflow's page shows "
             "the evidence. An alias set there is a promotion, too, but a champion is not served "
             "until its gates pass"
         )
-    if champion is None or champion.version != chosen.version or not registry.is_recorded(chosen):
-        registry.promote(chosen, why or WHY)
+    if (
+        champion is None
+        or champion.version != chosen.version
+        or not registry.is_recorded(chosen)
+        or not registry.may_serve(registry.version(chosen.version))
+    ):
+        registry.promote(registry.version(chosen.version), why or WHY)
     return chosen
 
 

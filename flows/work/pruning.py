@@ -6,19 +6,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from slimderm.components.dataset.variants import COMPRESSED, ORIGINAL
-from slimderm.components.pruning.acceptance import Verdict
+from slimderm.components.evaluation.metrics import Probabilities
+from slimderm.components.evaluation.power import in_words, part_size, powers
 from slimderm.components.pruning.acceptance import get as get_acceptance
 from slimderm.components.pruning.schedules.base import StepResult
 from slimderm.components.pruning.schedules.table import get as get_schedule
 from slimderm.components.pruning.settings import PruneSettings
+from slimderm.components.pruning.verdict import Case, Demands, Validation, Verdict
 from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params
 from slimderm.flows.record.runs import write_provenance
 from slimderm.flows.work.sources import LesionSource
-from slimderm.flows.work.step_runner import StepRunner, fine_tuning, fixed_layers
+from slimderm.flows.work.step_runner import PrunedRun, StepRunner, fine_tuning, fixed_layers
 from slimderm.flows.work.training import Trainer
 
 
@@ -27,7 +31,8 @@ class Pruning:
 
     def __init__(self, params: Params, network: str) -> None:
         self.params, self.network = params, network
-        self.trainer = Trainer(params, network, LesionSource(params, COMPRESSED))
+        self.source = LesionSource(params, COMPRESSED)
+        self.trainer = Trainer(params, network, self.source)
         self.baseline = read_json(layout.baseline(network) / ORIGINAL / "record.json")
         settings = params.prune
         fixed = fixed_layers(network, image_only=params.train.image_only)
@@ -44,11 +49,56 @@ class Pruning:
             test_each=settings.tests_each_step,
         )
 
-    def accept(self, metrics: Mapping[str, float]) -> Verdict:
-        """Judge a step's metrics by the rule of ``prune.acceptance``."""
+    def accept(self, evaluation: PrunedRun, parent: StepResult | None) -> Verdict:
+        """Judge what a step trained by the rule of ``prune.acceptance``."""
         settings = self.params.prune
-        judge = get_acceptance(settings.acceptance).judge
-        return judge(metrics, self.baseline["metrics"], settings.thresholds_for(self.network))
+        if parent is None:
+            self.unpruned = evaluation
+        case = Case(
+            metrics=evaluation.metrics,
+            baseline=self.baseline["metrics"],
+            thresholds=settings.thresholds_for(self.network),
+            demands=self.demands,
+            validation=self._validation(evaluation),
+            parent=parent.verdict if parent else None,
+        )
+        return get_acceptance(settings.acceptance).judge(case)
+
+    def _validation(self, evaluation: PrunedRun) -> Validation:
+        unpruned = self.unpruned
+
+        def predict(number: int) -> tuple[Probabilities, Probabilities]:
+            pair = (evaluation, unpruned)
+            runs = [run.again(number) if number else run for run in pair]
+            own, reference = (run.trained.validation["probabilities"] for run in runs)
+            return own, reference
+
+        kept, number = evaluation.trained.validation, len(self.source.classes)
+        return Validation(kept["labels"], kept["lesions"], number, predict, self.trainer.melanoma)
+
+    @property
+    def demands(self) -> Demands:
+        """What the rule noninferior demands."""
+        evaluate = self.params.evaluate
+        return self.params.prune.demands(num_samples=evaluate.bootstrap_samples, seed=evaluate.seed)
+
+    def power(self) -> str:
+        """Say what the validation part can resolve, by one training seed and by all."""
+        rows = self.source.rows("validation")
+        labels = np.array([self.source.classes.index(label) for label in rows["label"]])
+        size = part_size(labels, rows["lesion_id"].to_numpy(dtype=str), self.trainer.melanoma)
+        demands, told = self.demands, []
+        for number in sorted({1, demands.max_seeds}):
+            found = powers(
+                size,
+                demands.margins,
+                discordance=self.params.prune.discordance,
+                error=demands.error,
+                num_seeds=number,
+            )
+            seeds = f"{number} training seed{'s' if number > 1 else ''}"
+            told.append(f"{in_words(found, demands.margins)} by {seeds}")
+        return f"validation, {size}, can resolve {'; '.join(told)}"
 
     def steps(self) -> Iterator[StepResult]:
         """Yield the steps of the schedule ``prune.schedule``."""
@@ -114,11 +164,16 @@ def ending(network: str, records: Sequence[dict[str, Any]], settings: PruneSetti
     )
 
 
+def report_power(network: str, sentence: str) -> None:
+    """Print what the part that judges can resolve."""
+    console.print(f"prune: {network}: {sentence}", highlight=False, soft_wrap=True)
+
+
 def report_step(record: Mapping[str, Any]) -> None:
     """Print one line about a step."""
-    accepted, metrics = record["verdict"]["accepted"], record["metrics"]
+    metrics = record["metrics"]
     console.print(
-        f"prune: {record['network']} {record['notation']} {'accepted' if accepted else 'refused'}, "
+        f"prune: {record['network']} {record['notation']} {record['verdict']['word']}, "
         f"{record['num_parameters']:,} parameters, accuracy {metrics['train_accuracy']:.3f} in "
         f"training, {metrics['validation_accuracy']:.3f} in validation",
         highlight=False,

@@ -6,7 +6,13 @@ from typing import Any
 from slimderm.flows.base.files import write_json
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.runs import record_folder, record_network
-from slimderm.flows.work.pruning import Pruning, ending, report_step, smallest_accepted
+from slimderm.flows.work.pruning import (
+    Pruning,
+    ending,
+    report_power,
+    report_step,
+    smallest_accepted,
+)
 
 
 def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, Any]:
@@ -24,13 +30,16 @@ def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, A
     Returns
     -------
     dict
-        ``trainer``: key of the network's training; ``description``: its parameters; ``steps``: each
-        step's record; ``smallest``: that of the smallest accepted step, judged on the test part,
-        or None; ``ending``: as `ending` gives it.
+        ``trainer``: key of the network's training; ``description``: its parameters; ``power``: what
+        the validation part can resolve, in words; ``steps``: each step's record; ``smallest``: that
+        of the smallest accepted step, judged on the test part, or None; ``ending``: as `ending`
+        gives it.
     """
     trainer = pruning.trainer
     parent = record_network(tracker, pruning.network, trainer.key)
     description = trainer.description()
+    power = pruning.power()
+    report_power(pruning.network, power)
     records, trained_of = [], {}
     for step in pruning.steps():
         record = pruning.keep(step, folder)
@@ -45,6 +54,7 @@ def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, A
     return {
         "trainer": trainer.key,
         "description": description,
+        "power": power,
         "steps": records,
         "smallest": smallest,
         "ending": ending(pruning.network, records, pruning.params.prune),

@@ -16,7 +16,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "latency_p50_ms": ("ms", "{:.1f}".format),
     "validation_accuracy": ("val.", "{:.3f}".format),
     "test_balanced_accuracy": ("test", "{:.3f}".format),
-    "accepted": ("", lambda accepted: "accepted" if accepted else "refused"),
+    "verdict": ("", str),
 }
 
 

@@ -28,7 +28,7 @@ PRUNING_COLUMNS = [
     "latency_p50_ms",
     "validation_accuracy",
     "test_balanced_accuracy",
-    "accepted",
+    "verdict",
     "reason",
 ]
 SIZE_QUALITY = {name: METRICS[name].label for name in HEADLINE}
@@ -136,10 +136,11 @@ def sections(results: Results, saved: str) -> list[Section]:
         Section(
             "Pruning",
             (
-                "Each step as tried, accepted or not, and why. tables/pruning.csv has every width, "
+                "Each step as tried, its verdict, and why. tables/pruning.csv has every width, "
                 "size and metric.",
                 *(run["ending"] for run in results.pruned.values() if run["ending"]),
                 *copies,
+                *results.power,
             ),
             frames["pruning"].filter(PRUNING_COLUMNS),
             {"plots/pruning_path.png": "validation accuracy against parameters"},

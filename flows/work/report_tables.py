@@ -49,6 +49,11 @@ class Results:
         }
         return cls(baselines, pruned, _frames(baselines, pruned), storage_choice(), input_size())
 
+    @property
+    def power(self) -> list[str]:
+        """What each network's validation part can resolve, in words, each sentence once."""
+        return list(dict.fromkeys(f"{run['power']}." for run in self.pruned.values()))
+
     def saved_storage(self) -> dict[str, Any]:
         """Say what the compressed dataset saved: by the sweep's table, else by the manifest."""
         storage, choice = self.frames["storage"], self.choice

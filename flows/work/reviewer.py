@@ -18,7 +18,14 @@ from slimderm.components.evaluation.calibration import (
     reliability,
     tempered,
 )
-from slimderm.components.evaluation.gates import Check, judge, sentence
+from slimderm.components.evaluation.gates import (
+    INCONCLUSIVE,
+    Check,
+    judge,
+    power,
+    sentence,
+    word_of,
+)
 from slimderm.components.reporting.model_card import model_card, reliability_plot
 from slimderm.flows.base.files import read_json
 from slimderm.flows.base.keras_loader import load_keras
@@ -93,7 +100,8 @@ class Reviewer:
         )
         calibration = self._calibrate(run, labels, found["challenger"], temperature)
         calibration["num_copies"] = self._num_copies(rows)
-        self._keep(version, run, other.name, checks, calibration)
+        told = power(labels, lesions, self.settings, melanoma=melanoma)
+        self._keep(version, run, other.name, checks, calibration, told=told)
         return checks
 
     def key(self, version: Any, reference: Any | None) -> str:
@@ -236,21 +244,31 @@ class Reviewer:
         }
 
     def _keep(
-        self, version: Any, run: Any, against: str, checks: list[Check], calibration: dict[str, Any]
+        self,
+        version: Any,
+        run: Any,
+        against: str,
+        checks: list[Check],
+        calibration: dict[str, Any],
+        *,
+        told: str,
     ) -> None:
         """Keep the evidence: artifacts of the run, description and tags of the version."""
         client, run_id = self.tracker.client, run.info.run_id
-        table = pd.DataFrame([asdict(check) for check in checks])
+        table = pd.DataFrame([asdict(check) | {"word": check.word} for check in checks])
         client.log_text(run_id, table.to_csv(index=False), "review/gates.csv")
         client.log_dict(run_id, calibration, "review/calibration.json")
-        card = model_card(version, run.data, against, checks, calibration)
+        card = model_card(version, run.data, against, checks, calibration, power=told)
         client.log_text(run_id, card, "review/card.md")
         self.registry.describe(version, card)
         self.registry.calibrate(version, calibration["temperature"])
+        word = word_of(checks)
+        reason = sentence(checks) + (f"; {told}" if word == INCONCLUSIVE else "")
         tags = {
-            "gates.reason": sentence(checks),
+            "gates.reason": reason,
+            "gates.power": told,
             "gates.against": against,
             "gates.at": datetime.now(UTC).isoformat(timespec="seconds"),
-            GATES_TAG: "passed" if all(check.passed for check in checks) else "failed",
+            GATES_TAG: word,
         }
         self.registry.tag(version, tags)

@@ -39,9 +39,9 @@ def judged_champion(
     Returns
     -------
     found : dict
-        As `judged` returns it.
+        As `judged` returns it, and ``served``: whether it may be.
     reference : ModelVersion or None
-        What others are compared with: the champion, or the one before if its gates failed.
+        What others are compared with: the champion, or the one before if it may not be served.
     """
     before = registry.before(champion)
     try:
@@ -61,8 +61,11 @@ def judged_champion(
             highlight=False,
             soft_wrap=True,
         )
-    registry.notice(champion)
-    return found, champion if found["gates"] == "passed" else before
+    judged_now = registry.version(champion.version)
+    registry.notice(judged_now)
+    served = registry.may_serve(judged_now)
+    found |= {"served": served}
+    return found, champion if served else before
 
 
 def judged(
@@ -73,7 +76,7 @@ def judged(
     Returns
     -------
     dict
-        ``version``, ``against``, ``gates`` (passed or failed), ``reason``.
+        ``version``, ``against``, ``gates`` (passed, failed or inconclusive), ``reason``.
     """
     reviewer = Reviewer(params, registry)
     key = reviewer.key(version, reference)

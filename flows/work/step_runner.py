@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,10 +26,18 @@ def fixed_layers(network: str, *, image_only: bool) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class PrunedRun:
-    """A pruned network, trained."""
+    """A pruned network, trained.
+
+    Attributes
+    ----------
+    again : callable
+        Takes a number from 1, and trains the same network by the training seed that is higher by
+        it, with everything that it is pruned from where it inherits weights.
+    """
 
     trained: TrainingRun
     method: PruningMethod
+    again: Callable[[int], "PrunedRun"]
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -92,7 +100,7 @@ class StepRunner:
         """Train the unpruned network, or what a pruning step leaves of another's."""
         title = f"{self.trainer.network}: {notation}"
         if pruning_step is None or parent is None:
-            found = self._result(self.trainer.fit(title))
+            found = self._result(self.trainer.fit(title), None, None, notation)
             self.original = found.sizes
             return found
         origin: TrainingRun = parent.evaluation.trained
@@ -107,10 +115,35 @@ class StepRunner:
         trained = self.trainer.refit(
             content, lambda draft: self._prune(draft, pruning_step, origin), title, train=self.train
         )
-        return self._result(trained)
+        return self._result(trained, pruning_step, parent, notation)
 
-    def _result(self, trained: TrainingRun) -> PrunedRun:
-        return PrunedRun(self.trainer.tested(trained) if self.test_each else trained, self.method)
+    def _result(
+        self,
+        trained: TrainingRun,
+        pruning_step: PruningStep | None,
+        parent: StepResult | None,
+        notation: str,
+    ) -> PrunedRun:
+        def again(number: int) -> PrunedRun:
+            start = parent
+            if start is not None and self.method.init == "inherit":
+                start = replace(start, evaluation=start.evaluation.again(number))
+            return self._with_seed(number)(pruning_step, start, f"{notation}, seed +{number}")
+
+        judged = self.trainer.tested(trained) if self.test_each else trained
+        return PrunedRun(judged, self.method, again)
+
+    def _with_seed(self, number: int) -> "StepRunner":
+        """Return a runner that does the same by another training seed."""
+        seed = self.train.seed + number
+        other = StepRunner(
+            self.trainer.with_seed(seed),
+            replace(self.method, seed=seed),
+            replace(self.train, seed=seed),
+            data_batches=self.data_batches,
+        )
+        other.original = self.original
+        return other
 
     def _prune(self, draft: Path, pruning_step: PruningStep, origin: TrainingRun) -> Any:
         load_keras()

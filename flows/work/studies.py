@@ -1,7 +1,7 @@
 """One pruning study: every arm, seed, schedule and ratio, trained and tested, side by side."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from slimderm.components.dataset.variants import REENCODED
-from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.method import Budget, Limits, PruningMethod, PruningStep
 from slimderm.components.pruning.schedules.base import ScheduleSettings, StepResult
 from slimderm.components.pruning.schedules.table import get_by_ratio
 from slimderm.components.pruning.study_settings import Arm, StudySettings, parse_arm
+from slimderm.components.pruning.verdict import Verdict
 from slimderm.components.reporting.page import markdown_table
 from slimderm.components.reporting.pruning_fronts import fronts
 from slimderm.components.reporting.pruning_fronts import table as readable
@@ -141,7 +141,7 @@ class Study:
         return PruningStep(budget=Budget("parameters", left))
 
 
-def _accept(metrics: Mapping[str, float]) -> Verdict:
+def _accept(evaluation: PrunedRun, parent: StepResult | None) -> Verdict:
     return Verdict(True, "a study accepts every network")
 
 

@@ -24,6 +24,7 @@ from slimderm.flows.base.terminal import progress_bar
 from slimderm.flows.config.params import Params
 from slimderm.flows.work.sources import ExampleSource
 
+VALIDATION = "validation.npz"  # beside a model: what it predicts on the validation part
 Make = Callable[[Path], Any]  # an empty folder for notes on how it was made, to an untrained model
 
 
@@ -51,6 +52,12 @@ class TrainingRun:
     def metrics(self) -> dict[str, float]:
         """The metrics alone, as acceptance reads them: ``validation_accuracy`` and the like."""
         return {**self.record["metrics"], **(self.test or {"metrics": {}})["metrics"]}
+
+    @cached_property
+    def validation(self) -> dict[str, np.ndarray]:
+        """Probabilities (N, C), labels (N,) and lesions (N,) of the validation part."""
+        with np.load(self.folder / VALIDATION) as kept:
+            return {name: kept[name] for name in kept.files}
 
     @property
     def full_record(self) -> dict[str, Any]:
@@ -89,6 +96,11 @@ class Trainer:
             evaluate=asdict(params.evaluate),
             code=code_hash(__name__),
         )
+
+    def with_seed(self, seed: int) -> "Trainer":
+        """Return a trainer of the same network and examples by another training seed."""
+        params = replace(self.params, train=replace(self.params.train, seed=seed))
+        return Trainer(params, self.network, self.source, weights=self.weights)
 
     def fit(self, title: str) -> TrainingRun:
         """Train the unpruned network, or return the training of the same content."""
@@ -185,7 +197,7 @@ class Trainer:
             **trained,
             "precision": model.layers[-2].dtype_policy.name,
             "latency_p50_ms": latency(model, repeats=self.params.evaluate.latency_repeats),
-            "metrics": self._judge(model),
+            "metrics": self._judge(draft, model),
             "image_only": self.image_only,
             "permutation": self._permute(model),
         }
@@ -193,7 +205,7 @@ class Trainer:
         # Collects garbage, too: networks before this one, which hold themselves in circles.
         keras.backend.clear_session()
 
-    def _judge(self, model: Any) -> dict[str, float]:
+    def _judge(self, draft: Path, model: Any) -> dict[str, float]:
         from slimderm.components.evaluation.metrics import classification_metrics
         from slimderm.components.training.batches import as_trained
         from slimderm.components.training.prediction import predict
@@ -206,9 +218,11 @@ class Trainer:
             if part == "train":
                 judged = as_trained(judged, settings.augment, seed=settings.seed)
                 judged = equal_classes(judged, seed=settings.seed)
-            values = classification_metrics(
-                judged.labels, predict(model, judged), melanoma=self.melanoma
-            )
+            probabilities = predict(model, judged)
+            if part == "validation":
+                kept = {"labels": judged.labels, "lesions": judged.lesions}
+                np.savez(draft / VALIDATION, probabilities=probabilities, **kept)
+            values = classification_metrics(judged.labels, probabilities, melanoma=self.melanoma)
             metrics |= {f"{part}_{name}": value for name, value in values.items()}
         return metrics
 

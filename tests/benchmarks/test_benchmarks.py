@@ -148,3 +148,16 @@ def test_orchestration():
     assert positive(found["noop_repro_s"])
     assert found["overhead"] > -1
     assert found["noop_imports_tensorflow"] is False
+
+
+def test_operating_characteristics(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- table -->\nold\n<!-- end of table -->\nafter\n")
+    found = run("operating_characteristics", "--page", page, "--repeats", 3, "--sizes", 30)
+    assert found.keys() == {"equal_passes_225", "worse_passes_225", "rows"}
+    assert positive(found)
+    text = page.read_text()
+    assert "old" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert text.count("\n| 30 | ") == found["rows"] == 3

@@ -19,11 +19,12 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 # No Keras at import: every process of the environment runs this first.
 ADDITION = """
-from slimderm.components.pruning.acceptance import ACCEPTANCE, AcceptanceEntry, Verdict
+from slimderm.components.pruning.acceptance import ACCEPTANCE, AcceptanceEntry
 from slimderm.components.pruning.criteria.table import CRITERIA, CriterionEntry
 from slimderm.components.pruning.method import PruningStep
 from slimderm.components.pruning.schedules.base import chain
 from slimderm.components.pruning.schedules.table import SCHEDULES, ScheduleEntry
+from slimderm.components.pruning.verdict import Verdict
 from slimderm.components.training.networks import NETWORKS
 from slimderm.components.training.networks.network import ConvolutionStage, Network
 
@@ -41,8 +42,8 @@ def twice(run_step, accept, settings):
     return chain(run_step, accept, list(zip(["half of it", "all of it"], steps)))
 
 
-def tested(metrics, baseline, thresholds):
-    return Verdict("test_accuracy" in metrics, "the test part is all that counts")
+def tested(case):
+    return Verdict("test_accuracy" in case.metrics, "the test part is all that counts")
 
 
 NETWORKS["tiny"] = Network(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.method import PruningStep
 from slimderm.components.pruning.schedules.base import (
     Accept,
@@ -12,6 +11,7 @@ from slimderm.components.pruning.schedules.base import (
     same_sizes,
     shrinks,
 )
+from slimderm.components.pruning.verdict import Verdict
 from slimderm.components.pruning.widths import FACTORS, check_factor, notation
 
 
@@ -27,14 +27,15 @@ def algorithm2(
     """Prune for as long as the metrics hold (paper, Algorithm 2, read with sections 3 and 5.2).
 
     The first step is the unpruned network on compressed images. Then the last accepted network is
-    pruned with the first factor again and again; a refusal moves on to the next factor.
+    pruned with the first factor again and again; a refusal moves on to the next factor. So does an
+    inconclusive verdict, but it is no failure.
 
     Parameters
     ----------
     run_step : callable
         Prunes and trains, and returns an `Evaluation`.
     accept : callable
-        Judges the evaluation's metrics.
+        Takes an evaluation and the result that it was pruned from, and judges it.
     factors : sequence of float
         Percentages, in the order in which they are tried.
     max_failures : int
@@ -66,8 +67,9 @@ def algorithm2(
     while True:
         name = notation(percents)
         evaluation = run_step(pruning_step, base, name)
-        verdict = accept(evaluation.metrics)
-        num_failures = 0 if verdict.accepted or base is None else num_failures + 1
+        verdict = accept(evaluation, base)
+        settled = verdict.accepted or base is None
+        num_failures = 0 if settled else num_failures + verdict.failed
         if base is not None and not verdict.accepted:
             remaining.pop(0)
         origin = evaluation if verdict.accepted or base is None else base.evaluation
@@ -117,6 +119,11 @@ def _why_exhausted(sizes: Mapping[str, int], remaining: Sequence[float]) -> str:
     if not shrinks(sizes, remaining[0]):
         return "nothing can shrink any more"
     return ""
+
+
+def num_branches(settings: ScheduleSettings) -> int:
+    """Return how many branches there may be: each factor begins at most one."""
+    return min(len(settings.factors), settings.max_prunings or len(settings.factors))
 
 
 def from_settings(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.method import Budget, PruningStep
+from slimderm.components.pruning.verdict import Verdict
 from slimderm.components.pruning.widths import FACTORS, UNPRUNED, kept_of
 
 
@@ -36,7 +36,8 @@ class StepResult:
     percents : tuple of float
         The factors since the unpruned network, where steps are percentages.
     num_failures : int
-        Refusals of pruned networks in a row, this step included.
+        Refusals of pruned networks in a row, this step included; an inconclusive verdict neither
+        adds nor ends any.
     stopped : str
         Why the schedule ends here; empty while it goes on.
     """
@@ -55,7 +56,8 @@ class StepResult:
 # Takes the pruning step, the result to prune from, and the notation of the new network. The first
 # call has neither step nor result: it trains the unpruned network.
 RunStep = Callable[[PruningStep | None, StepResult | None, str], Evaluation]
-Accept = Callable[[Mapping[str, float]], Verdict]
+# Takes what was trained, and the result that it was pruned from.
+Accept = Callable[[Any, StepResult | None], Verdict]
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,10 @@ def next_step(
     last: bool,
 ) -> StepResult:
     """Judge an evaluation and number it; a refusal adds to those in a row before it."""
-    verdict = accept(evaluation.metrics)
-    failures = 0 if verdict.accepted or parent is None else 1 + parent.num_failures
+    verdict = accept(evaluation, parent)
+    failures = 0
+    if parent is not None and not verdict.accepted:
+        failures = parent.num_failures + verdict.failed
     return StepResult(
         index=index,
         notation=name,

@@ -74,6 +74,12 @@ def _plan(paths: Iterable[str | Sequence[float]]) -> list[tuple[float, ...]]:
     return list(planned)
 
 
+def num_branches(settings: ScheduleSettings) -> int:
+    """Count the networks from which no other is pruned."""
+    planned = _plan(settings.path)
+    return len({*planned} - {percents[:-1] for percents in planned if percents})
+
+
 def from_settings(
     run_step: RunStep, accept: Accept, settings: ScheduleSettings
 ) -> Iterator[StepResult]:

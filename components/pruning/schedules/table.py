@@ -1,6 +1,6 @@
 """All schedules by name: the one list of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from slimderm.components.common.errors import ParameterError
@@ -12,8 +12,12 @@ from slimderm.components.pruning.schedules import (
     one_shot,
     path,
 )
-from slimderm.components.pruning.schedules.base import Schedule
+from slimderm.components.pruning.schedules.base import Schedule, ScheduleSettings
 from slimderm.components.pruning.schedules.by_ratio import ByRatio
+
+
+def _one(settings: ScheduleSettings) -> int:
+    return 1
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,9 @@ class ScheduleEntry:
         Whether ``num_steps`` trainings share the epochs of one ratio of a study.
     tests_each_step : bool
         Whether it exists to report every step on the test part.
+    num_branches : callable
+        Takes the settings, and counts at most how many chains of networks it tries; the rule
+        noninferior divides its error over them.
     """
 
     steps: Schedule
@@ -42,17 +49,21 @@ class ScheduleEntry:
     takes_budget: bool = False
     several_steps: bool = False
     tests_each_step: bool = False
+    num_branches: Callable[[ScheduleSettings], int] = _one
 
 
 SCHEDULES: dict[str, ScheduleEntry] = {
     "algorithm2": ScheduleEntry(
-        algorithm2.from_settings, needs={"factors": "at least one percentage"}
+        algorithm2.from_settings,
+        needs={"factors": "at least one percentage"},
+        num_branches=algorithm2.num_branches,
     ),
     "path": ScheduleEntry(
         path.from_settings,
         by_ratio.rising,
         needs={"path": "at least one, such as 'R1: 50%'"},
         tests_each_step=True,
+        num_branches=path.num_branches,
     ),
     "one_shot": ScheduleEntry(
         one_shot.from_settings, by_ratio.anew(one_shot.from_settings), takes_budget=True

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 import pytest
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.pruning.acceptance import Verdict
 from slimderm.components.pruning.acceptance import get as get_acceptance
 from slimderm.components.pruning.method import Budget, PruningStep
 from slimderm.components.pruning.schedules.algorithm2 import algorithm2
@@ -14,6 +13,7 @@ from slimderm.components.pruning.schedules.one_shot import one_shot
 from slimderm.components.pruning.schedules.path import explicit_path
 from slimderm.components.pruning.schedules.table import get
 from slimderm.components.pruning.settings import PruneSettings
+from slimderm.components.pruning.verdict import Verdict
 from slimderm.components.pruning.widths import THIRD, kept_of
 
 
@@ -42,7 +42,7 @@ class Trainer:
 
 
 def at_least(width: float):
-    return lambda metrics: Verdict(metrics["width"] >= width, "")
+    return lambda trained, parent: Verdict(trained.metrics["width"] >= width, "")
 
 
 def names(steps) -> list[tuple[str, str | None, bool, int]]:
@@ -108,8 +108,8 @@ def test_a_refused_start_may_be_pruned_all_the_same_and_is_no_failure() -> None:
         ("R1: 33%", "R0", False, 2),
     ]
 
-    def smaller_is_better(metrics: Mapping[str, float]) -> Verdict:
-        return Verdict(metrics["width"] == 3, "")
+    def smaller_is_better(trained: Trained, parent) -> Verdict:
+        return Verdict(trained.metrics["width"] == 3, "")
 
     steps = list(algorithm2(Trainer(), smaller_is_better, refused_start="prune"))
     assert names(steps) == [
@@ -308,3 +308,56 @@ def test_settings_default_to_the_paper_and_refuse_what_cannot_be() -> None:
     ):
         with pytest.raises(ParameterError):
             PruneSettings(**bad)
+
+
+def told(*words: str):
+    """Verdicts in this order."""
+    given = iter(words)
+
+    def accept(trained, parent) -> Verdict:
+        word = next(given)
+        return Verdict(word in {"reference", "non-inferior"}, "", word)
+
+    return accept
+
+
+def test_what_nobody_can_tell_takes_the_next_factor_and_is_no_failure() -> None:
+    accept = told(
+        "reference", "inconclusive", "inferior", "inconclusive", "non-inferior", "inferior"
+    )
+    steps = list(algorithm2(Trainer(a=64), accept))
+    assert names(steps) == [
+        ("R0", None, True, 0),
+        ("R1: 50%", "R0", False, 0),
+        ("R1: 33%", "R0", False, 1),
+        ("R1: 16.5%", "R0", False, 1),
+        ("R1: 8.25%", "R0", True, 0),
+        ("R2: 8.25%", "R1: 8.25%", False, 1),
+    ]
+    assert steps[-1].stopped == "every factor is used up"
+    nobody = list(algorithm2(Trainer(a=64), told("reference", *["inconclusive"] * 9)))
+    assert [step.num_failures for step in nobody] == [0] * 5
+    assert nobody[-1].stopped == "every factor is used up"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        lambda accept: explicit_path(Trainer(), accept, ["R1..R2: 50%"]),
+        lambda accept: iterative(Trainer(), accept, ratio=0.5, num_steps=2),
+        lambda accept: layerwise(Trainer(), accept, ratio=0.5, num_parts=2),
+        lambda accept: one_shot(Trainer(), accept, ratio=0.5),
+    ],
+    ids=["path", "iterative", "layerwise", "one_shot"],
+)
+def test_every_schedule_goes_on_after_each_verdict_and_tells_the_parents(steps) -> None:
+    for first, failures in (("inconclusive", 0), ("inferior", 1), ("non-inferior", 0)):
+        given, parents = told("reference", first, "inferior"), []
+
+        def accept(trained, parent, given=given, parents=parents) -> Verdict:
+            parents.append(parent and parent.verdict.word)
+            return given(trained, parent)
+
+        done = list(steps(accept))
+        assert parents == [None, "reference", first][: len(done)]
+        assert [step.num_failures for step in done] == [0, failures, failures + 1][: len(done)]

@@ -157,6 +157,7 @@ def test_settings_ask_of_a_schedule_of_ones_own_what_its_line_says(own):
 
 def test_schedules_read_every_setting_of_theirs_in_the_section():
     settings = PruneSettings(
+        acceptance="validation",
         ratio=0.25,
         num_steps=7,
         spacing="cubic",

@@ -12,14 +12,16 @@ def test_each_step_hangs_on_its_parent():
             "num_parameters": [100, 50, 67],
             "accuracy": [0.9, 0.7, 0.8],
             "accepted": [True, False, True],
+            "verdict": ["reference", "inconclusive", "non-inferior"],
         }
     )
     ax = pruning_plots.pruning_path(table, "accuracy", "accuracy").axes[0]
     ends = [line.get_xydata().tolist() for line in ax.get_lines()]
     assert ends == [[[100, 0.9], [50, 0.7]], [[100, 0.9], [67, 0.8]]]
-    accepted, refused = ax.collections
+    accepted, refused, inconclusive = ax.collections
     assert accepted.get_offsets().tolist() == [[100, 0.9], [67, 0.8]]
-    assert refused.get_offsets().tolist() == [[50, 0.7]]
+    assert len(refused.get_offsets()) == 0
+    assert inconclusive.get_offsets().tolist() == [[50, 0.7]]
     assert [text.get_text() for text in ax.texts] == ["R0", "R1\n33%"]
 
 

@@ -96,10 +96,11 @@ def test_a_step_without_test_has_no_test_columns():
         bytes_with_optimizer=3,
         training_seconds=1.0,
         latency_p50_ms=1.0,
-        verdict={"accepted": False, "reason": "too low"},
+        verdict={"accepted": False, "word": "refused", "reason": "too low"},
     )
     step["metrics"] = {k: v for k, v in step["metrics"].items() if not k.startswith("test")}
     table = pruning_table([step])
     assert table.loc[0, "convolutions"] == "3-8"
     assert not table.loc[0, "accepted"]
+    assert table.loc[0, "verdict"] == "refused"
     assert not [name for name in table if name.startswith("test")]

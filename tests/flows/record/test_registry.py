@@ -20,6 +20,7 @@ from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record import registry as registering
 from slimderm.flows.record.mlflow_store import Tracker, make_database
 from slimderm.flows.record.registry import GATES_TAG, UNSEEN, Registry
+from slimderm.flows.steps import review as review_step
 from slimderm.flows.work import promotion, reviewing
 from slimderm.flows.work import reviewer as judging
 
@@ -408,3 +409,54 @@ def test_a_split_that_comes_back_is_judged_anew(record, reviewer, tmp_path):
     assert reviewer.key(challenger, champion) == lost
     (tmp_path / "cache/old").rename(tmp_path / "cache/lost")
     assert reviewer.key(challenger, champion) != lost
+
+
+def test_gates_that_cannot_tell_need_a_reason_and_are_served_with_it(record, verdicts):
+    one, two = add(record), add(record)
+    made_champion(record, one)
+    verdicts.table[two] = "inconclusive"
+    for blank in ("", "  "):
+        with pytest.raises(RecordError, match='neither passed nor failed; `make promote WHY="'):
+            promotion.promote(two, blank)
+    assert history(record) == [one]
+    promotion.promote(two, "few images, half the size")
+    assert str(record.served().version) == two
+    kept = record.promotions()[-1]
+    assert (kept["why"], kept["gates"]) == ("few images, half the size", "inconclusive")
+    three = add(record)
+    assert before(record, three) == two
+    promotion.promote(three)
+    assert verdicts.asked[-2:] == [(two, one), (three, two)]
+
+
+def test_gates_that_cannot_tell_are_not_served_by_an_alias_alone(record, verdicts, monkeypatch):
+    one, two = add(record), add(record)
+    made_champion(record, one)
+    record.set_alias("champion", two)
+    verdicts.table[two] = "inconclusive"
+    params = SimpleNamespace(record=record.tracker.settings)
+    monkeypatch.setattr(review_step, "read_params", lambda: params)
+    with pytest.raises(RecordError, match=r"has inconclusive gates: .* `make promote VERSION=2"):
+        review_step.review.fn()
+    with pytest.raises(RecordError, match="is not served: judged inconclusive"):
+        record.served()
+    promotion.promote(two, "few images")
+    review_step.review.fn()
+    assert str(record.served().version) == two
+    assert [entry["why"] for entry in record.promotions()] == ["why", "not said", "few images"]
+
+
+@pytest.mark.parametrize("by_alias", [False, True])
+def test_a_champion_stays_one_when_newer_data_can_no_longer_tell(record, verdicts, by_alias):
+    one = add(record)
+    params = SimpleNamespace(record=record.tracker.settings)
+    if by_alias:
+        record.set_alias("champion", one)
+    else:
+        promotion.promote(one)
+    reviewing.review_registry(params)
+    verdicts.table[one] = "inconclusive"
+    assert reviewing.review_registry(params)["champion"]["served"]
+    assert str(record.served().version) == one
+    verdicts.table[one] = "failed"
+    assert not reviewing.review_registry(params)["champion"]["served"]

@@ -64,8 +64,8 @@ def test_what_a_worker_started_names_its_flow_run(monkeypatch):
 
 
 DESCRIPTION = {"classes": ["a", "b"], "size": [1, 4], "variant": "original", "image_only": True}
-VERDICT = {"accepted": True, "reason": "validation_accuracy 0.8200 >= 0.8000"}
-HARDER = {"accepted": False, "reason": "validation_accuracy 0.8200 < 0.9000"}
+VERDICT = {"accepted": True, "word": "accepted", "reason": "validation_accuracy 0.8200 >= 0.8000"}
+HARDER = {"accepted": False, "word": "refused", "reason": "validation_accuracy 0.8200 < 0.9000"}
 
 
 @pytest.fixture
@@ -96,9 +96,11 @@ def training(folder):
 
 def test_a_training_judged_by_other_thresholds_stays_one_run_with_the_new_verdict(training):
     tags, kept = training("R1", {"verdict": VERDICT})
-    assert (tags["accepted"], tags["verdict"]) == ("true", VERDICT["reason"])
+    assert (tags["accepted"], tags["verdict"]) == ("true", "accepted")
+    assert tags["verdict.reason"] == VERDICT["reason"]
     tags, kept = training("R1", {"verdict": HARDER})
-    assert (tags["accepted"], tags["verdict"]) == ("false", HARDER["reason"])
+    assert (tags["accepted"], tags["verdict"]) == ("false", "refused")
+    assert tags["verdict.reason"] == HARDER["reason"]
     assert HARDER["reason"] in kept
 
 

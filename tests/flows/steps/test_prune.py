@@ -1,6 +1,7 @@
 """The prune step by each of its schedules, trained for real, and its record in MLflow."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -9,8 +10,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from slimderm.components.evaluation.metrics import classification_metrics
 from slimderm.components.pruning.apply_step import LOG
+from slimderm.components.pruning.method import PruningStep
 from slimderm.components.pruning.replay import replay
+from slimderm.components.pruning.schedules.base import StepResult
+from slimderm.components.pruning.verdict import Verdict
 from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import InputSize, StorageChoice
@@ -23,6 +28,7 @@ from slimderm.flows.steps.split import split_lesions
 from slimderm.flows.steps.study import study
 from slimderm.flows.steps.synthesize import synthesize
 from slimderm.flows.work.sources import LesionSource
+from slimderm.flows.work.step_runner import StepRunner
 from slimderm.flows.work.training import Trainer
 
 pytestmark = pytest.mark.slow
@@ -130,6 +136,65 @@ def test_layerwise_cuts_one_layer_a_step():
     steps = pruned(schedule="layerwise", ratio=0.5, keep=["conv*"])
     assert [widths(step) for step in steps] == [WHOLE, [6, 16, 42, 120], [6, 16, 42, 60]]
     assert [step["parent"] for step in steps] == [None, "R0", steps[1]["notation"]]
+
+
+def first_pruning(init, seed):
+    """R0 and half of it, by a runner of one training seed."""
+    params = replace(read_params(), train=replace(read_params().train, seed=seed))
+    trainer = Trainer(params, "lenet5", LesionSource(params, "compressed"))
+    method = params.prune.method(("metadata*",), seed)
+    runner = StepRunner(trainer, replace(method, criterion="l1", init=init), params.train)
+    unpruned = runner(None, None, "R0")
+    start = StepResult(0, "R0", None, None, unpruned, Verdict(True, ""))
+    return unpruned, runner(PruningStep(percent=50), start, "R1: 50%")
+
+
+def test_another_seed_is_what_the_schedule_would_have_trained_by_it():
+    write_params(prune={})
+    unpruned, half = first_pruning("inherit", 0)
+    other_unpruned, other_half = first_pruning("inherit", 1)
+    assert unpruned.again(1).trained.key == other_unpruned.trained.key != unpruned.trained.key
+    assert half.again(1).trained.key == other_half.trained.key
+
+
+def test_another_seed_gives_the_same_network_other_fresh_weights():
+    write_params(prune={})
+    _, fresh = first_pruning("scratch", 0)
+    again = fresh.again(1)
+    assert again.sizes == fresh.sizes
+    kernels = [run.trained.load().get_layer("conv1").kernel.numpy() for run in (fresh, again)]
+    assert not np.array_equal(*kernels)
+
+
+def test_what_a_training_predicts_on_validation_is_kept_beside_it():
+    write_params(prune={})
+    trained = first_pruning("scratch", 0)[1].trained
+    kept = trained.validation
+    own = classification_metrics(kept["labels"], kept["probabilities"])
+    for name, value in own.items():
+        assert trained.metrics[f"validation_{name}"] == pytest.approx(value)
+    rows = LesionSource(read_params(), "compressed").rows("validation")
+    assert list(kept["lesions"]) == list(rows["lesion_id"].astype(str))
+
+
+def test_noninferior_compares_by_seeds_and_the_word_is_on_record(capsys):
+    settings = {"schedule": "path", "path": ["R1..R2: 50%"], "confidence": 0.8, "max_seeds": 2}
+    write_params(prune=settings | {"acceptance": "noninferior"})
+    prune.fn("lenet5")
+    found = read_json(KEPT / "steps.json")
+    unpruned, first, second = (step["verdict"] for step in found["steps"])
+    # By one epoch R0 may be at chance; so few images can tell nothing of the others either way.
+    assert unpruned["word"] in {"reference", "refused"}
+    assert first["word"] == second["word"] == "inconclusive"
+    assert ("2 training seeds" in first["reason"]) == unpruned["accepted"]
+    assert "order along a branch is fixed" in second["reason"]
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"prune: lenet5: {found['power']}" in shown
+    assert " lesions can resolve 0.05 of balanced accuracy with probability 0.0" in shown
+    assert "lenet5 R1: 50% inconclusive" in shown
+    run = Tracker(read_params().record).find(found["steps"][1]["key"])
+    assert (run.data.tags["accepted"], run.data.tags["verdict"]) == ("false", "inconclusive")
+    assert (KEPT / found["steps"][1]["folder"] / "validation.npz").exists()
 
 
 def test_a_study_shows_the_zeros_of_masks_beside_what_did_not_shrink():
