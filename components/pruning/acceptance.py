@@ -118,16 +118,19 @@ class AcceptanceEntry:
         Takes metrics, the baseline's metrics and thresholds, and returns a `Verdict`.
     needs_test : bool
         Whether it reads metrics of the test part.
+    reads : tuple of str
+        Settings that it reads, of those that not every rule reads.
     """
 
     judge: Callable[[Metrics, Metrics, Thresholds], Verdict]
     needs_test: bool = False
+    reads: tuple[str, ...] = ()
 
 
 ACCEPTANCE: dict[str, AcceptanceEntry] = {
-    "paper": AcceptanceEntry(paper, needs_test=True),
+    "paper": AcceptanceEntry(paper, needs_test=True, reads=("test_tolerance",)),
     "validation": AcceptanceEntry(validation),
-    "relative": AcceptanceEntry(relative),
+    "relative": AcceptanceEntry(relative, reads=("relative_tolerance", "relative_floor")),
 }
 
 

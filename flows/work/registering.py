@@ -1,7 +1,12 @@
 """Record and register what was pruned; the smallest accepted network becomes the challenger."""
 
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from slimderm.components.common.cache import content_key
 from slimderm.flows.base.files import read_json
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params
@@ -46,7 +51,18 @@ def _register(network: str, tracker: Tracker, registry: Registry) -> list[dict[s
         record_folder(tracker, parent, notation, folder, summary["description"])
         if step["verdict"]["accepted"]:
             tags = {"network": network, "notation": notation}
-            version = registry.register(step["key"], tags)
+            content = model_content(folder / "model.keras", summary["description"])
+            version = registry.register(step["key"], tags, content)
             size = {"num_parameters": step["num_parameters"]}
             accepted.append(tags | size | {"version": version})
     return accepted
+
+
+def model_content(file: Path, description: Mapping[str, Any]) -> str:
+    """Hash a model's weights and what it needs beside them.
+
+    The whole file will not do: Keras writes the time into it.
+    """
+    with zipfile.ZipFile(file) as archive:
+        weights = hashlib.sha256(archive.read("model.weights.h5")).hexdigest()
+    return content_key(weights=weights, description=dict(description))
