@@ -43,7 +43,8 @@ REVIEW = DATA / "review.json"
 # The variants of the dataset that are stored, and where each lies.
 VARIANTS = {variants.ORIGINAL: RAW, variants.COMPRESSED: COMPRESSED}
 
-MODELS = Path("models")
+MODELS = Path("models")  # of the networks that params.yaml lists
+UNLISTED = Path(".cache/unlisted")  # models of networks that it lists no more
 
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"
