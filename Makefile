@@ -132,10 +132,10 @@ remote: setup ## URL=folder or URL=s3://bucket/prefix
 	@python -m slimderm remote "$(URL)"
 
 push: setup ## send data versions to the remote
-	@dvc push
+	@python -m dvc push
 
 pull: setup ## fetch data versions from the remote
-	@dvc pull
+	@python -m dvc pull
 
 doctor: setup ##
 	@python -m slimderm doctor

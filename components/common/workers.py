@@ -1,18 +1,42 @@
-"""A pool of processes that each use one thread, so that n workers take n cores and no more."""
+"""One thread for each process, so that n processes take n cores and no more."""
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from typing import TypeVar
 
-import cv2
-import scipy.linalg  # noqa: F401  its threads are limited only once it is loaded
 import threadpoolctl
 
+from slimderm.components.common.errors import WorkerError
 
-def _one_thread() -> None:
-    cv2.setNumThreads(1)
-    threadpoolctl.threadpool_limits(1)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Read by OpenBLAS, Accelerate and OpenCV when they are loaded. Of these alone: what trains networks
+# has threads of its own, and needs them.
+VARIABLES = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+
+
+def one_thread() -> None:
+    """Give linear algebra and OpenCV one thread, here and in each process that this one starts.
+
+    Matrices of an image are so small that threads cost more than they save: by two threads the time
+    doubles, by many it grows tenfold. Networks are trained on all cores as before.
+    """
+    os.environ.update(dict.fromkeys(VARIABLES, "1"))
+    threadpoolctl.threadpool_limits(1, user_api="blas")  # of what is loaded already
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(1)
+
+
+def _begin() -> None:
+    one_thread()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once, without a traceback
 
 
 def process_pool(workers: int, imports: Sequence[str] = ()) -> ProcessPoolExecutor:
@@ -31,4 +55,43 @@ def process_pool(workers: int, imports: Sequence[str] = ()) -> ProcessPoolExecut
         context.set_forkserver_preload([__name__, *imports])
     else:
         context = get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
+
+
+def map_ahead(
+    pool: ProcessPoolExecutor,
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    ahead: int,
+) -> Iterator[Result]:
+    """Yield `work` of each item, in order, and hold no more than `ahead` results.
+
+    Closing the iterator stops the work.
+
+    Raises
+    ------
+    WorkerError
+        If a process ends without an answer.
+    """
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise broken() from error
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def broken() -> WorkerError:
+    """Return the error that says what to do where a worker process was lost."""
+    return WorkerError(
+        "a worker process ended without an answer; was it killed, or short of memory? Run again, "
+        "with a smaller record.workers if memory is short: finished work is kept"
+    )

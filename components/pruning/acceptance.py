@@ -94,17 +94,25 @@ class AcceptanceEntry:
         Takes a `Case` and returns a `Verdict`.
     needs_test : bool
         Whether it reads metrics of the test part.
+    reads : tuple of str
+        Settings that it reads, of those that not every rule reads.
     """
 
     judge: Callable[[Case], Verdict]
     needs_test: bool = False
+    reads: tuple[str, ...] = ()
 
 
+THRESHOLDS = ("training_threshold", "validation_threshold", "validation_threshold_lenet5")
+
+# Margins and confidence are read beside every rule: the power at the start is theirs.
 ACCEPTANCE: dict[str, AcceptanceEntry] = {
-    "noninferior": AcceptanceEntry(noninferior),
-    "paper": AcceptanceEntry(paper, needs_test=True),
-    "validation": AcceptanceEntry(validation),
-    "relative": AcceptanceEntry(relative),
+    "noninferior": AcceptanceEntry(noninferior, reads=("max_seeds",)),
+    "paper": AcceptanceEntry(paper, needs_test=True, reads=(*THRESHOLDS, "test_tolerance")),
+    "validation": AcceptanceEntry(validation, reads=THRESHOLDS),
+    "relative": AcceptanceEntry(
+        relative, reads=(*THRESHOLDS, "relative_tolerance", "relative_floor")
+    ),
 }
 
 

@@ -1,7 +1,7 @@
 """How networks are pruned, as plain values: reading them needs no Keras."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from numbers import Integral, Real
@@ -170,6 +170,20 @@ class PruningMethod:
                 )
 
     @property
+    def scores_matter(self) -> bool:
+        """Whether scores of channels change the result.
+
+        They do not where what is left gets fresh weights and each layer loses the same ratio.
+        """
+        return not self.masks and (self.init == "inherit" or self.scope == "global")
+
+    @property
     def needs_data(self) -> bool:
-        """Whether the criterion looks at data."""
-        return criteria.get(self.criterion).needs_data and not self.masks
+        """Whether the criterion looks at data, and its scores matter."""
+        return self.scores_matter and criteria.get(self.criterion).needs_data
+
+    def in_effect(self) -> "PruningMethod":
+        """Return the method whose result is the same, whatever was said that has no effect."""
+        if self.scores_matter:
+            return self
+        return replace(self, criterion="uninformed", aggregate="mean")

@@ -1,7 +1,7 @@
 """Section ``prune`` of ``params.yaml``."""
 
-from dataclasses import fields
-from typing import Annotated, Literal, Self
+from dataclasses import asdict, fields
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -18,6 +18,7 @@ from slimderm.components.common.settings import (
 from slimderm.components.evaluation.noninferiority import MARGINS
 from slimderm.components.evaluation.power import DISCORDANCE
 from slimderm.components.pruning.acceptance import ACCEPTANCE
+from slimderm.components.pruning.effects import ruled_out
 from slimderm.components.pruning.method import (
     CRITERIA,
     Budget,
@@ -126,7 +127,8 @@ class PruneSettings:
         description="For one_shot, in place of ratio: a limit, such as {parameters: 100000}.",
     )
     criterion: Annotated[str, OneOf(CRITERIA)] = Field(
-        default="uninformed", description="Which channels go first; uninformed is the paper's."
+        default="uninformed",
+        description="Which channels go first; uninformed is the paper's. For inherit or global.",
     )
     scope: Annotated[str, OneOf(SCOPES)] = Field(
         default="local",
@@ -175,7 +177,26 @@ class PruneSettings:
                 "refused_start: received prune with acceptance noninferior, expected stop; an "
                 "unpruned network at chance is no reference"
             )
+        if self.criterion != "uninformed" and "criterion" in ruled_out(self):
+            raise ParameterError(
+                f"criterion: received {self.criterion} with {ruled_out(self)['criterion']}, under "
+                "which every criterion gives the same network; expected init inherit or scope "
+                "global, else the criterion uninformed"
+            )
         return self
+
+    def in_effect(self) -> dict[str, Any]:
+        """Return the parameters that have an effect together."""
+        return {name: value for name, value in asdict(self).items() if name not in ruled_out(self)}
+
+    def without_effect(self) -> list[str]:
+        """Return a sentence for each parameter that is set and has no effect with the others."""
+        usual = PruneSettings()
+        return [
+            f"prune.{name} has no effect with {reason}"
+            for name, reason in sorted(ruled_out(self).items())
+            if getattr(self, name) != getattr(usual, name)
+        ]
 
     @property
     def tests_each_step(self) -> bool:

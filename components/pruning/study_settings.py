@@ -17,7 +17,7 @@ from slimderm.components.common.settings import (
     settings,
 )
 from slimderm.components.dataset.variants import COMPRESSED, VARIANTS
-from slimderm.components.pruning.method import CRITERIA
+from slimderm.components.pruning.method import CRITERIA, PruningMethod
 from slimderm.components.pruning.names import INITS, SCOPES
 from slimderm.components.pruning.schedules.table import SCHEDULES, STUDY_SCHEDULES
 from slimderm.components.training.networks import BACKBONES, NETWORKS
@@ -51,7 +51,8 @@ def parse_arm(text: str) -> Arm:
     Raises
     ------
     ParameterError
-        For a word that is no criterion, init or scope, two of a kind, or masks from scratch.
+        For a word that is no criterion, init or scope, two of a kind, masks from scratch, or a
+        criterion that has no effect with the others.
     """
     values: dict[str, str | bool] = {}
     for word in text.split():
@@ -74,7 +75,15 @@ def parse_arm(text: str) -> Arm:
         raise ParameterError(
             f"arms: received {text!r}, expected masks to inherit: they hide trained weights"
         )
-    return Arm(**values)  # type: ignore[arg-type]
+    arm = Arm(**values)  # type: ignore[arg-type]
+    method = PruningMethod(arm.criterion, arm.scope, init=arm.init, masks=arm.masks)
+    if arm.criterion != "uninformed" and not method.scores_matter:
+        why = "masks go by magnitude" if arm.masks else "scratch and local, as paper, ask no scores"
+        raise ParameterError(
+            f"arms: received {text!r}, whose {arm.criterion} has no effect ({why}), expected "
+            "inherit or global beside it, or no criterion"
+        )
+    return arm
 
 
 def _check_arm(text: str) -> str:

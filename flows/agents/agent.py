@@ -67,6 +67,7 @@ def _check_out(clone: Path, commit: str) -> Path:
             _git(clone, "clone", "--quiet", "--shared", "--no-checkout", str(clone), str(draft))
     for left in (folder / ".git").rglob("*.lock"):  # by a killed git; none runs here now
         left.unlink()
+    _point_at(folder, clone)
     if not _knows(folder, commit):
         _git(clone, "fetch", "--quiet", "--all", check=False)
     if not _knows(folder, commit):
@@ -86,6 +87,17 @@ def _check_out(clone: Path, commit: str) -> Path:
         data_versions.set_remote(remote)
         data_versions.share_cache(clone)
     return folder
+
+
+def _point_at(folder: Path, clone: Path) -> None:
+    """Make a workplace share the objects of the clone in which it lies, which may have moved."""
+    shared = folder / ".git/objects/info/alternates"
+    moved = [
+        line for line in shared.read_text().splitlines() if not Path(line).is_relative_to(clone)
+    ]
+    if (clone / ".git/objects").is_dir() and moved:
+        write_text(shared, f"{clone / '.git/objects'}\n")
+        _git(folder, "remote", "set-url", "origin", str(clone))
 
 
 def _git(folder: Path, *arguments: str, check: bool = True) -> bool:

@@ -6,11 +6,17 @@ import os
 import sys
 from typing import Any
 
+from slimderm.components.common.workers import one_thread
 from slimderm.flows.base.terminal import quiet_stderr
 
 
 def load_keras() -> Any:
-    """Import Keras without the log lines its backend writes before logging is set up."""
+    """Import Keras without the log lines its backend writes before logging is set up.
+
+    What surrounds a network, an image's SVD first of all, gets one thread, also in the processes
+    that Prefect starts.
+    """
+    one_thread()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     first = "keras" not in sys.modules
     with quiet_stderr():

@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from multiprocessing import get_context
 from typing import Any, Self
 
+from slimderm.components.common.workers import one_thread
 from slimderm.flows.base import terminal
 
 POLL_SECONDS = 0.2
@@ -83,6 +84,7 @@ class WorkerPool:
 
 def _begin(parent: int, events: Any) -> None:
     """Prepare a worker: it sends progress to the parent, and ends with the parent."""
+    one_thread()
     terminal.send_progress(events.put)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,8 +22,10 @@ from rich.progress import (
 )
 
 from slimderm.components.common.errors import SlimDermError
+from slimderm.components.common.workers import one_thread
 
 console = Console()
+PIPED_SECONDS = 10
 
 
 def note(name: str, sentence: str) -> None:
@@ -57,7 +60,10 @@ def send_progress(to: Progressed) -> None:
 
 @contextmanager
 def progress_bars() -> Iterator[Update]:
-    """Show a progress bar a title; yields a function of (title, total, completed, note)."""
+    """Show a progress bar a title; yields a function of (title, total, completed, note).
+
+    Where output is piped, a title gets a line at most every `PIPED_SECONDS` instead.
+    """
     columns = (
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
@@ -67,11 +73,20 @@ def progress_bars() -> Iterator[Update]:
     )
     with Progress(*columns, console=console) as progress:
         tasks: dict[str, TaskID] = {}
+        said: dict[str, tuple[float, int]] = {}
 
         def update(title: str, total: int | None, completed: int, note: str = "") -> None:
             if title not in tasks:
                 tasks[title] = progress.add_task(title, total=total, note="")
+                said[title] = time.monotonic(), 0
             progress.update(tasks[title], completed=completed, note=note)
+            before, known = said[title]
+            if console.is_terminal or completed == known:
+                return
+            if time.monotonic() - before >= PIPED_SECONDS:
+                said[title] = time.monotonic(), completed
+                whole = "" if total is None else f" of {total}"
+                console.out(f"{title}: {completed}{whole} {note}".rstrip(), highlight=False)
 
         yield update
 
@@ -94,10 +109,12 @@ def without_password(text: str) -> str:
 
 @contextmanager
 def command_line() -> Iterator[None]:
-    """End the process with status 1 and a message, not a traceback, on a `SlimDermError`.
+    """Run a command: linear algebra on one thread, errors as messages.
 
-    A full disk and a server that does not answer get a message, too; finished work is in the cache.
+    A `SlimDermError` ends the process with status 1 and a message, not a traceback. A full disk and
+    a server that does not answer get a message, too; finished work is in the cache.
     """
+    one_thread()
     try:
         yield
     except (SlimDermError, FileNotFoundError) as error:

@@ -44,8 +44,9 @@ REVIEW = DATA / "review.json"
 # The variants of the dataset that are stored, and where each lies.
 VARIANTS = {variants.ORIGINAL: RAW, variants.COMPRESSED: COMPRESSED}
 
-MODELS = Path("models")
 IMAGE_ONLY = "image_only"  # in a baseline's folder: trained without age, sex and site
+MODELS = Path("models")  # of the networks that params.yaml lists
+UNLISTED = Path(".cache/unlisted")  # models of networks that it lists no more
 
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"

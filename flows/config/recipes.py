@@ -6,7 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from slimderm.components.common.errors import SlimDermError
+from slimderm.components.common.errors import ParameterError, SlimDermError
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 
@@ -35,8 +35,12 @@ def apply_recipe(recipe: Path | None, data: Path | None, params: Path = layout.P
     Raises
     ------
     ParameterError
-        If the result is not valid.
+        If the recipe or the folder is not there, or the result is not valid.
     """
+    if recipe is not None and not recipe.is_file():
+        raise ParameterError(f"RECIPE: received {str(recipe)!r}, expected a file that is there")
+    if data is not None and not data.is_dir():
+        raise ParameterError(f"DATA: received {str(data)!r}, expected a folder that is there")
     yaml = YAML()  # keeps the comments
     yaml.preserve_quotes = True  # without them an address in braces is no YAML for DVC
     document = yaml.load(params.read_text()) or {}

@@ -19,6 +19,7 @@ from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.model_folder import model_parts
+from slimderm.flows.record.moved import settle
 
 KEY = "slimderm.key"
 FLOW_RUN = "prefect.flow_run"  # tag: the id of the flow run that did the work, an agent's included
@@ -30,19 +31,26 @@ MODEL = "model"
 def make_database(address: str, artifacts: str) -> None:
     """Make an SQLite database with MLflow's tables, whole or not at all.
 
-    MLflow makes its tables one by one, and cannot continue where it was killed between them.
+    MLflow makes its tables one by one, and cannot continue where it was killed between them. In a
+    database that came here with its clone, artifacts get the places that they have now.
 
     Parameters
     ----------
     address : str
-        A tracking URI; nothing is done unless it is ``sqlite:///`` and a file that is not there.
+        A tracking URI; nothing is done unless it is ``sqlite:///`` and a file.
     artifacts : str
         Folder of the artifacts of MLflow's own experiment ``Default``.
+
+    Raises
+    ------
+    RecordError
+        If the database came here without its artifacts.
     """
     if not address.startswith("sqlite:///"):
         return
     path = Path(address.removeprefix("sqlite:///"))
     if path.exists():
+        settle(path, artifacts)
         return
     with quiet_stderr():
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

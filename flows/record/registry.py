@@ -25,6 +25,7 @@ from slimderm.flows.record.mlflow_store import KEY, MODEL, ROOT, Tracker
 from slimderm.flows.record.model_folder import write_calibration
 from slimderm.flows.record.served import KERAS_FILE
 
+CONTENT = "model.content"  # tag of a version: hash of its weights and of what they need
 GATES_TAG = "gates"  # tag of a version: passed, failed or inconclusive
 PROMOTION = "promotion "  # begins a tag of the registered model: who, when, why
 LOGGED = "models:/"  # begins a version's source, before the id of the model that was logged
@@ -75,8 +76,17 @@ class Registry:
             )
         return version
 
-    def register(self, key: str, tags: Mapping[str, str]) -> str:
+    def register(self, key: str, tags: Mapping[str, str], content: str | None = None) -> str:
         """Make the model of the run of `key` a version of the registered model, once.
+
+        Parameters
+        ----------
+        key : str
+            Of the run.
+        tags : mapping
+            Of the version.
+        content : str, optional
+            Hash of the model; a version that has it is the one, whatever run it came from.
 
         Returns
         -------
@@ -91,14 +101,16 @@ class Registry:
         run = self.tracker.find(key)
         if run is None:
             raise RecordError(f"no finished MLflow run records {key}; run the prune step again")
-        known = next((each for each in self.versions() if each.run_id == run.info.run_id), None)
-        if known is not None:
-            return str(known.version)
+        for known in sorted(self.versions(), key=lambda each: int(each.version)):
+            same = content is not None and known.tags.get(CONTENT) == content
+            if same or known.run_id == run.info.run_id:
+                return str(known.version)
+        ours = {CONTENT: content} if content else {}
         if not self.client.search_registered_models(f"name = '{self.name}'"):
             self.client.create_registered_model(self.name)
         with quiet_stderr():  # it announces each version
             version = self.tracker.mlflow.register_model(
-                f"runs:/{run.info.run_id}/{MODEL}", self.name, tags={**tags, KEY: key}
+                f"runs:/{run.info.run_id}/{MODEL}", self.name, tags={**tags, **ours, KEY: key}
             )
         return str(version.version)
 

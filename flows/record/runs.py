@@ -149,12 +149,12 @@ def _judge_again(run: Run, folder: Path, verdict: Mapping[str, str]) -> None:
 
 
 def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the training's settings: parameters, and how its images were stored."""
+    """Return the training's settings: parameters in effect, and how its images were stored."""
     params = read_params()
     found = {f"train.{name}": value for name, value in asdict(params.train).items()}
     found |= {"split.seed": params.split.seed, "split.fill": params.split.fill}
     if "verdict" in record:
-        found |= {f"prune.{name}": value for name, value in asdict(params.prune).items()}
+        found |= {f"prune.{name}": value for name, value in params.prune.in_effect().items()}
     if record["variant"] == "compressed" and layout.CHOICE.exists():
         chosen = asdict(storage_choice().option)
         found |= {f"images.{name}": value for name, value in chosen.items()}

@@ -3,6 +3,7 @@
 import http.client
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,21 @@ def pins(lock: Path = layout.REQUIREMENTS_LOCK) -> Finding:
         more = f"{', '.join(wrong[:4])}{' …' if len(wrong) > 4 else ''}"
         return Finding("packages", False, f"not as {lock}: {more}; delete .venv, then `make setup`")
     return Finding("packages", True, f"as {lock}")
+
+
+def programs() -> Finding:
+    """Check that the programs of the environment start this Python, as after a move they do not."""
+    here = Path(sys.executable).parent
+    script = here / "dvc"
+    if not script.exists():
+        return Finding("programs", None, f"no {script}")
+    first = script.read_text(errors="replace")[:1000]
+    found = re.search(r"^#!(/[^\n]*)/python[\w.]*$|exec' '?(/.*?)/python", first, re.MULTILINE)
+    started = Path((found[1] or found[2]) if found else here)
+    if started.resolve() != here.resolve():
+        message = f"{script} starts the Python of {started}, so .venv was moved or copied; "
+        return Finding("programs", False, f"{message}delete .venv, then `make setup`")
+    return Finding("programs", True, f"of {here}")
 
 
 def disk(folder: Path = Path()) -> Finding:
@@ -138,6 +154,27 @@ def versions() -> Finding:
     return Finding("versions", True, f"{number} in DVC's cache, each as its name says")
 
 
+def record() -> Finding:
+    """Check that MLflow's files lie where its database says, as after a move they do not."""
+    from slimderm.flows.config.params import read_params
+    from slimderm.flows.record.moved import former_place
+
+    settings = read_params().record
+    address = os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri)
+    database = Path(address.removeprefix("sqlite:///"))
+    if not address.startswith("sqlite:///") or not database.exists():
+        return Finding("record", None, f"{without_password(address)} is no database here")
+    old = former_place(database, settings.artifacts)
+    if old is None:
+        return Finding("record", True, f"{database}, its files in {settings.artifacts}")
+    message = f"{database} says that its files lie in {old / settings.artifacts}: this clone was "
+    message += "moved or copied; "
+    if Path(settings.artifacts).is_dir():
+        return Finding("record", True, f"{message}the next run or `make review` sets that right")
+    message += f"move or copy that folder here, or delete {database} and run `make backfill`"
+    return Finding("record", False, message)
+
+
 def gpu() -> Finding:
     """Check that Keras's backend sees this machine's GPU, if there is one."""
     if shutil.which("nvidia-smi") is None:
@@ -156,5 +193,15 @@ def gpu() -> Finding:
 
 def examine() -> list[Finding]:
     """Run every check."""
-    checks: list[Callable[[], Finding]] = [python, pins, disk, clock, store, versions, gpu]
+    checks: list[Callable[[], Finding]] = [
+        python,
+        pins,
+        programs,
+        disk,
+        clock,
+        store,
+        versions,
+        record,
+        gpu,
+    ]
     return [*(check() for check in checks), *servers()]

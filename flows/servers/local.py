@@ -19,7 +19,7 @@ from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import make_database
 from slimderm.flows.record.s3 import CHECKSUMS
 from slimderm.flows.servers.doctor import gpu
-from slimderm.flows.servers.service import HOST, Service, answers
+from slimderm.flows.servers.service import HOST, Service
 
 MLFLOW = f"http://{HOST}:{os.environ.get('MLFLOW_PORT', '5000')}"
 PREFECT = f"http://{HOST}:{os.environ.get('PREFECT_PORT', '4200')}"
@@ -86,8 +86,9 @@ def up(*pools: str) -> None:
     Raises
     ------
     SlimDermError
-        If something ends or does not answer in time; the message names its log. If they are to
-        listen on an address that other machines cannot reach. If there is no such pool.
+        If something ends or does not answer in time; the message names its log. If a port is
+        another program's. If they are to listen on an address that other machines cannot reach. If
+        there is no such pool.
     """
     if unknown := set(pools) - set(POOLS):
         raise SlimDermError(
@@ -98,11 +99,13 @@ def up(*pools: str) -> None:
             f"SERVERS_HOST: received {HOST}, expected one address of this machine, the one that "
             "browsers and agents use; pages and workers are given it"
         )
+    mlflow, prefect = servers()
+    for service in (mlflow, prefect):
+        service.check_port()
     layout.SERVERS.mkdir(exist_ok=True)
     if "MLFLOW_BACKEND_STORE_URI" not in os.environ:
         record = read_params().record
         make_database(record.tracking_uri, record.artifacts)
-    mlflow, prefect = servers()
     for service in (mlflow, prefect):
         service.start(environment())
     prefect.wait()
@@ -123,7 +126,7 @@ def states() -> list[tuple[str, str, str]]:
     found = []
     for service in (*servers(), *workers()):
         started = service.running()
-        ok = started is not None and (started.health is None or answers(started.health))
+        ok = started is not None and started.answers()
         state = "runs" if ok else "does not answer" if started else "stopped"
         found.append((service.name, state, str((started or service).page or service.log)))
     return found

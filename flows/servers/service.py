@@ -1,11 +1,14 @@
 """A process that outlives the command that started it: recorded in a file, found again, stopped."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -42,14 +45,55 @@ class Service:
         return layout.SERVERS / f"{self.name}.log"
 
     def running(self) -> "Service | None":
-        """Return it as `up` started it, perhaps with other variables, or None if it has ended."""
+        """Return it as `up` started it, perhaps with other variables, or None if it has ended.
+
+        A clone that was copied has the file of its original, whose servers are not its own.
+        """
         try:
             started = Service(**json.loads(self.kept.read_text()))
             process = psutil.Process(started.pid)
-            ours = abs(born(process) - started.born) < 2
+            ours = abs(born(process) - started.born) < 2 and Path(process.cwd()) == Path.cwd()
             return started if ours and process.status() != psutil.STATUS_ZOMBIE else None
         except (OSError, ValueError, TypeError, psutil.Error):
             return None
+
+    @property
+    def port(self) -> int:
+        """The port of `health`."""
+        return urllib.parse.urlsplit(self.health or "").port or 0
+
+    def answers(self) -> bool:
+        """Whether it answers, and no other program in its place; a worker always does."""
+        return self.health is None or (self._listens() and answers(self.health))
+
+    def _listens(self) -> bool:
+        """Whether its process, or one that this started, listens on its port."""
+        try:
+            process = psutil.Process(self.pid)
+            family = [process, *process.children(recursive=True)]
+            sockets = [each for one in family for each in one.net_connections("tcp")]
+        except psutil.Error:
+            return False
+        return any(
+            each.status == psutil.CONN_LISTEN and each.laddr.port == self.port for each in sockets
+        )
+
+    def check_port(self) -> None:
+        """Refuse a port that another program holds.
+
+        Raises
+        ------
+        SlimDermError
+            If one does; the message says what to set.
+        """
+        if self.health is None or self.running() is not None:
+            return
+        with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), timeout=2):
+            raise SlimDermError(
+                f"{self.name}: received port {self.port} of {HOST}, which a program holds that "
+                f"this clone did not start, expected a free one; set {self.name.upper()}_PORT to "
+                "another, or stop that program"
+            )
 
     def start(self, environment: Mapping[str, str]) -> None:
         """Start it in its own session, unless it runs.
@@ -90,7 +134,7 @@ class Service:
         return started is not None
 
     def wait(self, seconds: float = 180) -> None:
-        """Wait until it answers.
+        """Wait until it answers: its own process, not another program on its port.
 
         Raises
         ------
@@ -98,8 +142,8 @@ class Service:
             If it ends or does not answer in time; the message names its log.
         """
         deadline = time.monotonic() + seconds
-        while self.health and not answers(self.health):
-            if self.running() is None or time.monotonic() > deadline:
+        while (started := self.running()) is None or not started.answers():
+            if started is None or time.monotonic() > deadline:
                 raise SlimDermError(f"{self.name} does not answer at {self.health}; see {self.log}")
             time.sleep(0.3)
 

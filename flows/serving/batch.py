@@ -1,6 +1,9 @@
 """Classify a folder of images with the champion, for `make batch` and its deployment."""
 
-from collections.abc import Iterator
+import contextlib
+import csv
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +11,19 @@ import numpy as np
 import pandas as pd
 from prefect import flow
 
-from slimderm.components.classification.inputs import model_inputs, prepare
-from slimderm.components.common.errors import ImageError, ParameterError, SchemaError
+from slimderm.components.classification.inputs import model_inputs
+from slimderm.components.common.errors import ParameterError, SchemaError
 from slimderm.components.dataset.formats import SUFFIXES
 from slimderm.components.evaluation.calibration import tempered
-from slimderm.flows.base.files import file_hash, write_text
 from slimderm.flows.base.keras_loader import load_keras
-from slimderm.flows.base.terminal import console, progress_bar
+from slimderm.flows.base.terminal import Update, console, progress_bar
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
+from slimderm.flows.serving.preparing import Prepared, prepare_all
 
 BATCH = 32
+ROW = ("file", "image_id", "sha256", "error")
 KNOWN = ("image_id", "age", "sex", "localization")
 
 
@@ -61,75 +65,133 @@ def read_table(path: Path | None) -> pd.DataFrame:
 
 
 def classify(
-    files: list[Path],
+    found: Iterable[Prepared],
     table: pd.DataFrame,
     model: Any,
     description: dict[str, Any],
     temperature: float,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each file: its hash and calibrated probabilities, or the reason for none."""
-    for start in range(0, len(files), BATCH):
-        rows, images = [], []
-        for path in files[start : start + BATCH]:
-            row = {"file": str(path), "image_id": path.stem, "sha256": "", "error": ""}
-            try:
-                row["sha256"] = file_hash(path)
-                images.append(prepare(path.read_bytes(), description))
-                rows.append(row)
-            except (ImageError, OSError) as error:
-                yield row | {"error": str(error)}
-        if not rows:
-            continue
-        people = table.reindex([row["image_id"] for row in rows])
-        people[["sex", "localization"]] = people[["sex", "localization"]].fillna("unknown")
-        people["age"] = people["age"].astype(float)
-        inputs = model_inputs(images, people, description)
-        given = tempered(model.predict(inputs, verbose=0), temperature)
-        for row, values in zip(rows, given, strict=True):
-            chosen = description["classes"][int(values.argmax())]
-            yield (
-                row
-                | {"predicted": chosen}
-                | dict(zip(description["classes"], map(float, values), strict=True))
-            )
+    waiting = iter(found)
+    while batch := list(itertools.islice(waiting, BATCH)):
+        images = [pixels for _, pixels in batch if pixels is not None]
+        given: Iterator[np.ndarray] = iter(())
+        if images:
+            seen = [row["image_id"] for row, pixels in batch if pixels is not None]
+            people = table.reindex(seen)
+            people[["sex", "localization"]] = people[["sex", "localization"]].fillna("unknown")
+            people["age"] = people["age"].astype(float)
+            inputs = model_inputs(images, people, description)
+            given = iter(tempered(model.predict(inputs, verbose=0), temperature))
+        for row, pixels in batch:
+            if pixels is None:
+                yield row
+                continue
+            values = next(given)
+            named = dict(zip(description["classes"], map(float, values), strict=True))
+            yield row | {"predicted": description["classes"][int(values.argmax())]} | named
 
 
 @flow(name="predict-folder", flow_run_name="predict {images}", timeout_seconds=24 * 3600)
 def predict_folder(images: str, output: str, metadata: str | None = None) -> str:
     """Classify every image of a folder with the champion; return the table's path.
 
+    The table grows as it goes, under its name and .part until it is whole.
+
     Args:
         images: A folder on the worker's machine; images lie in it at any depth.
         output: Where the table of probabilities goes, a CSV file.
         metadata: A CSV file with image_id and any of age, sex, localization; empty for none.
     """
+    files = images_of(images)
+    if not output or Path(output).is_dir():
+        raise ParameterError(f"output: received {output!r}, expected the name of a CSV file")
+    table = read_table(Path(metadata) if metadata else None)
+    load_keras()
+    params = read_params()
+    registry = Registry(Tracker(params.record))
+    version = registry.served()
+    model, description = registry.load(version)
+    temperature = float(version.tags["temperature"])
+    same = {"model": f"{version.name}/{version.version}", "temperature": temperature}
+    columns = [*ROW, "predicted", *description["classes"], *same]
+    found = prepare_all(files, description, min(params.record.workers, len(files)))
+    rows = classify(found, table, model, description, temperature)
+    with contextlib.closing(found), progress_bar("predict", len(files)) as update:
+        faulty = write_rows(Path(output), columns, (row | same for row in rows), len(files), update)
+    console.print(
+        f"predict: {len(files) - faulty} images in {output}, {faulty} that could not be read; "
+        "not a medical device: docs/intended-use.md",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return output
+
+
+def images_of(images: str) -> list[Path]:
+    """List the images of a folder, in order.
+
+    Raises
+    ------
+    ParameterError
+        If it is no folder, or holds none.
+    """
     folder = Path(images)
+    if not images or not folder.is_dir():  # an empty name is the current folder's, too
+        raise ParameterError(f"images: received {images!r}, expected a folder that is there")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
         raise ParameterError(
             f"images: received {images!r}, which holds no image, expected a folder with files "
             f"ending in {', '.join(sorted(SUFFIXES))}"
         )
-    table = read_table(Path(metadata) if metadata else None)
-    load_keras()
-    registry = Registry(Tracker(read_params().record))
-    version = registry.served()
-    model, description = registry.load(version)
-    temperature = float(version.tags["temperature"])
-    rows = []
-    with progress_bar("predict", len(files)) as update:
-        for row in classify(files, table, model, description, temperature):
-            rows.append(row)
-            update(len(rows))
-    frame = pd.DataFrame(rows).sort_values("file")
-    frame["model"] = f"{version.name}/{version.version}"
-    frame["temperature"] = temperature
-    write_text(output, frame.to_csv(index=False))
-    faulty = int((frame["error"] != "").sum())
-    console.print(
-        f"predict: {len(frame) - faulty} images in {output}, {faulty} that could not be read; "
-        "not a medical device: docs/intended-use.md",
-        highlight=False,
-        soft_wrap=True,
-    )
-    return output
+    return files
+
+
+def write_rows(
+    output: Path,
+    columns: Sequence[str],
+    rows: Iterable[Mapping[str, Any]],
+    total: int,
+    update: Update,
+) -> int:
+    """Write a table row by row, and say what is kept of it where that is interrupted.
+
+    Parameters
+    ----------
+    output : Path
+        Appears when the table is whole; until then it has the ending ``.part``.
+    columns : sequence of str
+        Columns; those that a row lacks stay empty.
+    rows : iterable of mapping
+        Rows, one for each image.
+    total : int
+        How many there will be.
+    update : callable
+        Is told how many are written.
+
+    Returns
+    -------
+    int
+        Rows with an error.
+    """
+    part, written, faulty = output.with_name(f"{output.name}.part"), 0, 0
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with part.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, columns, lineterminator="\n")
+            writer.writeheader()
+            for written, row in enumerate(rows, start=1):
+                writer.writerow(row)
+                stream.flush()
+                faulty += bool(row["error"])
+                update(written)
+    except BaseException:
+        console.print(
+            f"predict: stopped after {written} of {total} images; their rows are kept in {part}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise
+    part.replace(output)
+    return faulty

@@ -11,13 +11,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import threadpoolctl
 from prefect import flow, task
 
 from slimderm.components.common.cache import cached, is_whole, place
-from slimderm.components.common.errors import WorkerError
-from slimderm.components.common.workers import process_pool
+from slimderm.components.common.workers import broken, one_thread, process_pool
 from slimderm.flows.base.retry import RETRIES
 from slimderm.flows.config.params import RecordSettings
 
@@ -56,9 +53,8 @@ class Chunk:
 
     def run(self) -> None:
         """Do it on one thread, unless it has been done."""
-        with threadpoolctl.threadpool_limits(1):
-            cv2.setNumThreads(1)
-            cached(self.cache, self.key, self.fill)
+        one_thread()  # a cluster's process is not ours
+        cached(self.cache, self.key, self.fill)
 
 
 def run_chunks(chunks: Sequence[Chunk], record: RecordSettings) -> Iterator[int]:
@@ -92,11 +88,7 @@ def on_processes(chunks: Sequence[Chunk], workers: int) -> Iterator[int]:
                 done.result()
                 yield waiting[done]
         except BrokenProcessPool as error:
-            raise WorkerError(
-                f"one of {workers} worker processes ended without an answer; "
-                "was it killed, or short of memory? Run again, with a smaller record.workers if "
-                "memory is short: finished chunks are kept"
-            ) from error
+            raise broken() from error
         finally:
             # Else a chunk that fails is reported only when all those behind it are done.
             for future in waiting:

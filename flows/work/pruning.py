@@ -35,6 +35,8 @@ class Pruning:
         self.trainer = Trainer(params, network, self.source)
         self.baseline = read_json(layout.baseline(network) / ORIGINAL / "record.json")
         settings = params.prune
+        for sentence in settings.without_effect():
+            console.print(f"prune: {sentence}", highlight=False, soft_wrap=True)
         fixed = fixed_layers(network, image_only=params.train.image_only)
         self.runner = StepRunner(
             self.trainer,

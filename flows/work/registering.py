@@ -1,8 +1,15 @@
 """Record and register what was pruned; the smallest accepted network becomes the challenger."""
 
+import hashlib
+import shutil
+import zipfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
+from slimderm.components.common.cache import content_key
 from slimderm.flows.base.files import read_json
+from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params
 from slimderm.flows.record.mlflow_store import Tracker
@@ -23,6 +30,7 @@ def register_accepted(params: Params) -> dict[str, Any]:
         version of each; ``challenger``: the one with the fewest parameters, or None; ``endings``:
         what networks say of which no pruned one is accepted.
     """
+    set_unlisted_aside(params.networks)
     tracker = Tracker(params.record)
     registry = Registry(tracker)
     accepted = [
@@ -41,6 +49,27 @@ def register_accepted(params: Params) -> dict[str, Any]:
     }
 
 
+def set_unlisted_aside(networks: Collection[str]) -> None:
+    """Move the models of networks that ``params.yaml`` lists no more out of the folder ``models``.
+
+    Stages depend on the whole folder, for DVC takes no list of folders from a parameter. So a clone
+    that pulls the networks that are listed would be stale by those that are not.
+    """
+    for folder in sorted(layout.MODELS.iterdir()):
+        made = (layout.baseline(folder.name), layout.pruned(folder.name))
+        if folder.name in networks or not any(each.is_dir() for each in made):
+            continue
+        target = layout.UNLISTED / folder.name
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder, target)
+        console.print(
+            f"register: {folder} is in {target} now, because params.yaml does not list it",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
 def _register(network: str, tracker: Tracker, registry: Registry) -> list[dict[str, Any]]:
     """Record one network's runs, and register its accepted steps."""
     pruned = layout.pruned(network)
@@ -54,7 +83,18 @@ def _register(network: str, tracker: Tracker, registry: Registry) -> list[dict[s
         record_folder(tracker, parent, notation, folder, summary["description"])
         if step["verdict"]["accepted"]:
             tags = {"network": network, "notation": notation}
-            version = registry.register(step["key"], tags)
+            content = model_content(folder / "model.keras", summary["description"])
+            version = registry.register(step["key"], tags, content)
             size = {"num_parameters": step["num_parameters"]}
             accepted.append(tags | size | {"version": version})
     return accepted
+
+
+def model_content(file: Path, description: Mapping[str, Any]) -> str:
+    """Hash a model's weights and what it needs beside them.
+
+    The whole file will not do: Keras writes the time into it.
+    """
+    with zipfile.ZipFile(file) as archive:
+        weights = hashlib.sha256(archive.read("model.weights.h5")).hexdigest()
+    return content_key(weights=weights, description=dict(description))

@@ -38,8 +38,10 @@ from slimderm.flows.work.sources import LesionSource
 
 
 def _baseline(network: str) -> Path:
-    """Return where the unpruned network lies."""
-    return layout.baseline(network) / "original"
+    """Return where the unpruned network lies, also one that ``params.yaml`` lists no more."""
+    place = layout.baseline(network)
+    aside = layout.UNLISTED / place.relative_to(layout.MODELS)
+    return (aside if aside.is_dir() and not place.is_dir() else place) / "original"
 
 
 @dataclass(frozen=True)

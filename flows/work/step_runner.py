@@ -90,7 +90,7 @@ class StepRunner:
         data_batches: int = 8,
         test_each: bool = False,
     ) -> None:
-        self.trainer, self.method, self.train = trainer, method, train
+        self.trainer, self.method, self.train = trainer, method.in_effect(), train
         self.data_batches, self.test_each = data_batches, test_each
         self.original: Mapping[str, int] = {}
 

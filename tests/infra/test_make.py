@@ -20,9 +20,10 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = typer.main.get_command(app).commands
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M)
 GIVEN = {  # a value for each variable that the targets take
-    "DATA": "own/images", "RECIPE": "recipes/paper.yaml", "IMAGE": "a.jpg", "AGE": "45",
-    "SEX": "female", "SITE": "lower extremity", "IMAGES": "photos", "OUT": "out.csv",
-    "METADATA": "people.csv", "VERSION": "3", "WHY": "half the size", "MODEL": "slimderm/4",
+    "DATA": "own/my images", "RECIPE": "recipes/my own.yaml", "IMAGE": "my photos/a b.jpg",
+    "AGE": "45",
+    "SEX": "female", "SITE": "lower extremity", "IMAGES": "my photos", "OUT": "my table.csv",
+    "METADATA": "my people.csv", "VERSION": "3", "WHY": "half the size", "MODEL": "slimderm/4",
     "OF": "0123abcd", "SKIN_TONE": "fitzpatrick", "POOLS": "cpu", "GPU": "1", "URL": "s3://bucket/prefix",
 }  # fmt: skip
 PASSED = {

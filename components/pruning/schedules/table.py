@@ -30,6 +30,8 @@ class ScheduleEntry:
         Yields its steps.
     by_ratio : callable, optional
         Yields the steps of each ratio of a study; None where studies cannot run it.
+    reads : tuple of str
+        Settings that it reads, of those that not every schedule reads.
     needs : mapping
         Settings that may not be empty, each with what is expected instead.
     takes_budget : bool
@@ -45,6 +47,7 @@ class ScheduleEntry:
 
     steps: Schedule
     by_ratio: ByRatio | None = None
+    reads: tuple[str, ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)
     takes_budget: bool = False
     several_steps: bool = False
@@ -55,24 +58,35 @@ class ScheduleEntry:
 SCHEDULES: dict[str, ScheduleEntry] = {
     "algorithm2": ScheduleEntry(
         algorithm2.from_settings,
+        reads=("factors", "max_failures", "max_prunings", "refused_start"),
         needs={"factors": "at least one percentage"},
         num_branches=algorithm2.num_branches,
     ),
     "path": ScheduleEntry(
         path.from_settings,
         by_ratio.rising,
+        reads=("path",),
         needs={"path": "at least one, such as 'R1: 50%'"},
         tests_each_step=True,
         num_branches=path.num_branches,
     ),
     "one_shot": ScheduleEntry(
-        one_shot.from_settings, by_ratio.anew(one_shot.from_settings), takes_budget=True
+        one_shot.from_settings,
+        by_ratio.anew(one_shot.from_settings),
+        reads=("ratio", "budget"),
+        takes_budget=True,
     ),
     "iterative": ScheduleEntry(
-        iterative.from_settings, by_ratio.anew(iterative.from_settings), several_steps=True
+        iterative.from_settings,
+        by_ratio.anew(iterative.from_settings),
+        reads=("ratio", "num_steps", "spacing"),
+        several_steps=True,
     ),
     "layerwise": ScheduleEntry(
-        layerwise.from_settings, by_ratio.anew(layerwise.from_settings), several_steps=True
+        layerwise.from_settings,
+        by_ratio.anew(layerwise.from_settings),
+        reads=("ratio",),
+        several_steps=True,
     ),
 }
 STUDY_SCHEDULES = tuple(name for name, entry in SCHEDULES.items() if entry.by_ratio)

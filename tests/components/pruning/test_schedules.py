@@ -13,7 +13,7 @@ from slimderm.components.pruning.schedules.one_shot import one_shot
 from slimderm.components.pruning.schedules.path import explicit_path
 from slimderm.components.pruning.schedules.table import get
 from slimderm.components.pruning.settings import PruneSettings
-from slimderm.components.pruning.verdict import Verdict
+from slimderm.components.pruning.verdict import Case, Verdict
 from slimderm.components.pruning.widths import THIRD, kept_of
 
 
@@ -141,8 +141,13 @@ def test_the_papers_own_lenet5_numbers_try_33_per_cent_too() -> None:
         sizes = Trainer()(pruning_step, parent, notation).sizes
         return Trained(metrics[notation], sizes)
 
-    def accept(found):
-        return judge(found, metrics["original"], settings.thresholds_for("lenet5"))
+    def accept(found, parent):
+        case = Case(
+            metrics=found.metrics,
+            baseline=metrics["original"],
+            thresholds=settings.thresholds_for("lenet5"),
+        )
+        return judge(case)
 
     steps = list(get("algorithm2")(run, accept, settings.for_schedule()))
     assert names(steps) == [

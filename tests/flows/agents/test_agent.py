@@ -1,6 +1,7 @@
 """An agent's workplace, and the jobs that it refuses."""
 
 import contextlib
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -94,6 +95,22 @@ def test_locks_of_a_killed_git_hold_nothing_up(clone):
             (place / ".git" / name).touch()
     with workplace(clone, commit) as place:
         assert not list((place / ".git").glob("*.lock"))
+
+
+def test_a_workplace_moves_and_is_copied_with_its_clone(clone, tmp_path):
+    with workplace(clone, git(clone, "rev-parse", "HEAD")):
+        pass
+    copy = tmp_path / "a copy"
+    shutil.copytree(clone, copy)
+    (copy / "components/code.py").write_text("two = 2\n")
+    git(copy, "commit", "-qam", "second")
+    with workplace(copy, git(copy, "rev-parse", "HEAD")) as place:
+        assert (place / "components/code.py").read_text() == "two = 2\n"
+        assert str(copy / ".dvc/cache") in (place / ".dvc/config.local").read_text()
+    moved = tmp_path / "moved"
+    clone.rename(moved)
+    with workplace(moved, git(moved, "rev-parse", "HEAD")) as place:
+        git(place, "fsck", "--full")
 
 
 def test_a_commit_that_nobody_has_is_refused(clone):

@@ -97,6 +97,10 @@ record: {engine: dask}
         ("prune: {schedule: path}", "prune.path: received none, expected at least one"),
         ("prune: {factors: []}", "prune.factors: received none, expected at least one"),
         ("prune: {budget: {bytes: 9}}", "prune.budget: received {'bytes': 9.0} with schedule"),
+        (
+            "prune: {criterion: l1}",
+            "prune.criterion: received l1 with init scratch and scope local",
+        ),
         ("choose: {rule: fewest_bytes}", "choose.floors: received none, expected at least one"),
         ("resize: {rule: floors}", "resize.floors: received none, or no sizes, expected"),
         ("resize: {sizes: [[9, 9], [9, 9]]}", "resize.sizes: received [[9, 9], [9, 9]], expected"),

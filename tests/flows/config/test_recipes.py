@@ -33,6 +33,23 @@ def test_a_recipe_replaces_only_what_it_names(tmp_path):
     assert apply_recipe(recipe, tmp_path / "mine", params) == []
 
 
+def test_names_may_hold_blanks_and_what_is_not_there_is_refused_before_anything_is_written(
+    tmp_path,
+):
+    params = write(tmp_path, "train: {epochs: 3}\n")
+    recipe, data = tmp_path / "my recipe.yaml", tmp_path / "my images"
+    for given, said in (((recipe, None), "RECIPE: received"), ((None, data), "DATA: received")):
+        with pytest.raises(ParameterError, match=f"{said} .* that is there"):
+            apply_recipe(*given, params)
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+    recipe.write_text("train: {epochs: 9}\n")
+    (data / "negatives").mkdir(parents=True)
+    apply_recipe(recipe, data, params)
+    after = read_params(params)
+    assert (after.train.epochs, after.ingest.source) == (9, str(data))
+    assert after.ingest.negatives == str(data / "negatives")
+
+
 def test_a_faulty_recipe_changes_nothing(tmp_path):
     params = write(tmp_path, "train:\n  epochs: 3\n")
     recipe = tmp_path / "recipe.yaml"

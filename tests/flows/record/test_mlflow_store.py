@@ -103,6 +103,15 @@ def test_registering_twice_makes_one_version_that_gives_the_same_answers(tracker
     assert loaded.predict({"image": image}, verbose=0).shape == (3, 2)
 
 
+def test_the_same_model_of_another_run_makes_no_second_version(tracker, registry):
+    for key in ("k1", "k2", "k3"):
+        record(tracker, key)
+    assert registry.register("k1", {}, "content") == "1"
+    assert registry.register("k2", {}, "content") == "1"
+    assert registry.register("k3", {}, "other") == "2"
+    assert [registry.version(number).tags["slimderm.key"] for number in "12"] == ["k1", "k3"]
+
+
 def test_what_was_never_recorded_cannot_be_registered(registry):
     with pytest.raises(RecordError, match="no finished MLflow run records nothing"):
         registry.register("nothing", {})

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.config import layout
 from slimderm.flows.servers import doctor
 from slimderm.flows.servers import local as servers
-from slimderm.flows.servers.service import Service
+from slimderm.flows.servers.service import Service, answers
 
 # They outlive the object that started them, as under `make up`.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
@@ -122,3 +123,74 @@ def test_an_agent_whose_gpu_nobody_sees_is_refused(monkeypatch, gpus, starts):
         with pytest.raises(SlimDermError, match="make setup CUDA=tensorflow"):
             servers.agent()
         assert not began
+
+
+# A program that answers every request, as a server of another clone or another program does.
+ANSWER = """\
+import http.server, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[-1])), Answer).serve_forever()
+"""
+
+
+def server(port, code=ANSWER):
+    address = f"http://127.0.0.1:{port}"
+    return Service("mlflow", [sys.executable, "-c", code, port], f"{address}/health", address)
+
+
+@pytest.fixture
+def foreign(free_port, wait_until):
+    """The port of a program that answers, and that nobody here started."""
+    port = free_port()
+    with subprocess.Popen([sys.executable, "-c", ANSWER, port]) as other:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"))
+        yield port
+        assert other.poll() is None
+        other.kill()
+
+
+def test_up_beside_a_foreign_server_refuses_its_port_and_writes_nothing(foreign, monkeypatch):
+    monkeypatch.setattr(servers, "servers", lambda: [server(foreign), server(foreign)])
+    layout.SERVERS.rmdir()
+    with pytest.raises(SlimDermError, match=rf"received port {foreign} .* set MLFLOW_PORT"):
+        servers.up()
+    assert not any(layout.SERVERS.parent.iterdir())
+    layout.SERVERS.mkdir()
+
+
+def test_a_server_whose_port_another_took_first_is_not_up(foreign, monkeypatch):
+    late = server(foreign)  # ends, because it cannot listen
+    late.start(os.environ)
+    with pytest.raises(SlimDermError, match=r"mlflow does not answer .* see \.servers/mlflow.log"):
+        late.wait(20)
+    silent = server(foreign, SLEEP)  # runs, and leaves its port to the other
+    silent.start(os.environ)
+    monkeypatch.setattr(servers, "servers", lambda: [silent])
+    monkeypatch.setattr(servers, "workers", lambda: [])
+    assert [state for _, state, _ in servers.states()] == ["does not answer"]
+    with pytest.raises(SlimDermError, match="mlflow does not answer"):
+        silent.wait(1)
+
+
+def test_a_server_of_ours_answers_also_by_a_process_that_it_started(free_port):
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', CODE, sys.argv[-1]])"
+    parent = server(free_port(), f"CODE = {ANSWER!r}\n{code}")
+    parent.check_port()
+    parent.start(os.environ)
+    parent.wait(20)
+    parent.check_port()  # held by ourselves
+
+
+def test_a_copied_clone_leaves_its_originals_servers_alone(tmp_path, monkeypatch):
+    service("5000").start(os.environ)
+    pid = service("5000").running().pid
+    shutil.copytree(tmp_path, tmp_path.with_name("copy"))
+    monkeypatch.chdir(tmp_path.with_name("copy"))
+    assert not service("5000").stop()
+    monkeypatch.chdir(tmp_path)
+    assert service("5000").running().pid == pid

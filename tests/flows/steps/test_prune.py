@@ -123,6 +123,25 @@ def test_one_shot_keeps_a_budget_and_the_weights_and_mlflow_holds_the_log_that_r
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6, err_msg=ours.path)
 
 
+def test_what_has_no_effect_is_said_trains_nothing_anew_and_is_not_on_record(capsys):
+    path = {"schedule": "path", "path": ["R1: 75%"]}
+    before = pruned(**path)
+    capsys.readouterr()
+    after = pruned(**path, aggregate="sum", num_steps=7, fine_tune_epochs=9)
+    said = capsys.readouterr().out
+    assert [step["key"] for step in after] == [step["key"] for step in before]
+    for name, reason in (
+        ("aggregate", "init scratch and scope local"),
+        ("num_steps", "schedule path"),
+        ("fine_tune_epochs", "init scratch"),
+    ):
+        assert f"prune: prune.{name} has no effect with {reason}\n" in said
+    assert said.count("no effect") == 3
+    logged = Tracker(read_params().record).find(after[-1]["key"]).data.params
+    assert "prune.path" in logged
+    assert not {"prune.criterion", "prune.aggregate", "prune.ratio"} & logged.keys()
+
+
 def test_iterative_takes_the_same_share_of_what_is_left_each_time():
     steps = pruned(schedule="iterative", ratio=0.75, num_steps=2, spacing="geometric")
     assert [widths(step) for step in steps] == [WHOLE, [3, 8, 42, 60], [1, 4, 21, 30]]
