@@ -1,7 +1,7 @@
 """The rule noninferior: a pruned network beside the unpruned one, on the same validation lesions.
 
 How the errors of many verdicts stay bounded, and where that comes from, says
-docs/decisions/0018-noninferior.md.
+docs/decisions/0021-noninferior.md.
 """
 
 from collections.abc import Callable

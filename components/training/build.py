@@ -156,7 +156,7 @@ def metadata_branch(metadata: Any, rate: float, precision: str) -> Any:
     """Add dense layers to encoded metadata, each normalised before its ReLU.
 
     Without normalisation a branch so narrow is dead in four of ten fresh networks: its last unit
-    answers 0 to everybody, and no gradient brings it back (docs/decisions/0018-metadata.md).
+    answers 0 to everybody, and no gradient brings it back (docs/decisions/0019-judged-network.md).
 
     Parameters
     ----------

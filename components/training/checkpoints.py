@@ -45,6 +45,7 @@ def _trained(row: Row, accuracy: float) -> tuple[float, ...]:
     return (min(row["train_accuracy"], accuracy), *_by_validation(row, accuracy))
 
 
+# benchmarks/best_epoch.py measures these (decision 19).
 CHECKPOINTS: dict[str, Checkpoint] = {
     "average_best": Checkpoint(_by_validation, averaged=True),
     "average_loss": Checkpoint(_by_loss, averaged=True),

@@ -132,7 +132,7 @@ def _optimizer(
     adam = keras.optimizers.Adam(
         rate,
         use_ema=checkpoints.get(settings.checkpoint).averaged,
-        ema_momentum=settings.average_momentum,
+        ema_momentum=max(0.0, 1 - 1 / (settings.average_epochs * num_batches)),
     )
     spare_sum(adam)
     # Keras scales the loss by itself only where the global policy, which stays untouched, says so.

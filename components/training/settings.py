@@ -8,7 +8,6 @@ from slimderm.components.common.settings import (
     Count,
     OneOf,
     Positive,
-    Ratio,
     Seed,
     Tolerance,
     settings,
@@ -47,11 +46,11 @@ class TrainingSettings:
         "before a network is judged.",
     )
     checkpoint: Annotated[str, OneOf(CHECKPOINTS)] = Field(
-        default="average_best",
+        default="average_loss",
         description="Which epoch's network is kept; average_…: of the weights' moving average.",
     )
-    average_momentum: Ratio = Field(
-        default=0.98, description="For average_…: of the moving average, a training step."
+    average_epochs: Positive = Field(
+        default=1.0, description="For average_…: epochs that the moving average reaches back."
     )
     checkpoint_accuracy: Tolerance = Field(
         default=0.90, description="For trained: the training accuracy that an epoch must reach."

@@ -157,9 +157,9 @@ def test_the_papers_rule_prefers_a_trained_epoch_to_a_better_validation():
 
 
 def test_averaged_weights_are_the_moving_average_of_the_steps():
-    """Against an average taken by hand after each step."""
+    """Against an average taken by hand after each of six steps an epoch."""
     settings = replace(
-        SETTINGS, epochs=2, checkpoint="average_last", average_momentum=0.8, decay="cosine"
+        SETTINGS, epochs=2, checkpoint="average_last", average_epochs=5 / 6, decay="cosine"
     )
     by_hand = []
 
