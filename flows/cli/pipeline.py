@@ -64,6 +64,11 @@ def _apply(recipe: Path | None, data: Path | None) -> None:
     with writing():  # a run reads params.yaml again at the end of each stage
         names = apply_recipe(recipe, data)
     say(f"params.yaml: set {', '.join(names) or 'nothing; it holds these values already'}")
+    if recipe is None and "ingest.source" in names:
+        say(
+            "params.yaml: all other parameters stay as they are, the demo's unless you changed "
+            f"them: few epochs, small inputs. {layout.RECIPES / 'sound.yaml'} has those for real data"
+        )
 
 
 def _bring_up_to_date() -> None:
