@@ -67,7 +67,7 @@ def _apply(recipe: Path | None, data: Path | None) -> None:
     if recipe is None and "ingest.source" in names:
         say(
             "params.yaml: all other parameters stay as they are, the demo's unless you changed "
-            f"them: few epochs, small inputs. {layout.RECIPES / 'sound.yaml'} has those for real data"
+            f"them: few epochs, small inputs; {layout.RECIPES / 'sound.yaml'} is for real data"
         )
 
 

@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from slimderm.components.dataset.settings import SyntheticSettings
+from slimderm.components.dataset.synthetic import write_synthetic
+
 ROOT = Path(__file__).parents[2]
 PEER = ROOT / ".cache/benchmarks/torch/.installed"  # torch-pruning, once a benchmark installed it
 
@@ -112,6 +115,17 @@ def test_training():
     found = run("training", "--size", 32, "--batch", 2, "--steps", 1)
     assert found.keys() == {"step_ratio", "first_step_ratio"}
     assert positive(found)
+
+
+def test_best_epoch(tmp_path):
+    drawn = SyntheticSettings(num_lesions=60, num_negatives=0, height=60, width=80)
+    write_synthetic(tmp_path / "data", drawn)
+    tiny = ["--seeds", 1, "--epochs", 2, "--images", 9, "--size", 32, 24]
+    found = run("best_epoch", tmp_path / "data", *tiny, "--keep", tmp_path / "kept")
+    assert found.keys() == {"gap", "rules"}
+    assert all(0 <= rule["mean"] <= 1 for rule in found["rules"].values())
+    assert len(list((tmp_path / "kept").iterdir())) == 2  # a constant rate and one that falls
+    assert run("best_epoch", tmp_path / "data", *tiny, "--keep", tmp_path / "kept") == found
 
 
 def test_pruning():
