@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -19,6 +20,7 @@ Result = TypeVar("Result")
 
 # Read by OpenBLAS, Accelerate and OpenCV when they are loaded. Of these alone: what trains networks
 # has threads of its own, and needs them.
+INTERRUPT = 0.2  # seconds by which one process of a terminal may hear of Ctrl-C before another
 VARIABLES = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
@@ -75,6 +77,7 @@ def map_ahead(
         If a process ends without an answer.
     """
     waiting: deque[Future[Result]] = deque()
+    lost: BrokenProcessPool | None = None
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
@@ -83,10 +86,13 @@ def map_ahead(
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
-        raise broken() from error
+        lost = error
     finally:
         for future in waiting:
             future.cancel()
+    if lost is not None:
+        time.sleep(INTERRUPT)  # where Ctrl-C ended the process, it ends this one here
+        raise broken() from lost
 
 
 def broken() -> WorkerError:

@@ -13,9 +13,9 @@ from slimderm.flows.cli.command import Answer, Json, say
 
 
 def _criteria() -> list[str]:
-    from slimderm.components.pruning.method import CRITERIA, PruningMethod
+    from slimderm.components.pruning.criteria.table import CRITERIA
 
-    return [name for name in CRITERIA if not PruningMethod(criterion=name).needs_data]
+    return [name for name, entry in CRITERIA.items() if not entry.needs_data]
 
 
 def _budgets() -> list[str]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from slimderm.components.classification.classifier import columns_of
 from slimderm.flows.base.carried import copy_code, requirements_of
 from slimderm.flows.base.files import write_json
 from slimderm.flows.base.terminal import quiet_stderr
@@ -75,6 +74,8 @@ def _signature(description: Mapping[str, Any]) -> Any:
     """
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
+
+    from slimderm.components.classification.classifier import columns_of  # loads compilers
 
     asked = [ColSpec(AnyType(), name) for name in columns_of(description)]
     answered = {"predicted": DataType.string}

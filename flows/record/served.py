@@ -6,26 +6,26 @@ clone may be needed here but `components`.
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from slimderm.components.classification.classifier import Classifier
 from slimderm.components.common.errors import SlimDermError
 
-KERAS_FILE = "model.keras"
-CALIBRATION = "calibration.json"  # in the model's folder, once a review has fitted a temperature
+if TYPE_CHECKING:
+    import pandas as pd
 
+    from slimderm.components.classification.classifier import Classifier
+
+KERAS_FILE = "model.keras"
 CALIBRATION = "calibration.json"  # in the model's folder, once a review has fitted a temperature
 
 
 class ServedModel:
     """A `Classifier` whose errors reach whoever asks over HTTP."""
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: "Classifier") -> None:
         self.classifier = classifier
 
-    def predict(self, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+    def predict(self, model_input: "pd.DataFrame", params: Any = None) -> "pd.DataFrame":
         """Classify a row each; columns and answer as `Classifier.classify` has them.
 
         Raises
@@ -45,6 +45,8 @@ def _load_pyfunc(data_path: str) -> ServedModel:
     """Load a model from its Keras file in the folder that MLflow wrote; MLflow calls this."""
     import keras
     from mlflow.models import Model
+
+    from slimderm.components.classification.classifier import Classifier
 
     file = Path(data_path)
     folder = file.parents[1]

@@ -173,13 +173,13 @@ def test_predict_and_promote_use_the_registered_model(reproduced):
     said = workspace.run("python", "-m", "slimderm", "predict", str(image), *known).stdout
     assert "challenger" in said
     assert "melanoma" in said
-    workspace.run("python", "-m", "slimderm", "promote")
+    workspace.run("python", "-m", "slimderm", "promote", "--why", "a test on a few images")
     assert "champion" in workspace.run("python", "-m", "slimderm", "predict", str(image)).stdout
 
 
 def test_a_folder_is_classified_and_a_faulty_file_gets_a_row_that_says_so(reproduced, tmp_path):
     workspace, _ = reproduced
-    workspace.run("python", "-m", "slimderm", "promote")
+    workspace.run("python", "-m", "slimderm", "promote", "--why", "a test on a few images")
     folder = tmp_path / "photos"
     folder.mkdir()
     source = sorted((workspace.folder / "data/raw/images").glob("*.jpg"))

@@ -89,7 +89,7 @@ def test_a_schedule_reads_what_its_line_says(name):
             {"ratio": "a budget"},
         ),
         ({"schedule": "one_shot", "factors": (9,)}, {"factors": "schedule one_shot"}),
-        ({"test_tolerance": 0.1}, {"test_tolerance": "acceptance validation"}),
+        ({"test_tolerance": 0.1}, {"test_tolerance": "acceptance noninferior"}),
         ({"test_tolerance": 0.1, "acceptance": "paper"}, {}),
         ({"aggregate": "max"}, {"aggregate": "init scratch and scope local"}),
         ({"aggregate": "max", "scope": "global"}, {}),

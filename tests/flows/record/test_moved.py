@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
@@ -15,7 +16,10 @@ from slimderm.components.common.errors import RecordError
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
+from slimderm.flows.record.served import KERAS_FILE
 from slimderm.flows.servers import doctor
+
+DESCRIPTION = {"classes": ["a", "b"], "size": [4, 4], "variant": "original", "image_only": True}
 
 
 def opened():
@@ -30,11 +34,14 @@ def opened():
 
 def log(tracker, key):
     """Record a run with a model and a file."""
-    image = keras.Input((4,), name="image")
-    model = keras.Model({"image": image}, keras.layers.Dense(2, kernel_initializer="ones")(image))
+    image = keras.Input((4, 4, 3), name="image")
+    mean = keras.layers.GlobalAveragePooling2D()(image)
+    output = keras.layers.Dense(2, "softmax", kernel_initializer="ones")(mean)
     parent = tracker.parent("parent", "lenet5", {})
-    with tracker.child(parent, key, "R0", {}) as run:
-        run.model(model, {"image": np.zeros((1, 4), np.float32)}, {"classes": ["a", "b"]})
+    with tracker.child(parent, key, "R0", {}) as run, TemporaryDirectory() as place:
+        file = Path(place) / KERAS_FILE
+        keras.Model({"image": image}, output).save(file)
+        run.model(file, DESCRIPTION)
         tracker.client.log_text(run.run_id, key, "note.txt")
     return run.run_id
 
@@ -76,7 +83,7 @@ def check(folder, original):
     registry = Registry(tracker)
     model, _ = registry.load(registry.version("1"))
     np.testing.assert_array_equal(
-        model({"image": np.ones((1, 4), np.float32)}), [[4, 4]]  # ones times ones
+        model({"image": np.ones((1, 4, 4, 3), np.float32)}), [[0.5, 0.5]]  # two equal units
     )  # fmt: skip
     run = log(tracker, "second")
     place = folder / "mlartifacts" / run / "artifacts/note.txt"

@@ -51,7 +51,7 @@ def test_a_network_of_one_line_is_trained(trainer, monkeypatch):
     assert record["widths"]["convolutions"] == [2]
     convolution, normalised = (9 * 3 * 2 + 2), 4 * 2
     dense = (4 * 4 * 2 * 4 + 4) + (4 * 3 + 3) + 4 * 3
-    metadata = (3 * 4 + 4) + (4 * 6 + 6) + (6 * 2 + 2) + (2 * 1 + 1)
+    metadata = (3 * 4 + 4) + (4 * 6 + 6) + (6 * 2 + 2) + (2 * 1 + 1) + 4 * (4 + 6 + 2 + 1)
     head = (4 * 2 + 2) + (2 * 2 + 2)
     assert record["num_parameters"] == convolution + normalised + dense + metadata + head
     assert 0 <= record["metrics"]["test_balanced_accuracy"] <= 1
