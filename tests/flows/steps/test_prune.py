@@ -209,7 +209,7 @@ def test_noninferior_compares_by_seeds_and_the_word_is_on_record(capsys):
     assert "order along a branch is fixed" in second["reason"]
     shown = " ".join(capsys.readouterr().out.split())
     assert f"prune: lenet5: {found['power']}" in shown
-    assert " lesions can resolve 0.05 of balanced accuracy with probability 0.0" in shown
+    assert " lesions, can resolve 0.05 of balanced accuracy with probability 0.0" in shown
     assert "lenet5 R1: 50% inconclusive" in shown
     run = Tracker(read_params().record).find(found["steps"][1]["key"])
     assert (run.data.tags["accepted"], run.data.tags["verdict"]) == ("false", "inconclusive")
