@@ -22,6 +22,7 @@ from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.dvc_repository import writing
 from slimderm.flows.record.inputs import steady_inputs
 from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.page_links import page_links
 from slimderm.flows.record.registry import Registry
 from slimderm.flows.scheduling import run_in_order
 from slimderm.flows.steps.table import STAGES, flow_of
@@ -82,7 +83,7 @@ def page_of_run(key: str) -> Iterator[list[str]]:
         what = ", ".join(ran) or none
         tracker = Tracker(read_params().record)
         report = find_report(tracker, layout.REPORTS)
-        pages = Registry(tracker).pages(str(flow_run.id), report=report)
+        pages = page_links(Registry(tracker), str(flow_run.id), report=report)
         text = f"{len(ran)} stages ran: {what}\n\n{pruning_markdown()}\n\n{pages}"
         about = "What ran, every pruning step, and where to look"
         ask_prefect(create_markdown_artifact, text, key, about)

@@ -54,7 +54,7 @@ def parse_arm(text: str) -> Arm:
         For a word that is no criterion, init or scope, two of a kind, masks from scratch, or a
         criterion that has no effect with the others.
     """
-    values: dict[str, str | bool] = {}
+    values: dict[str, Any] = {}
     for word in text.split():
         kinds = {"criterion": CRITERIA, "init": INITS, "scope": SCOPES}
         kind = next((kind for kind, names in kinds.items() if word in names), None)
@@ -75,7 +75,7 @@ def parse_arm(text: str) -> Arm:
         raise ParameterError(
             f"arms: received {text!r}, expected masks to inherit: they hide trained weights"
         )
-    arm = Arm(**values)  # type: ignore[arg-type]
+    arm = Arm(**values)
     method = PruningMethod(arm.criterion, arm.scope, init=arm.init, masks=arm.masks)
     if arm.criterion != "uninformed" and not method.scores_matter:
         why = "masks go by magnitude" if arm.masks else "scratch and local, as paper, ask no scores"

@@ -6,8 +6,6 @@ Nothing here imports Keras.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from slimderm.components.common.errors import ParameterError
-
 Row = Mapping[str, float]  # an epoch's row of the history
 Standing = Callable[[Row, float], tuple[float, ...]]
 
@@ -55,18 +53,3 @@ CHECKPOINTS: dict[str, Checkpoint] = {
     "last": Checkpoint(_last),
     "trained": Checkpoint(_trained),  # the paper's: a checkpoint that meets the training threshold
 }
-
-
-def get(name: str) -> Checkpoint:
-    """Look up a rule by its name.
-
-    Raises
-    ------
-    ParameterError
-        For an unknown name; the message lists the known ones.
-    """
-    if name not in CHECKPOINTS:
-        raise ParameterError(
-            f"checkpoint: received {name!r}, expected one of {', '.join(CHECKPOINTS)}"
-        )
-    return CHECKPOINTS[name]

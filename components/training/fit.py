@@ -15,8 +15,8 @@ from slimderm.components.evaluation.metrics import classification_metrics
 from slimderm.components.keras_support.normalization import fused_batch_normalization
 from slimderm.components.keras_support.optimizers import spare_sum
 from slimderm.components.keras_support.statistics import recompute_statistics
-from slimderm.components.training import checkpoints
 from slimderm.components.training.batches import BalancedBatches, Examples, Inputs, as_trained
+from slimderm.components.training.checkpoints import CHECKPOINTS
 from slimderm.components.training.prediction import is_image_only, predict
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def fit(
         augmented=settings.augment == "online",
         image_only=is_image_only(model),
     )
-    rule = checkpoints.get(settings.checkpoint)
+    rule = CHECKPOINTS[settings.checkpoint]
     watch = _Watch(
         train=train,
         validation=validation,
@@ -131,7 +131,7 @@ def _optimizer(
         rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs * num_batches)
     adam = keras.optimizers.Adam(
         rate,
-        use_ema=checkpoints.get(settings.checkpoint).averaged,
+        use_ema=CHECKPOINTS[settings.checkpoint].averaged,
         ema_momentum=max(0.0, 1 - 1 / (settings.average_epochs * num_batches)),
     )
     spare_sum(adam)
@@ -157,7 +157,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no ty
         super().__init__()
         self.train, self.validation = train, validation
         self.settings = settings
-        self.rule = checkpoints.get(settings.checkpoint)
+        self.rule = CHECKPOINTS[settings.checkpoint]
         self.num_batches = num_batches
         self.on_epoch = on_epoch
         self.on_batch = on_batch

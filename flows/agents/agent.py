@@ -29,6 +29,7 @@ from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record import data_versions, dvc_lock
 from slimderm.flows.record.mlflow_store import FLOW_RUN, SENDER, Tracker
+from slimderm.flows.record.page_links import page_links
 from slimderm.flows.record.registry import Registry
 
 LOCK = layout.REQUIREMENTS_LOCK
@@ -167,5 +168,5 @@ def agent(stage: str, commit: str, params: dict[str, Any], version: dict[str, An
             with dvc_lock.made(stage):
                 run_in_process(stage)
         push([stage])
-        pages = Registry(Tracker(read_params().record)).pages(str(flow_run.id), tag=FLOW_RUN)
+        pages = page_links(Registry(Tracker(read_params().record)), str(flow_run.id), tag=FLOW_RUN)
         hand_back(stage, dvc_lock.entry_of(stage), pages)

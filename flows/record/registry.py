@@ -7,7 +7,6 @@ tag of the registered model, because the alias does not hold them.
 import getpass
 import json
 import os
-import urllib.parse
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from slimderm.components.evaluation.gates import INCONCLUSIVE, PASSED
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.registry_policy import read_registry
-from slimderm.flows.record.mlflow_store import KEY, MODEL, ROOT, Tracker
+from slimderm.flows.record.mlflow_store import KEY, MODEL, Tracker
 from slimderm.flows.record.model_folder import write_calibration
 from slimderm.flows.record.served import KERAS_FILE
 
@@ -217,31 +216,6 @@ class Registry:
             except Exception as error:  # MLflow's, and those of each store
                 raise _damaged(version, error) from error
             yield file, description
-
-    def pages(self, flow_run: str, *, tag: str = ROOT, report: str | None = None) -> str:
-        """Return links, in Markdown, to MLflow's pages of what a Prefect flow run recorded.
-
-        Parameters
-        ----------
-        flow_run : str
-            Its id.
-        tag : str
-            Which runs are linked: `FLOW_RUN`, or `ROOT` to include those that agents recorded.
-        report : str, optional
-            Id of the run that holds the report.
-        """
-        server = os.environ.get("MLFLOW_PAGE", self.tracker.place)  # as browsers reach it
-        if not server.startswith("http"):
-            return f"MLflow: `{server}`; `make up` shows it"
-        experiment = f"{server}/#/experiments/{self.tracker.experiment_id}/runs"
-        query = urllib.parse.quote(f"tags.`{tag}` = '{flow_run}'")
-        links = {
-            "What this run recorded in MLflow": f"{experiment}?searchFilter={query}",
-            "the registered model": f"{server}/#/models/{self.name}",
-        }
-        if report is not None:
-            links["the report"] = f"{experiment}/{report}/artifacts/index.html"
-        return " · ".join(f"[{text}]({link})" for text, link in links.items())
 
     def promotions(self) -> list[dict[str, Any]]:
         """Return every promotion on record, oldest first: number, version, by, at, why.

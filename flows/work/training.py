@@ -21,10 +21,10 @@ from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.files import file_hash, read_json, write_json
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import progress_bar
-from slimderm.flows.config.params import Params
+from slimderm.flows.config.params import EvaluateSettings, Params
+from slimderm.flows.work.judging import VALIDATION, judge_parts, judge_test, permute_metadata
 from slimderm.flows.work.sources import ExampleSource
 
-VALIDATION = "validation.npz"  # beside a model: what it predicts on the validation part
 Make = Callable[[Path], Any]  # an empty folder for notes on how it was made, to an untrained model
 
 
@@ -93,7 +93,7 @@ class Trainer:
             **source.content,
             weights=file_hash(weights) if weights else None,
             train=asdict(params.train),
-            evaluate=asdict(params.evaluate),
+            evaluate=_of_one_training(params.evaluate),
             code=code_hash(__name__),
         )
 
@@ -197,51 +197,17 @@ class Trainer:
             **trained,
             "precision": model.layers[-2].dtype_policy.name,
             "latency_p50_ms": latency(model, repeats=self.params.evaluate.latency_repeats),
-            "metrics": self._judge(draft, model),
+            "metrics": judge_parts(
+                draft, model, self.source, self.params.train, melanoma=self.melanoma
+            ),
             "image_only": self.image_only,
-            "permutation": self._permute(model),
+            "permutation": []
+            if self.image_only
+            else permute_metadata(model, self.source, self.params.evaluate),
         }
         write_json(draft / "record.json", record)
         # Collects garbage, too: networks before this one, which hold themselves in circles.
         keras.backend.clear_session()
-
-    def _judge(self, draft: Path, model: Any) -> dict[str, float]:
-        from slimderm.components.evaluation.metrics import classification_metrics
-        from slimderm.components.training.batches import as_trained
-        from slimderm.components.training.prediction import predict
-        from slimderm.components.training.sampling import equal_classes
-
-        settings = self.params.train
-        metrics: dict[str, float] = {}
-        for part in ("train", "validation"):
-            judged = self.source.examples[part]
-            if part == "train":
-                judged = as_trained(judged, settings.augment, seed=settings.seed)
-                judged = equal_classes(judged, seed=settings.seed)
-            probabilities = predict(model, judged)
-            if part == "validation":
-                kept = {"labels": judged.labels, "lesions": judged.lesions}
-                np.savez(draft / VALIDATION, probabilities=probabilities, **kept)
-            values = classification_metrics(judged.labels, probabilities, melanoma=self.melanoma)
-            metrics |= {f"{part}_{name}": value for name, value in values.items()}
-        return metrics
-
-    def _permute(self, model: Any) -> list[dict[str, Any]]:
-        """Measure what age, sex and site contribute on validation; nothing where none is read."""
-        from slimderm.components.inspection.permutation import permutation_importance
-        from slimderm.components.training.metadata import COLUMNS
-
-        if self.image_only:
-            return []
-        table = permutation_importance(
-            model,
-            self.source.examples["validation"],
-            COLUMNS,
-            repeats=self.params.evaluate.permutations,
-            seed=self.params.evaluate.seed,
-        )
-        rows: list[dict[str, Any]] = table.to_dict("records")
-        return rows
 
     @property
     def melanoma(self) -> int | None:
@@ -262,47 +228,24 @@ class Trainer:
         """
         key = content_key(trained=trained.key, part="test")
         folder = cached(
-            self.params.record.cache, key, lambda draft: self._test(draft, trained.load())
+            self.params.record.cache,
+            key,
+            lambda draft: judge_test(
+                draft, trained.load(), self.source, self.params.evaluate, melanoma=self.melanoma
+            ),
         )
         test = read_json(folder / "test.json")
         return replace(trained, test=test | {"predictions": str(folder / "predictions.npz")})
-
-    def _test(self, draft: Path, model: Any) -> None:
-        from slimderm.components.evaluation.bootstrap import bootstrap_intervals
-        from slimderm.components.evaluation.metrics import classification_metrics, confusion_matrix
-        from slimderm.components.training.prediction import predict
-
-        examples, settings = self.source.examples["test"], self.params.evaluate
-        probabilities = predict(model, examples)
-        labels, lesions = examples.labels, examples.lesions
-        values = classification_metrics(labels, probabilities, melanoma=self.melanoma)
-        intervals = bootstrap_intervals(
-            labels,
-            probabilities,
-            lesions,
-            melanoma=self.melanoma,
-            num_samples=settings.bootstrap_samples,
-            confidence=settings.confidence,
-            seed=settings.seed,
-        )
-        np.savez(
-            draft / "predictions.npz", probabilities=probabilities, labels=labels, lesions=lesions
-        )
-        found = {
-            "metrics": {f"test_{name}": value for name, value in values.items()},
-            "intervals": {f"test_{name}": list(pair) for name, pair in intervals.items()},
-            "confusion": confusion_matrix(labels, probabilities).tolist(),
-            "classes": list(self.source.classes),
-            "num_images": len(labels),
-            "num_copies": examples.num_copies,
-            "num_lesions": len(set(lesions)),
-        }
-        write_json(draft / "test.json", found)
 
     def description(self) -> dict[str, Any]:
         """All that a model needs beside its weights to classify a new image."""
         own = {"network": self.network, "image_only": self.image_only}
         return self.source.description | own
+
+
+def _of_one_training(settings: EvaluateSettings) -> dict[str, Any]:
+    """Return what shapes one training: not whether another stands beside it."""
+    return {name: value for name, value in asdict(settings).items() if name != "ablation"}
 
 
 def widths_of(model: Any) -> dict[str, list[int]]:

@@ -1,6 +1,5 @@
 """Files and rows that meet in spite of how folders, spreadsheets and file systems change them."""
 
-import os
 import shutil
 import unicodedata
 
@@ -145,7 +144,7 @@ def test_a_dataset_below_a_hidden_folder_is_read(made, tmp_path):
     made.write()
     hidden = tmp_path / ".hidden" / "data"
     hidden.parent.mkdir()
-    os.rename(made.folder, hidden)  # noqa: PTH104
+    made.folder.rename(hidden)
     assert len(run(hidden).images) == 1
 
 

@@ -14,6 +14,7 @@ from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.terminal import without_password
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.page_links import page_links
 from slimderm.flows.record.registry import Registry
 
 
@@ -223,10 +224,10 @@ def test_an_address_is_shown_without_its_password(address, shown):
 def test_the_links_that_prefect_keeps_hold_no_password(tracker, registry, monkeypatch):
     server = SimpleNamespace(get_tracking_uri=lambda: "http://somebody:password@10.0.0.5:5000")
     monkeypatch.setattr(tracker, "mlflow", server)
-    assert "(http://10.0.0.5:5000/#/models/slimderm)" in registry.pages("1")
-    assert "password" not in registry.pages("1")
+    assert "(http://10.0.0.5:5000/#/models/slimderm)" in page_links(registry, "1")
+    assert "password" not in page_links(registry, "1")
     monkeypatch.setenv("MLFLOW_PAGE", "http://10.0.0.5:5001")  # where workers know another address
-    assert "(http://10.0.0.5:5001/#/models/slimderm)" in registry.pages("1")
+    assert "(http://10.0.0.5:5001/#/models/slimderm)" in page_links(registry, "1")
 
 
 def test_two_processes_that_make_the_experiment_at_once_share_it(tracker, monkeypatch):
