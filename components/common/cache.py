@@ -30,10 +30,8 @@ def replacing(target: Path | str) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(f".{target.name}.*.draft"):
-        if not is_alive(int(left.name.split(".")[-2]), left.stat().st_mtime):
-            shutil.rmtree(left, ignore_errors=True)
-    draft = Path(tempfile.mkdtemp(f".{os.getpid()}.draft", f".{target.name}.", dir=target.parent))
+    _remove_left(target)
+    draft = Path(tempfile.mkdtemp(_ending(), f".{target.name}.", dir=target.parent))
     draft.chmod(0o755)
     try:
         yield draft
@@ -41,6 +39,22 @@ def replacing(target: Path | str) -> Iterator[Path]:
         draft.replace(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _ending() -> str:
+    """End the name of a draft so that it tells the process that fills it."""
+    return f".{os.getpid()}.draft"
+
+
+def _remove_left(target: Path) -> None:
+    for left in target.parent.glob(f".{target.name}.*.draft"):
+        *_, owner, _ = left.name.split(".")
+        if owner.isdigit() and is_alive(int(owner), left.stat().st_mtime):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def is_alive(pid: int, since: float) -> bool:
@@ -73,7 +87,7 @@ def cached(cache: Path | str, key: str, produce: Callable[[Path], None]) -> Path
     if not is_whole(folder):
         with replacing(folder) as draft:
             produce(draft)
-            sums = folder.with_name(f".{folder.name}.sums.draft")
+            sums = folder.with_name(f".{folder.name}.sums{_ending()}")
             sums.write_text(json.dumps(_hashes(draft)))
             sums.replace(_sums(folder))
     return folder
