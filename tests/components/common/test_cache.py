@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from slimderm.components.common.cache import cached, content_key, replacing
+from slimderm.components.common.cache import cached, content_key, place, replacing
 
 
 def test_replacing_leaves_the_old_folder_when_the_block_fails(tmp_path):
@@ -79,6 +79,18 @@ def test_a_killed_producer_leaves_nothing_that_looks_finished(tmp_path):
     cached(tmp_path, "abcd", calls.append)
     assert len(calls) == 1
     assert not list(tmp_path.rglob(".*.draft"))
+
+
+def test_drafts_of_sums_that_were_left_are_removed(tmp_path):
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    folder = place(tmp_path, "abcd")
+    folder.parent.mkdir()
+    left = [folder.with_name(f".abcd.sums.{owner}draft") for owner in ("", f"{dead.pid}.")]
+    for path in left:
+        path.touch()
+    assert cached(tmp_path, "abcd", lambda draft: (draft / "x").touch()) == folder
+    assert not any(path.exists() for path in left)
 
 
 def test_content_key_ignores_order_and_sees_every_value():
