@@ -7,15 +7,14 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(600)]
 
 
-def test_one_setting_moves_data_versions_to_s3(make_workspace, endpoint):
-    workspace = make_workspace()
+def test_one_setting_moves_data_versions_to_s3(made_workspace, endpoint):
+    workspace = made_workspace()
     workspace.environment |= {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "tester",
         "AWS_SECRET_ACCESS_KEY": "a-planted-secret",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    workspace.run("dvc", "repro", "-q", "ingest")
     workspace.run("python", "-m", "slimderm", "remote", "s3://lesions/versions")
     workspace.run("dvc", "push", "-q", "ingest")
     raw = workspace.folder / "data/raw"

@@ -233,10 +233,9 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_chunk(tmp_path, marks):
 
 
 @pytest.fixture
-def deployed(make_workspace, free_port):
+def deployed(made_workspace, free_port):
     """A clone whose sweep ran on processes, and the servers that its deployments run on."""
-    workspace = make_workspace()
-    workspace.run("dvc", "repro", "-q", "sweep")
+    workspace = made_workspace()
     workspace.environment |= {"MLFLOW_PORT": free_port(), "PREFECT_PORT": (port := free_port())}
     workspace.run("python", "-m", "slimderm", "up")
     workspace.environment["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
