@@ -37,7 +37,7 @@ def kinds():
     y = layers.Conv2D(12, 3, padding="same", groups=4)(layers.Conv2D(8, 1)(x))
     gate = layers.GlobalAveragePooling2D(keepdims=True)(y)
     y = layers.Multiply()([y, layers.Conv2D(12, 1, activation="hard_sigmoid")(gate)])
-    x = layers.LayerNormalization(axis=[1, 2])(layers.Add()([x, y]) * 0.5)
+    x = layers.Add()([x, y]) * 0.5
     x = layers.Concatenate()([x, layers.AveragePooling2D(3, 1, "same")(layers.Conv2D(6, 1)(x))])
     x = layers.UpSampling2D(2)(layers.Conv2DTranspose(10, 2, 2)(x))
     x = layers.Dense(7, activation="tanh")(layers.Flatten()(layers.GlobalMaxPooling2D()(x)))
