@@ -16,7 +16,7 @@ studies:
   methods:
     network: lenet5
     variants: [compressed, reencoded]
-    arms: [paper, l1 inherit global, masks global]
+    arms: [paper, l1 inherit global, masks global, control]
     ratios: [0.5, 0.75]
     epochs: 1
     fine_tune_epochs: 1
@@ -55,20 +55,25 @@ def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(make_worksp
 
     folder = workspace.folder / "data/studies/methods"
     runs = pd.read_csv(folder / "runs.csv")
-    assert len(runs) == 2 * (1 + 3 * 2)
+    assert len(runs) == 2 * (1 + 4 * 2)
     sizes = runs[runs["variant"] == "compressed"].set_index(["arm", "ratio"])["num_parameters"]
     whole = sizes["unpruned", 0.0]
-    assert sizes["masks global", 0.75] == whole
+    assert sizes["masks global", 0.75] == sizes["control", 0.75] == whole
     assert sizes["l1 inherit global", 0.5] <= sizes["paper", 0.5] < whole / 2
     differences = pd.read_csv(folder / "differences.csv")
     cost = "what pruning cost on"
     other = {name: {name, f"{cost} {name}"} for name in ("compressed", "reencoded")}
-    assert set(differences["against"]) == {"unpruned", *other["compressed"], *other["reencoded"]}
+    assert set(differences["against"]) == {
+        *("unpruned", "control"),
+        *other["compressed"],
+        *other["reencoded"],
+    }
     keys = ["variant", "method", "ratio", "against"]
     gap = differences.set_index(keys)["balanced_accuracy"]
     place = ("compressed", "paper", 0.5)
     mine = gap[*place, "unpruned"] - gap["reencoded", *place[1:], "unpruned"]
     assert gap[*place, f"{cost} reencoded"] == pytest.approx(mine)
+    assert "against" in (folder / "differences_compressed.md").read_text()
     assert (folder / "fronts_variants.png").stat().st_size > 10_000
     summary = pd.read_csv(folder / "summary.csv")
     assert (summary["balanced_accuracy_low"] <= summary["balanced_accuracy"]).all()
