@@ -111,6 +111,29 @@ def test_sampling(tmp_path):
         assert stage["used_max"] == 16
 
 
+def test_tolerance(tmp_path):
+    """Half of the images gain 3 % of the range beyond k = 20, the other half nothing."""
+    from slimderm.components.quality.settings import ChooseSettings
+
+    quality = {10: (0.0, 0.0), 20: (0.97, 1.0), 30: (1.0, 1.0)}
+    rows = [
+        {"image_id": f"i{image:03}", "arm": "svd", "k": k, "stage": stage}
+        | dict.fromkeys(ChooseSettings().metrics, quality[k][image % 2])
+        for image in range(40)
+        for k in quality
+        for stage in ("before", "after")
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "table.csv", index=False)
+    found = run("tolerance", tmp_path / "table.csv", "--samples", 50)
+    assert found["images"] == 40
+    choices = {(row["stage"], row["tolerance"]): row for row in found["choices"]}
+    assert len(choices) == 8
+    assert choices["after", 0.01]["k"] == 30  # 1.5 % on average
+    assert choices["after", 0.02]["k"] == 20
+    assert choices["after", 0.05]["shares"] == {"20": 1.0}
+    assert sum(choices["before", 0.02]["shares"].values()) == pytest.approx(1)
+
+
 def test_training():
     found = run("training", "--size", 32, "--batch", 2, "--steps", 1)
     assert found.keys() == {"step_ratio", "first_step_ratio"}

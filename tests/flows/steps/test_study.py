@@ -37,6 +37,21 @@ def trainings(workspace):
     return {path: path.stat().st_mtime_ns for path in found}
 
 
+def check_schedules(folder):
+    """The schedules of one arm make networks of the same size in as many epochs."""
+    same = pd.read_csv(folder / "cka_same_place.csv")
+    assert len(same) == 6  # pairs of unpruned and three schedules
+    assert same["cka"].between(-0.2, 1.0001).all()
+    assert (folder / "features_l1_inherit_local_50.png").stat().st_size > 10_000
+    widths = pd.read_csv(folder / "runs.csv").set_index("schedule")["num_parameters"]
+    assert widths["one_shot"] == widths["iterative"] == widths["layerwise"]
+    history = pd.read_csv(folder / "history.csv", keep_default_na=False)
+    places = history.groupby("schedule")[["cut", "epoch"]].agg(list)
+    assert places.loc["one_shot"].to_list() == [[1, 1], [1, 2]]
+    assert places.loc["iterative"].to_list() == [[1, 2], [1, 2]]  # an epoch after each cut
+    assert places.loc["layerwise"].to_list() == [[1, 2], [1, 2]]
+
+
 def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(make_workspace, tiny):
     workspace = make_workspace(tiny.replace("studies: {}\n", STUDY))
     workspace.repro("compress", "split", "resize")
@@ -84,19 +99,7 @@ def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(make_worksp
         map(tuple, runs[["variant", "arm"]].values)
     )
     assert (folder / "curves_reencoded.png").stat().st_size > 10_000
-
-    folder = workspace.folder / "data/studies/seed"
-    same = pd.read_csv(folder / "cka_same_place.csv")
-    assert len(same) == 6  # pairs of unpruned and three schedules
-    assert same["cka"].between(-0.2, 1.0001).all()
-    assert (folder / "features_l1_inherit_local_50.png").stat().st_size > 10_000
-    widths = pd.read_csv(folder / "runs.csv").set_index("schedule")["num_parameters"]
-    assert widths["one_shot"] == widths["iterative"] == widths["layerwise"]
-    history = pd.read_csv(folder / "history.csv", keep_default_na=False)
-    places = history.groupby("schedule")[["cut", "epoch"]].agg(list)
-    assert places.loc["one_shot"].to_list() == [[1, 1], [1, 2]]
-    assert places.loc["iterative"].to_list() == [[1, 2], [1, 2]]  # an epoch after each cut
-    assert places.loc["layerwise"].to_list() == [[1, 2], [1, 2]]
+    check_schedules(workspace.folder / "data/studies/seed")
 
 
 def test_a_study_of_cifar_100(make_workspace, tiny, tmp_path):
