@@ -151,6 +151,16 @@ def test_best_epoch(tmp_path):
     assert run("best_epoch", tmp_path / "data", *tiny, "--keep", tmp_path / "kept") == found
 
 
+def test_metadata_branch(tmp_path):
+    drawn = SyntheticSettings(num_lesions=60, num_negatives=0, height=60, width=80)
+    write_synthetic(tmp_path / "data", drawn)
+    found = run("metadata_branch", tmp_path / "data", "--seeds", 2, "--epochs", 1, "--images", 9)
+    assert found["seeds"] == 2
+    assert found["dead_fresh"] == found["dead_trained"] == 0
+    assert 0 < found["spread_trained"] <= found["spread_trained_median"]
+    assert found["spread_fresh"] > 0.05
+
+
 def test_pruning():
     """Our side; beside torch-pruning where the benchmark has installed it."""
     ours = {
