@@ -24,17 +24,37 @@ from slimderm.components.pruning.pruner import prune
 from slimderm.components.training.build import build
 
 assert keras.backend.backend() == sys.argv[1]
-applications = {"ResNet50V2": 32, "DenseNet169": 32, "MobileNetV2": 32, "MobileNetV3Small": 32,
-                "EfficientNetB0": 32, "VGG16": 32, "InceptionV3": 75}
-models = {name: getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3))
-          for name, size in applications.items()}
+
+# A layer of each kind that reads or makes channels, and of each that brings them together.
+def kinds():
+    layers = keras.layers
+    image = keras.Input((16, 16, 3))
+    x = layers.Normalization(mean=[1, 2, 3], variance=[1, 2, 3])(layers.Rescaling(0.5)(image))
+    x = layers.PReLU(shared_axes=[1, 2])(layers.Conv2D(8, 3, padding="same")(x))
+    x = layers.BatchNormalization(scale=False)(layers.ZeroPadding2D(1)(x))
+    x = layers.MaxPooling2D(2)(layers.DepthwiseConv2D(3, depth_multiplier=2)(x))
+    x = layers.SeparableConv2D(12, 3, padding="same", activation="silu")(x)
+    y = layers.Conv2D(12, 3, padding="same", groups=4)(layers.Conv2D(8, 1)(x))
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(y)
+    y = layers.Multiply()([y, layers.Conv2D(12, 1, activation="hard_sigmoid")(gate)])
+    x = layers.LayerNormalization(axis=[1, 2])(layers.Add()([x, y]))
+    x = layers.Concatenate()([x, layers.AveragePooling2D(3, 1, "same")(layers.Conv2D(6, 1)(x))])
+    x = layers.UpSampling2D(2)(layers.Conv2DTranspose(10, 2, 2)(x))
+    x = layers.Dense(7, activation="tanh")(layers.Flatten()(layers.GlobalMaxPooling2D()(x)))
+    return keras.Model(image, layers.Dense(4, activation="softmax")(x))
+
+
+# On TensorFlow tests/components/pruning/test_proof.py shows it of more networks.
+models = {"VGG16": keras.applications.VGG16(weights=None, input_shape=(32, 32, 3))}
 for name in ("lenet5", "alexnet", "custom1", "custom2"):
     models[name] = build(name, num_classes=4, input_shape=(48, 32))
+models["a layer of each kind"] = kinds()
 for name, model in models.items():
     model = without_softmax(model)
     randomise(model, seed=1)
     graph = trace(model)
     random = np.random.default_rng(0)
+    assert not graph.barriers, name
     keep = np.ones(graph.num_coupled, bool)
     for group in graph.groups:
         free = group.coupled[group.free]

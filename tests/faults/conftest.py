@@ -1,7 +1,5 @@
 """What is broken on purpose runs on this configuration, and what came of it is printed."""
 
-import sys
-
 import pytest
 import yaml
 
@@ -25,11 +23,9 @@ def soak(tiny):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(make_workspace, soak):
+def undisturbed(made_workspace, soak):
     """The report's tables of a run that nothing disturbs."""
-    workspace = make_workspace(soak)
-    workspace.run(sys.executable, "-m", "slimderm", "run")
-    return workspace.tables()
+    return made_workspace(soak).tables()
 
 
 @pytest.fixture

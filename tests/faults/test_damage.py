@@ -15,17 +15,9 @@ PIPELINE = (sys.executable, "-m", "slimderm", "flow")
 
 
 @pytest.fixture(scope="module")
-def made(make_workspace, soak):
+def made(made_workspace, soak):
     """A clone in which everything is up to date."""
-    workspace = make_workspace(soak)
-    workspace.run(*REPRO)
-    return workspace
-
-
-@pytest.fixture(scope="module")
-def undisturbed(made):
-    """The report's tables before anything is broken."""
-    return made.tables()
+    return made_workspace(soak)
 
 
 def is_clear(done):
@@ -96,7 +88,7 @@ def test_a_damaged_data_version_is_noticed_and_made_anew(made, undisturbed, keep
     assert "1 of " in doctor.stdout
     assert "damaged" in doctor.stdout
     assert not table.exists()
-    made.run("dvc", "repro")
+    made.run(*REPRO)
     made.check(undisturbed)
     kind = "bit rot, time and size kept" if keep_time else "overwritten"
     outcome(
@@ -118,7 +110,7 @@ def test_a_damaged_table_never_becomes_a_number(made, undisturbed, route, outcom
     assert "data/splits.csv: received " in refused.stdout + refused.stderr
     assert not (made.folder / "models/lenet5/baseline").exists()
     made.run("python", "-m", "slimderm", "doctor", check=False)
-    made.run("dvc", "repro")
+    made.run(*REPRO)
     made.check(undisturbed)
     outcome(
         f"data/splits.csv damaged, time and size kept, then `{route}`",
@@ -134,7 +126,7 @@ def test_a_damaged_image_never_becomes_a_number(made, undisturbed, outcome):
     assert image.name in refused.stdout + refused.stderr
     made.run("python", "-m", "slimderm", "doctor", check=False)
     shutil.rmtree(made.folder / "data/raw")
-    made.run("dvc", "repro")
+    made.run(*REPRO)
     made.check(undisturbed)
     outcome(
         "an image of data/raw damaged, time and size kept",
@@ -163,7 +155,7 @@ def test_cut_work_in_the_cache_is_done_again(made, undisturbed, outcome):
     for path in models:
         path.write_bytes(path.read_bytes()[:1000])
     made.run("dvc", "repro", "--force", "--single-item", "prune@lenet5")
-    made.run("dvc", "repro")
+    made.run(*REPRO)
     made.check(undisturbed)
     outcome("every finished training in the cache cut short", "trained again, same tables")
 
@@ -194,7 +186,7 @@ def test_a_dvc_lock_cut_where_it_still_reads_is_completed(made, undisturbed, out
     ]  # each ends an entry of a stage's list that is not the list's first
     cut = min(complete, key=lambda number: abs(number - len(lines) // 2))
     lock.write_text("".join(lines[:cut]))
-    made.run("dvc", "repro")
+    made.run(*REPRO)
     made.check(undisturbed)
     outcome(
         "dvc.lock cut in half where it still reads", "the rest is found in the cache, same tables"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from slimderm.flows.config import layout
+from slimderm.flows.record.mlflow_store import make_database
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,3 +20,11 @@ def with_policy():
         shutil.copy(ROOT / layout.REGISTRY_POLICY, folder / layout.REGISTRY_POLICY)
 
     return put
+
+
+@pytest.fixture(scope="session")
+def empty_record(tmp_path_factory):
+    """Puts an MLflow database that holds nothing yet into a folder: making one takes seconds."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    make_database(f"sqlite:///{file}", str(file.parent))
+    return lambda folder: shutil.copy(file, folder)

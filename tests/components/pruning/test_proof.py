@@ -36,7 +36,13 @@ def batch(model, seed=0):
     return inputs if len(inputs) > 1 else inputs[0]
 
 
-@pytest.mark.parametrize("name", APPLICATIONS)
+SLOW = ("DenseNet169", "InceptionV3", "EfficientNetB0")  # of as many layers as the rest together
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=[pytest.mark.slow] * (each in SLOW)) for each in APPLICATIONS],
+)
 def test_pruned_applications_compute_what_they_should(name, halved):
     size = APPLICATIONS[name]
     model = getattr(keras.applications, name)(

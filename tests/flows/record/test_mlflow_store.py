@@ -19,7 +19,8 @@ from slimderm.flows.record.registry import Registry
 
 
 @pytest.fixture
-def tracker(tmp_path, monkeypatch):
+def tracker(empty_record, tmp_path, monkeypatch):
+    empty_record(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     return Tracker(RecordSettings(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db"))

@@ -1,7 +1,6 @@
 """Promotions and verdicts on a real MLflow store; only what predicting takes is drawn small."""
 
 import re
-import shutil
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from slimderm.components.common.errors import IncomparableError, RecordError
 from slimderm.flows import pipeline
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record import registry as registering
-from slimderm.flows.record.mlflow_store import Tracker, make_database
+from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import GATES_TAG, UNSEEN, Registry
 from slimderm.flows.steps import review as review_step
 from slimderm.flows.work import promotion, reviewing
@@ -28,18 +27,10 @@ CLASSES = ("melanoma", "nevus")
 SIZE = (4, 5)
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """An MLflow database that holds nothing yet: making one takes seconds."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    make_database(f"sqlite:///{file}", str(file.parent))
-    return file
-
-
 @pytest.fixture
-def record(database, tmp_path, monkeypatch, with_policy):
+def record(empty_record, tmp_path, monkeypatch, with_policy):
     """A registry in an empty folder, which the flows under test find, too."""
-    shutil.copy(database, tmp_path / "mlflow.db")
+    empty_record(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     with_policy(tmp_path)

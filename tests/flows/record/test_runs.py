@@ -69,10 +69,11 @@ HARDER = {"accepted": False, "word": "refused", "reason": "validation_accuracy 0
 
 
 @pytest.fixture
-def training(folder):
+def training(empty_record, folder):
     """A finished training, whose verdict `judge` writes, and the tracker that records it."""
     image = keras.Input((4,), name="image")
     model = keras.Model({"image": image}, keras.layers.Dense(2, activation="softmax")(image))
+    empty_record(folder)
     (folder / "step").mkdir()
     (folder / "params.yaml").write_text("{}\n")
     model.save(folder / "step/model.keras")
@@ -131,7 +132,8 @@ def test_a_training_carries_what_it_was_asked_for_and_what_led_to_it(training, f
     assert "images.rule" not in params
 
 
-def test_a_folder_is_recorded_once_for_the_same_content(folder):
+def test_a_folder_is_recorded_once_for_the_same_content(empty_record, folder):
+    empty_record(folder)
     params = SimpleNamespace(record=RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
     write_json(folder / "studies/a/runs.json", [1])
     for _ in range(2):
@@ -143,7 +145,8 @@ def test_a_folder_is_recorded_once_for_the_same_content(folder):
     assert [file.path for file in tracker.client.list_artifacts(own.info.run_id)] == ["runs.json"]
 
 
-def test_lineage_leads_back_by_hash_and_id_and_by_nothing_else(folder, with_policy):
+def test_lineage_leads_back_by_hash_and_id_and_by_nothing_else(empty_record, folder, with_policy):
+    empty_record(folder)
     tracker = Tracker(RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
     tags = {"network": "lenet5", "dvc.raw": "abcd1234.dir", "prefect.root_flow_run": "77-88"}
     with tracker.child(tracker.parent("p", "lenet5", {}), "k", "R1", tags) as run:
