@@ -62,17 +62,29 @@ def draw(
     return chosen_k(values[:used], ranks, settings), used, look.reason
 
 
+def read_table(path: Path) -> pd.DataFrame:
+    """Read what the sweep measured, Parquet or CSV."""
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+
+def values_by_rank(
+    table: pd.DataFrame, stage: str, settings: ChooseSettings
+) -> tuple[Floats, list[int], pd.Index]:
+    """Lay out a sweep's table: (num_images, num_k, num_metrics), the ranks, the image ids."""
+    rows = table[(table["arm"] == "svd") & (table["stage"] == stage)]
+    wide = rows.pivot(index="image_id", columns="k", values=list(settings.metrics))
+    ranks = [int(k) for k in sorted(rows["k"].unique())]
+    shape = (len(wide), len(settings.metrics), len(ranks))
+    return wide.to_numpy(np.float64).reshape(shape).transpose(0, 2, 1), ranks, wide.index
+
+
 def study(
     table: pd.DataFrame, strata: pd.Series, stage: str, options: argparse.Namespace
 ) -> dict[str, object]:
     """Play the draw back for one stage."""
     settings = ChooseSettings(stage=stage)
-    rows = table[(table["arm"] == "svd") & (table["stage"] == stage)]
-    wide = rows.pivot(index="image_id", columns="k", values=list(settings.metrics))
-    ranks = [int(k) for k in sorted(rows["k"].unique())]
-    shape = (len(wide), len(settings.metrics), len(ranks))
-    values = wide.to_numpy(np.float64).reshape(shape).transpose(0, 2, 1)
-    names = strata.reindex(wide.index).fillna("unknown").tolist()
+    values, ranks, image_ids = values_by_rank(table, stage, settings)
+    names = strata.reindex(image_ids).fillna("unknown").tolist()
     everything = chosen_k(values, ranks, settings)
     same, used = [], []
     for seed in range(options.seeds):
@@ -89,9 +101,9 @@ def study(
         "same_k": float(np.mean(same)),
         "used_median": float(np.median(used)),
         "used_max": max(used),
-        "share_used_median": round(float(np.median(used)) / len(wide), 4),
-        "share_used_max": round(max(used) / len(wide), 4),
-        "images": len(wide),
+        "share_used_median": round(float(np.median(used)) / len(values), 4),
+        "share_used_max": round(max(used) / len(values), 4),
+        "images": len(values),
     }
 
 
@@ -105,8 +117,7 @@ def main() -> None:
     parser.add_argument("--min-images", type=int, default=128)
     parser.add_argument("--confidence", type=float, default=0.95)
     options = parser.parse_args()
-    read = pd.read_parquet if options.table.suffix == ".parquet" else pd.read_csv
-    table = read(options.table)
+    table = read_table(options.table)
     strata = pd.Series(dtype=str)
     if options.metadata:
         strata = pd.read_csv(options.metadata).set_index("image_id")["dx"]

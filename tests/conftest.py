@@ -90,6 +90,7 @@ def until(condition, seconds=60, pause=0.1):
 class Workspace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.output = ""  # of the run that made it, where one did
         kept = ("PATH", "LANG", "TMPDIR", "CI")
         self.environment = {name: os.environ[name] for name in kept if name in os.environ}
         home = folder.parent / "home"
@@ -246,12 +247,15 @@ def made_workspace(make_workspace, tmp_path_factory):
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not note.exists():
                 first = make_workspace(params)
-                first.run(sys.executable, "-m", "slimderm", "run")
-                note.write_text(str(first.folder))
+                done = first.run(sys.executable, "-m", "slimderm", "run")
+                note.write_text(json.dumps([str(first.folder), done.stdout + done.stderr]))
+        place, output = json.loads(note.read_text())
         folder = tmp_path_factory.mktemp("workspace") / "clone"
         # With the hard links between data and DVC's cache, and the times by which both know files.
-        subprocess.run(["cp", "-a", note.read_text(), folder], check=True)
-        return Workspace(folder)
+        subprocess.run(["cp", "-a", place, folder], check=True)
+        workspace = Workspace(folder)
+        workspace.output = output
+        return workspace
 
     return make
 

@@ -1,7 +1,7 @@
 """A trained network with all that it needs to answer for a photograph and a person."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -74,36 +74,54 @@ class Classifier:
             received = f"columns {', '.join(map(str, asked.columns))}" if missing else "no row"
             expected = ", ".join(columns_of(self.description))
             raise SchemaError(f"received {received}, expected {expected}, one row an image")
-        images, people = self._read(asked)
+        rows = [f"row {number}, " for number in range(len(asked))] if len(asked) > 1 else [""]
+        columns = Columns(asked, rows)
+        images = columns.read("image", self._prepare)
+        people = self._people(columns)
+        return self.answer(images, people)
+
+    def people(self, asked: pd.DataFrame) -> pd.DataFrame:
+        """Read age, sex and localization of people whose images come later, for `answer`.
+
+        Parameters
+        ----------
+        asked : DataFrame
+            ``age``, ``sex`` and ``localization`` as for `classify`; the index names the rows.
+
+        Returns
+        -------
+        DataFrame
+            The same, every value one that the model knows; no columns where it sees images alone.
+
+        Raises
+        ------
+        SchemaError
+            If values are not what is expected: the message names row and column of the first five.
+        """
+        return self._people(Columns(asked, [f"{name}, " for name in asked.index]))
+
+    def answer(self, images: Sequence[np.ndarray], people: pd.DataFrame) -> pd.DataFrame:
+        """Give class and probabilities, as `classify`, of what was read already.
+
+        Parameters
+        ----------
+        images : sequence of N uint8 arrays of shape (height, width, 3)
+            As `slimderm.components.classification.inputs.prepare` gives them.
+        people : DataFrame
+            N rows, as `people` gives them.
+        """
         given = self.model.predict(model_inputs(images, people, self.description), verbose=0)
         probabilities = tempered(given, self.temperature or 1.0)
         classes = list(self.description["classes"])
-        answer = pd.DataFrame(probabilities, columns=classes, index=asked.index)
+        answer = pd.DataFrame(probabilities, columns=classes, index=people.index)
         answer.insert(0, "predicted", [classes[index] for index in probabilities.argmax(axis=1)])
         return answer.assign(calibrated=self.temperature is not None)
 
-    def _read(self, asked: pd.DataFrame) -> tuple[list[np.ndarray], pd.DataFrame]:
-        """Read every row; raise one error for all that are at fault."""
-        faults: list[str] = []
-        row = "row {}, " if len(asked) > 1 else ""
-
-        def column(name: str, read: Callable[[Any], Value]) -> list[Value]:
-            found = []
-            for number, value in enumerate(asked[name]):
-                try:
-                    found.append(read(value))
-                except (ImageError, SchemaError) as error:
-                    faults.append(f"{row.format(number)}{name}: {error}")
-            return found
-
-        images = column("image", self._prepare)
-        _, *others = columns_of(self.description)
-        people = {name: column(name, self._reader(name)) for name in others}
-        if faults:
-            more = len(faults) - MAX_FAULTS
-            rest = [f"and {more} more"] if more > 0 else []
-            raise SchemaError("\n".join([*faults[:MAX_FAULTS], *rest]))
-        return images, pd.DataFrame(people, index=asked.index)
+    def _people(self, columns: "Columns") -> pd.DataFrame:
+        _, *names = columns_of(self.description)
+        people = {name: columns.read(name, self._reader(name)) for name in names}
+        columns.check()
+        return pd.DataFrame(people, index=columns.asked.index)
 
     def _prepare(self, given: Any) -> np.ndarray:
         return prepare(read_image_or_pixels(given), self.description)
@@ -113,3 +131,29 @@ class Classifier:
             return read_age
         known = self.description["encoder"][PEOPLE[name]]
         return lambda given: read_word(given, known)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A table's columns, read value by value; what is wrong is gathered, and said at once."""
+
+    asked: pd.DataFrame
+    rows: Sequence[str]  # what a message calls each
+    faults: list[str] = field(default_factory=list)
+
+    def read(self, name: str, read: Callable[[Any], Value]) -> list[Value]:
+        """Read a column; a value that is at fault is missing."""
+        found = []
+        for row, value in zip(self.rows, self.asked[name], strict=True):
+            try:
+                found.append(read(value))
+            except (ImageError, SchemaError) as error:
+                self.faults.append(f"{row}{name}: {error}")
+        return found
+
+    def check(self) -> None:
+        """Raise one error for all that are at fault."""
+        if self.faults:
+            more = len(self.faults) - MAX_FAULTS
+            rest = [f"and {more} more"] if more > 0 else []
+            raise SchemaError("\n".join([*self.faults[:MAX_FAULTS], *rest]))

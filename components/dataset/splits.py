@@ -22,7 +22,8 @@ class SplitResult:
     ----------
     frame : DataFrame
         ``image_id``, ``lesion_id``, ``label``, ``part`` (train, validation, test), ``copy`` (0 for
-        an image itself, from 1 for augmented copies of it), by image_id and copy.
+        an image itself, from 1 for augmented copies of it), by image_id and copy; ``near``, the
+        near duplicates' group, where they were looked for.
     shortfall : DataFrame
         ``part``, ``label``, ``wanted`` (the asked size, equal between classes), ``given`` (images),
         ``copies``.
@@ -103,7 +104,8 @@ def split(catalog: pd.DataFrame, settings: SplitSettings) -> SplitResult:
         )
     part_of, shortfall = _assign(queues, settings)
     images["part"] = images["group"].map(part_of)
-    frame = images.dropna(subset="part")[["image_id", "lesion_id", "label", "part"]]
+    near = ["near"] if "near" in images else []
+    frame = images.dropna(subset="part")[["image_id", "lesion_id", "label", "part", *near]]
     frame = frame.reset_index(drop=True).assign(copy=0)
     if settings.fill == "copies":
         frame = fill(frame, shortfall, random)
@@ -168,9 +170,9 @@ def check_no_leak(catalog: pd.DataFrame, frame: pd.DataFrame) -> None:
     Parameters
     ----------
     catalog : DataFrame
-        ``image_id``, ``sha256``; where near duplicates were looked for, ``near``.
+        ``image_id``, ``sha256``.
     frame : DataFrame
-        As `SplitResult.frame`.
+        As `SplitResult.frame`; with ``near`` where near duplicates were looked for.
 
     Raises
     ------
@@ -178,8 +180,7 @@ def check_no_leak(catalog: pd.DataFrame, frame: pd.DataFrame) -> None:
         Naming the lesion, or the images, and their parts.
     """
     shared = {"lesion_id": "lesion", "sha256": "image content", "near": "picture"}
-    known = [column for column in ("image_id", "sha256", "near") if column in catalog]
-    merged = frame.merge(catalog[known], on="image_id", how="left")
+    merged = frame.merge(catalog[["image_id", "sha256"]], on="image_id", how="left")
     for column, what in shared.items():
         if column not in merged:
             continue

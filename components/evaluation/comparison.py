@@ -20,6 +20,11 @@ class Comparison:
     So networks are compared on equal terms: a difference is taken within each sample, and its
     interval leaves out what makes a sample hard for both.
 
+    Where there are several training seeds, each sample draws seeds, too: one fewer than there are,
+    so that the variance between them is not underestimated (Rao and Wu 1988, doi
+    10.1080/01621459.1988.10478591), and their effects shrunk, so that it is not counted twice
+    (Carpenter, Goldstein and Rasbash 2003, doi 10.1111/1467-9876.00415).
+
     Parameters
     ----------
     labels : numpy.ndarray
@@ -61,6 +66,7 @@ class Comparison:
         if len(lesions) != len(labels):
             raise SchemaError(f"received {len(lesions)} lesions for {len(labels)} labels")
         self.labels, self.melanoma, self.tail = labels, melanoma, (1 - confidence) / 2
+        self.random_seed = seed
         names, lesion_of_image = np.unique(lesions, return_inverse=True)
         random = np.random.default_rng(seed)
         chances = np.full(len(names), 1 / len(names))
@@ -68,33 +74,64 @@ class Comparison:
         # The first row is the part itself, not a sample of it.
         self.weights = np.vstack([np.ones(len(labels)), counts[:, lesion_of_image]])
 
-    def metrics(self, probabilities: npt.NDArray[np.float32]) -> dict[str, Floats]:
-        """Every metric of networks that differ in their seed alone, their mean.
+    def by_seed(
+        self, probabilities: Probabilities, measure: Measure = weighted_metrics
+    ) -> dict[str, Floats]:
+        """Measure networks that differ in their seed alone.
 
         Parameters
         ----------
         probabilities : numpy.ndarray
             (S, N, C), one row a seed.
+        measure : callable
+            What is measured; every metric where not given.
 
         Returns
         -------
         dict
-            Metric to (1 + num_samples,): of the part itself, then of each sample.
+            Metric to (S, 1 + num_samples): of the part itself, then of each sample.
         """
-        found: dict[str, list[Floats]] = {}
-        for one in probabilities:
-            for name, values in self.by_chunk(weighted_metrics, one).items():
-                found.setdefault(name, []).append(values)
-        return {name: np.mean(values, axis=0) for name, values in found.items()}
+        found = [self._by_chunk(measure, one) for one in probabilities]
+        return {name: np.stack([each[name] for each in found]) for name in found[0]}
 
-    def by_chunk(self, measure: Measure, one: Probabilities) -> dict[str, Floats]:
-        """Metrics of one network, as `metrics`, measured a chunk of samples at a time."""
+    def pooled(self, values: Floats) -> Floats:
+        """Pool the seeds of a metric, or of a difference, and let the samples draw seeds, too.
+
+        What seeds differ by holds what each one's luck with these lesions is, which the samples of
+        lesions have already. So the seeds' own part alone is drawn: their effects are shrunk to the
+        variance that is left.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            (S, 1 + num_samples), as those of `by_seed`.
+
+        Returns
+        -------
+        numpy.ndarray
+            (1 + num_samples,): the mean over the seeds, then that of each sample.
+        """
+        pooled: Floats = values.mean(axis=0)
+        number = len(values)
+        if number == 1:
+            return pooled
+        effects = values[:, 0] - pooled[0]
+        luck = np.nanvar(values[:, 1:] - pooled[1:], axis=1).mean() * number / (number - 1)
+        between = effects.var(ddof=1)
+        if between > luck:
+            random = np.random.default_rng([self.random_seed, number])
+            shares = np.full(number, 1 / number)
+            drawn = random.multinomial(number - 1, shares, len(pooled) - 1) / (number - 1)
+            pooled[1:] += np.sqrt(1 - luck / between) * (drawn @ effects)
+        return pooled
+
+    def _by_chunk(self, measure: Measure, one: Probabilities) -> dict[str, Floats]:
         chunks = np.array_split(self.weights, max(1, len(self.weights) // CHUNK))
         parts = [measure(rows, self.labels, one, self.melanoma) for rows in chunks]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def interval(self, values: Floats) -> Interval:
-        """Turn the values of `metrics`, or a difference of them, into a value with its interval."""
+        """Turn what `pooled` gives into a value with its interval."""
         samples = values[1:][~np.isnan(values[1:])]
         if not samples.size:
             return float(values[0]), float("nan"), float("nan")

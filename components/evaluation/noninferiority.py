@@ -67,10 +67,7 @@ class PairedComparison:
     """Bootstrap samples of a part's lesions for the difference of two networks.
 
     Each sample takes lesions whole, and the same ones for both networks. Where there are several
-    training seeds, it draws seeds, too: one fewer than there are, so that the variance between them
-    is not underestimated (Rao and Wu 1988, doi 10.1080/01621459.1988.10478591), and their effects
-    shrunk, so that it is not counted twice (Carpenter, Goldstein and Rasbash 2003, doi
-    10.1111/1467-9876.00415).
+    training seeds, it draws seeds, too, as `Comparison` says.
 
     To each class two imagined lesions are added for the interval, one that the first network alone
     has right and one that the second alone has right (Bonett and Price 2012, doi
@@ -124,7 +121,6 @@ class PairedComparison:
             seed=seed,
         )
         self.comparison.weights[0, self.num_images :] = 0  # the part itself holds none
-        self.random_seed = seed
 
     def differences(
         self, challenger: Probabilities, reference: Probabilities, names: Sequence[str] = ()
@@ -160,7 +156,9 @@ class PairedComparison:
         found = {}
         for name in names or own:
             if name in own:
-                _, low, high = self.comparison.interval(self._pooled(own[name] - other[name]))
+                _, low, high = self.comparison.interval(
+                    self.comparison.pooled(own[name] - other[name])
+                )
                 first, second = (float(each[name][:, 0].mean()) for each in (own, other))
                 found[name] = Difference(first, second, low, high)
         return found
@@ -177,26 +175,4 @@ class PairedComparison:
         compared = self.comparison
         measure = decision_metrics if names and "auroc" not in names else weighted_metrics
         check(compared.labels, probabilities[0], compared.melanoma)
-        found = [compared.by_chunk(measure, one) for one in probabilities]
-        return {name: np.stack([each[name] for each in found]) for name in found[0]}
-
-    def _pooled(self, differences: Floats) -> Floats:
-        """Pool the seeds of a difference, (S, 1 + samples), and let the samples draw seeds, too.
-
-        What seeds differ by holds what each one's luck with these lesions is, which the samples of
-        lesions have already. So the seeds' own part alone is drawn: their effects are shrunk to the
-        variance that is left.
-        """
-        pooled: Floats = differences.mean(axis=0)
-        number = len(differences)
-        if number == 1:
-            return pooled
-        effects = differences[:, 0] - pooled[0]
-        luck = np.nanvar(differences[:, 1:] - pooled[1:], axis=1).mean() * number / (number - 1)
-        between = effects.var(ddof=1)
-        if between > luck:
-            random = np.random.default_rng([self.random_seed, number])
-            shares = np.full(number, 1 / number)
-            drawn = random.multinomial(number - 1, shares, len(pooled) - 1) / (number - 1)
-            pooled[1:] += np.sqrt(1 - luck / between) * (drawn @ effects)
-        return pooled
+        return compared.by_seed(probabilities, measure)

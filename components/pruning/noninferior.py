@@ -56,8 +56,8 @@ def _reference(validation: Validation, demands: Demands) -> Verdict:
         confidence=demands.confidence,
         seed=demands.seed,
     )
-    values = comparison.metrics(probabilities[np.newaxis])["balanced_accuracy"]
-    value, low, high = comparison.interval(values)
+    values = comparison.by_seed(probabilities[np.newaxis])["balanced_accuracy"]
+    value, low, high = comparison.interval(comparison.pooled(values))
     chance = 1 / len(np.unique(validation.labels))
     said = f"balanced accuracy {value:.3f} ({low:.3f} to {high:.3f})"
     if low > chance:

@@ -24,6 +24,7 @@ from slimderm.components.training.networks import BACKBONES, NETWORKS
 
 STUDY_NETWORKS = ChainMap[str, Any](BACKBONES, NETWORKS)
 MASKS = "masks"
+CONTROL = "control"
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,13 @@ class Arm:
     init: str = "scratch"
     scope: str = "local"
     masks: bool = False
+    control: bool = False
 
     @property
     def name(self) -> str:
         """What it is called in tables."""
+        if self.control:
+            return CONTROL
         if self.masks:
             return f"masks {self.scope}"
         if self.criterion == "uninformed" and self.init == "scratch":
@@ -48,12 +52,20 @@ class Arm:
 def parse_arm(text: str) -> Arm:
     """Read an arm from its words, in any order; ``paper`` is uninformed and from scratch.
 
+    ``control``, alone, is the unpruned network, trained on where arms that inherit are fine-tuned.
+
     Raises
     ------
     ParameterError
-        For a word that is no criterion, init or scope, two of a kind, masks from scratch, or a
-        criterion that has no effect with the others.
+        For a word that is no criterion, init or scope, two of a kind, masks from scratch, control
+        with other words, or a criterion that has no effect with the others.
     """
+    if CONTROL in text.split():
+        if text.split() != [CONTROL]:
+            raise ParameterError(
+                f"arms: received {text!r}, expected {CONTROL} alone: nothing is pruned in it"
+            )
+        return Arm(init="inherit", control=True)
     values: dict[str, Any] = {}
     for word in text.split():
         kinds = {"criterion": CRITERIA, "init": INITS, "scope": SCOPES}
@@ -69,7 +81,7 @@ def parse_arm(text: str) -> Arm:
         elif word != "paper":
             raise ParameterError(
                 f"arms: received {word!r} in {text!r}, expected words of {', '.join(CRITERIA)}; "
-                f"{', '.join(INITS)}; {', '.join(SCOPES)}; {MASKS}; paper"
+                f"{', '.join(INITS)}; {', '.join(SCOPES)}; {MASKS}; paper; or {CONTROL}"
             )
     if values.get("masks") and values.setdefault("init", "inherit") == "scratch":
         raise ParameterError(
@@ -112,7 +124,8 @@ class StudySettings:
     seeds: NonEmpty[Seed] = Field(default=(0,), description="Each arm is trained once with each.")
     arms: NonEmpty[Annotated[str, AfterValidator(_check_arm)]] = Field(
         default=("paper",),
-        description="Each by its criterion, init and scope, such as l1 inherit global; or masks.",
+        description="Each by its criterion, init and scope, such as l1 inherit global; or masks; "
+        "or control: the unpruned network, trained on as long as those that inherit.",
     )
     schedules: NonEmpty[Annotated[str, OneOf(STUDY_SCHEDULES)]] = Field(
         default=("path",), description="Which pruning step comes next."

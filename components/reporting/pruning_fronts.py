@@ -16,6 +16,7 @@ METRICS = {
     "melanoma_sensitivity": "melanoma sensitivity",
     "accuracy": "accuracy",
 }
+SHOWN = ("balanced_accuracy", "melanoma_sensitivity")
 COSTS = {
     "num_parameters": "parameters",
     "bytes": "bytes on disk",
@@ -43,7 +44,7 @@ def fronts(summary: pd.DataFrame, *, title: str, costs: Sequence[str] = tuple(CO
     Figure
         Rows are metrics, columns are costs; error bars are intervals, where methods are few.
     """
-    metrics = [name for name in ("balanced_accuracy", "melanoma_sensitivity") if name in summary]
+    metrics = [name for name in SHOWN if name in summary]
     figure = Figure(
         figsize=(4.2 * max(2, len(costs)), 3.4 * len(metrics) + 0.9), layout="constrained"
     )
@@ -115,6 +116,37 @@ def table(summary: pd.DataFrame) -> pd.DataFrame:
         rows.append(cells)
     shown = pd.DataFrame(rows)
     return shown if masked else shown.drop(columns="zero weights")
+
+
+def verdicts(differences: pd.DataFrame) -> pd.DataFrame:
+    """Lay out for reading how networks differ: a row a pair of networks.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        ``method``, ``ratio``, ``against``, ``verdict`` (NaN where a row compares no two networks),
+        and each metric with ``_low`` and ``_high``.
+
+    Returns
+    -------
+    DataFrame
+        Differences in percentage points.
+    """
+    rows = []
+    for _, row in differences.iterrows():
+        cells = {
+            "method": row["method"],
+            "ratio": f"{100 * row['ratio']:g}%" if row["ratio"] else "",
+            "against": row["against"],
+        }
+        cells |= {f"{METRICS[name]}, points": _points(row, name) for name in SHOWN if name in row}
+        rows.append(cells | {"verdict": "" if pd.isna(row["verdict"]) else row["verdict"]})
+    return pd.DataFrame(rows)
+
+
+def _points(row: pd.Series, name: str) -> str:
+    value, low, high = (100 * row[column] for column in (name, f"{name}_low", f"{name}_high"))
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def with_interval(row: pd.Series, name: str) -> str:

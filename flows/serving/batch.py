@@ -7,14 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from prefect import flow
 
-from slimderm.components.classification.inputs import model_inputs
+from slimderm.components.classification.classifier import Classifier
 from slimderm.components.common.errors import ParameterError, SchemaError
 from slimderm.components.dataset.formats import SUFFIXES
-from slimderm.components.evaluation.calibration import tempered
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import Update, console, progress_bar
 from slimderm.flows.config.params import read_params
@@ -33,13 +31,13 @@ def read_table(path: Path | None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index ``image_id``; age float with NaN, sex and localization str, where unknown ``unknown``.
+        Index ``image_id``; age float, sex and localization str; NaN where nothing is given.
 
     Raises
     ------
     SchemaError
         If there is no such table, it lacks ``image_id``, names an image twice, or an age is no
-        number of years from 0 to 120.
+        number.
     """
     if path is None:
         return pd.DataFrame(columns=list(KNOWN)).set_index("image_id")
@@ -53,43 +51,55 @@ def read_table(path: Path | None) -> pd.DataFrame:
         twice = table.loc[table["image_id"].duplicated(), "image_id"].iloc[0]
         raise SchemaError(f"{path}: received image_id {twice!r} twice, expected each once")
     table = table.reindex(columns=list(KNOWN), fill_value="").set_index("image_id")
-    ages = pd.to_numeric(table["age"].replace("", np.nan), errors="coerce")
-    wrong = (table["age"] != "") & ~ages.between(0, 120)
+    table = table.mask(table == "")
+    ages = pd.to_numeric(table["age"], errors="coerce")
+    wrong = table["age"].notna() & ages.isna()
     if wrong.any():
         raise SchemaError(
             f"{path}: received age {table.loc[wrong, 'age'].iloc[0]!r} of "
-            f"{wrong.index[wrong][0]!r}, expected years from 0 to 120, or nothing"
+            f"{wrong.index[wrong][0]!r}, expected years, or nothing"
         )
-    texts = table[["sex", "localization"]].replace("", "unknown")
-    return texts.assign(age=ages)
+    return table.assign(age=ages)
+
+
+def people_of(files: Sequence[Path], metadata: Path | None, classifier: Classifier) -> pd.DataFrame:
+    """Read what is known of the person of each image, in the order of the files.
+
+    Raises
+    ------
+    SchemaError
+        As `read_table`, or where a value is none that the model knows.
+    """
+    asked = read_table(metadata).reindex([path.stem for path in files])
+    try:
+        return classifier.people(asked)
+    except SchemaError as error:
+        raise SchemaError(f"{metadata}: {error}") from None
 
 
 def classify(
-    found: Iterable[Prepared],
-    table: pd.DataFrame,
-    model: Any,
-    description: dict[str, Any],
-    temperature: float,
+    found: Iterable[Prepared], people: pd.DataFrame, classifier: Classifier
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row for each file: its hash and calibrated probabilities, or the reason for none."""
-    waiting = iter(found)
+    """Yield a row for each file: its hash and calibrated probabilities, or the reason for none.
+
+    Parameters
+    ----------
+    found : iterable
+        Each file, prepared.
+    people : DataFrame
+        A row a file, in the same order, as `people_of` gives it.
+    classifier : Classifier
+    """
+    waiting = enumerate(found)
     while batch := list(itertools.islice(waiting, BATCH)):
-        images = [pixels for _, pixels in batch if pixels is not None]
-        given: Iterator[np.ndarray] = iter(())
+        places = [place for place, (_, pixels) in batch if pixels is not None]
+        images = [pixels for _, (_, pixels) in batch if pixels is not None]
+        answers: Iterator[dict[str, Any]] = iter(())
         if images:
-            seen = [row["image_id"] for row, pixels in batch if pixels is not None]
-            people = table.reindex(seen)
-            people[["sex", "localization"]] = people[["sex", "localization"]].fillna("unknown")
-            people["age"] = people["age"].astype(float)
-            inputs = model_inputs(images, people, description)
-            given = iter(tempered(model.predict(inputs, verbose=0), temperature))
-        for row, pixels in batch:
-            if pixels is None:
-                yield row
-                continue
-            values = next(given)
-            named = dict(zip(description["classes"], map(float, values), strict=True))
-            yield row | {"predicted": description["classes"][int(values.argmax())]} | named
+            answer = classifier.answer(images, people.iloc[places]).drop(columns="calibrated")
+            answers = iter(answer.to_dict("records"))
+        for _, (row, pixels) in batch:
+            yield row if pixels is None else row | next(answers)
 
 
 @flow(name="predict-folder", flow_run_name="predict {images}", timeout_seconds=24 * 3600)
@@ -106,17 +116,17 @@ def predict_folder(images: str, output: str, metadata: str | None = None) -> str
     files = images_of(images)
     if not output or Path(output).is_dir():
         raise ParameterError(f"output: received {output!r}, expected the name of a CSV file")
-    table = read_table(Path(metadata) if metadata else None)
     load_keras()
     params = read_params()
     registry = Registry(Tracker(params.record))
     version = registry.served()
-    model, description = registry.load(version)
-    temperature = float(version.tags["temperature"])
-    same = {"model": f"{version.name}/{version.version}", "temperature": temperature}
+    classifier = Classifier(*registry.load(version), float(version.tags["temperature"]))
+    description = classifier.description
+    people = people_of(files, Path(metadata) if metadata else None, classifier)
+    same = {"model": f"{version.name}/{version.version}", "temperature": classifier.temperature}
     columns = [*ROW, "predicted", *description["classes"], *same]
     found = prepare_all(files, description, min(params.record.workers, len(files)))
-    rows = classify(found, table, model, description, temperature)
+    rows = classify(found, people, classifier)
     with contextlib.closing(found), progress_bar("predict", len(files)) as update:
         faulty = write_rows(Path(output), columns, (row | same for row in rows), len(files), update)
     console.print(

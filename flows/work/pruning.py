@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from slimderm.components.pruning.schedules.base import StepResult
 from slimderm.components.pruning.schedules.table import get as get_schedule
 from slimderm.components.pruning.settings import PruneSettings
 from slimderm.components.pruning.verdict import Case, Demands, Validation, Verdict
+from slimderm.components.pruning.widths import UNPRUNED
 from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
@@ -23,7 +24,7 @@ from slimderm.flows.config.params import Params
 from slimderm.flows.record.runs import write_provenance
 from slimderm.flows.work.sources import LesionSource
 from slimderm.flows.work.step_runner import PrunedRun, StepRunner, fine_tuning, fixed_layers
-from slimderm.flows.work.training import Trainer
+from slimderm.flows.work.training import Trainer, TrainingRun
 
 
 class Pruning:
@@ -34,6 +35,8 @@ class Pruning:
         self.source = LesionSource(params, COMPRESSED)
         self.trainer = Trainer(params, network, self.source)
         self.baseline = read_json(layout.baseline(network) / ORIGINAL / "record.json")
+        self.seeds: dict[str, SeedRun] = {}
+        self.num_kept = 0
         settings = params.prune
         for sentence in settings.without_effect():
             console.print(f"prune: {sentence}", highlight=False, soft_wrap=True)
@@ -72,6 +75,9 @@ class Pruning:
         def predict(number: int) -> tuple[Probabilities, Probabilities]:
             pair = (evaluation, unpruned)
             runs = [run.again(number) if number else run for run in pair]
+            for run, pruned in zip(runs, (True, False), strict=True):
+                if number:
+                    self.seeds.setdefault(run.trained.key, SeedRun(run.trained, number, pruned))
             own, reference = (run.trained.validation["probabilities"] for run in runs)
             return own, reference
 
@@ -121,11 +127,36 @@ class Pruning:
             / self.baseline["num_parameters"],
             "verdict": asdict(step.verdict),
         }
-        target = folder / record["folder"]
-        shutil.copytree(trained.folder, target)
-        write_json(target / "record.json", record)
-        write_provenance(target)
-        return dict(record)
+        return _keep(trained, record, folder)
+
+    def keep_seeds(self, step: StepResult, folder: Path) -> list[dict[str, Any]]:
+        """Copy what was trained by other seeds to judge a step, unless a step before has it."""
+        found = []
+        for run in list(self.seeds.values())[self.num_kept :]:
+            name = step.notation if run.pruned else UNPRUNED
+            place = f"seeds/{self.num_kept:02d}"
+            self.num_kept += 1
+            notation = f"{name}, seed +{run.number}"
+            record = run.trained.full_record | {"notation": notation, "folder": place}
+            found.append(_keep(run.trained, record, folder))
+        return found
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """A training by another seed, of a pruned network or of the unpruned one."""
+
+    trained: TrainingRun
+    number: int
+    pruned: bool
+
+
+def _keep(trained: TrainingRun, record: dict[str, Any], folder: Path) -> dict[str, Any]:
+    target = folder / record["folder"]
+    shutil.copytree(trained.folder, target)
+    write_json(target / "record.json", record)
+    write_provenance(target)
+    return dict(record)
 
 
 def smallest_accepted(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

@@ -31,20 +31,23 @@ def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, A
     -------
     dict
         ``trainer``: key of the network's training; ``description``: its parameters; ``power``: what
-        the validation part can resolve, in words; ``steps``: each step's record; ``smallest``: that
-        of the smallest accepted step, judged on the test part, or None; ``ending``: as `ending`
-        gives it.
+        the validation part can resolve, in words; ``steps``: each step's record; ``seeds``: those
+        of what was trained by other seeds, to judge a step; ``smallest``: the record of the
+        smallest accepted step, judged on the test part, or None; ``ending``: as `ending` gives it.
     """
     trainer = pruning.trainer
     parent = record_network(tracker, pruning.network, trainer.key)
     description = trainer.description()
     power = pruning.power()
     report_power(pruning.network, power)
-    records, trained_of = [], {}
+    records, seeds, trained_of = [], [], {}
     for step in pruning.steps():
         record = pruning.keep(step, folder)
         record_folder(tracker, parent, step.notation, folder / record["folder"], description)
         records.append(record)
+        for other in pruning.keep_seeds(step, folder):
+            record_folder(tracker, parent, other["notation"], folder / other["folder"], description)
+            seeds.append(other)
         trained_of[step.notation] = step.evaluation.trained
         report_step(record)
     smallest = smallest_accepted(records)
@@ -56,6 +59,7 @@ def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, A
         "description": description,
         "power": power,
         "steps": records,
+        "seeds": seeds,
         "smallest": smallest,
         "ending": ending(pruning.network, records, pruning.params.prune),
     }

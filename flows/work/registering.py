@@ -77,6 +77,9 @@ def _register(network: str, tracker: Tracker, registry: Registry) -> list[dict[s
     parent = record_network(tracker, network, summary["trainer"])
     for folder in sorted(layout.baseline(network).iterdir()):
         record_folder(tracker, parent, folder.name, folder, read_json(folder / "description.json"))
+    for other in summary["seeds"]:
+        folder = pruned / other["folder"]
+        record_folder(tracker, parent, other["notation"], folder, summary["description"])
     accepted = []
     for step in summary["steps"]:
         notation, folder = step["notation"], pruned / step["folder"]

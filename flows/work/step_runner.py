@@ -104,7 +104,16 @@ class StepRunner:
             self.original = found.sizes
             return found
         origin: TrainingRun = parent.evaluation.trained
-        content = {
+        trained = self.trainer.refit(
+            self._content(pruning_step, origin),
+            lambda draft: self._prune(draft, pruning_step, origin),
+            title,
+            train=self.train,
+        )
+        return self._result(trained, pruning_step, parent, notation)
+
+    def _content(self, pruning_step: PruningStep, origin: TrainingRun) -> dict[str, Any]:
+        return {
             "parent": origin.key,
             "pruning_step": asdict(pruning_step),
             "method": asdict(self.method),
@@ -112,10 +121,6 @@ class StepRunner:
             "data_batches": self.data_batches if self.method.needs_data else None,
             "code": code_hash("slimderm.components.pruning.apply_step"),
         }
-        trained = self.trainer.refit(
-            content, lambda draft: self._prune(draft, pruning_step, origin), title, train=self.train
-        )
-        return self._result(trained, pruning_step, parent, notation)
 
     def _result(
         self,
@@ -136,7 +141,7 @@ class StepRunner:
     def _with_seed(self, number: int) -> "StepRunner":
         """Return a runner that does the same by another training seed."""
         seed = self.train.seed + number
-        other = StepRunner(
+        other = type(self)(
             self.trainer.with_seed(seed),
             replace(self.method, seed=seed),
             replace(self.train, seed=seed),
@@ -171,6 +176,16 @@ class StepRunner:
         return (
             batches[index] for index in itertools.islice(range(len(batches)), self.data_batches)
         )
+
+
+class ControlRunner(StepRunner):
+    """Prunes nothing: the network is trained on where a pruned one would be fine-tuned."""
+
+    def _content(self, pruning_step: PruningStep, origin: TrainingRun) -> dict[str, Any]:
+        return {"trained_on": origin.key}
+
+    def _prune(self, draft: Path, pruning_step: PruningStep, origin: TrainingRun) -> Any:
+        return origin.load()
 
 
 def fine_tuning(

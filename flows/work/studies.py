@@ -16,7 +16,7 @@ from slimderm.components.pruning.schedules.table import get_by_ratio
 from slimderm.components.pruning.study_settings import Arm, StudySettings, parse_arm
 from slimderm.components.pruning.verdict import Verdict
 from slimderm.components.reporting.page import markdown_table
-from slimderm.components.reporting.pruning_fronts import fronts
+from slimderm.components.reporting.pruning_fronts import fronts, verdicts
 from slimderm.components.reporting.pruning_fronts import table as readable
 from slimderm.components.reporting.study_curves import curves
 from slimderm.flows.base.files import write_json
@@ -26,14 +26,14 @@ from slimderm.flows.config.params import Params
 from slimderm.flows.work.feature_comparison import compare, same_place
 from slimderm.flows.work.reencoded import ReencodedSource
 from slimderm.flows.work.sources import CifarSource, ExampleSource, LesionSource
-from slimderm.flows.work.step_runner import PrunedRun, StepRunner, fixed_layers
+from slimderm.flows.work.step_runner import ControlRunner, PrunedRun, StepRunner, fixed_layers
+from slimderm.flows.work.study_comparison import StudyComparison
 from slimderm.flows.work.study_tables import (
     StudyRun,
     by_variant,
     histories,
     method_names,
     predictions,
-    summarise,
     table,
 )
 from slimderm.flows.work.training import Trainer, TrainingRun
@@ -101,13 +101,14 @@ class Study:
                 epochs=settings.epochs_per_step(schedule, arm),
                 learning_rate=settings.fine_tune_learning_rate,
             )
-        runner = StepRunner(trainer, method, train)
+        runner = (ControlRunner if arm.control else StepRunner)(trainer, method, train)
         name = f"{trainer.source.name}, seed {train.seed}: {arm.name}"
         place = (trainer.source.name, train.seed, arm.name, schedule)
         for ratio, steps in self._steps(runner, arm, schedule, name):
             trainings = tuple(step.evaluation.trained for step in steps)
             sparsity = steps[-1].evaluation.sparsity
-            yield StudyRun(*place, ratio, trainer.tested(trainings[-1]), trainings, sparsity)
+            tested = trainer.tested(trainings[-1])
+            yield StudyRun(*place, ratio, tested, trainings, sparsity, init=arm.init)
 
     def _steps(
         self, runner: StepRunner, arm: Arm, schedule: str, name: str
@@ -155,7 +156,8 @@ def write_study(folder: Path, runs: Sequence[StudyRun], own: Study, name: str) -
     classes, copies = list(source.classes), f"\n{source.copies}\n" if source.copies else ""
     write_json(folder / "classes.json", classes)
     melanoma = classes.index("melanoma") if "melanoma" in classes else None
-    summary, differences = summarise(rows, kept, melanoma, own.params)
+    comparison = StudyComparison(rows, kept, melanoma, own.params.evaluate)
+    summary, differences = comparison.summary(), comparison.differences()
     summary.to_csv(folder / "summary.csv", index=False)
     differences.to_csv(folder / "differences.csv", index=False)
     history = histories(runs)
@@ -164,6 +166,8 @@ def write_study(folder: Path, runs: Sequence[StudyRun], own: Study, name: str) -
     seed = own.settings.seeds[0]
     for variant, part in summary.groupby("variant", sort=False):
         (folder / f"table_{variant}.md").write_text(markdown_table(readable(part)) + copies)
+        compared = verdicts(differences[differences["variant"] == variant])
+        (folder / f"differences_{variant}.md").write_text(markdown_table(compared) + copies)
         title = f"{name}: {own.settings.network} on {variant} images"
         fronts(part, title=title).savefig(folder / f"fronts_{variant}.png", dpi=130)
         epochs = history[(history["variant"] == variant) & (history["seed"] == seed)]

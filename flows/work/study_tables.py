@@ -1,18 +1,16 @@
-"""A study's tables: every network, seeds joined, methods compared on the same lesions."""
+"""A study's networks as tables: one row a network, one row an epoch."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from slimderm.components.evaluation.comparison import Comparison, rows_of
-from slimderm.components.reporting.pruning_fronts import METRICS
-from slimderm.flows.config.params import Params
 from slimderm.flows.work.training import TrainingRun
 
+UNPRUNED = "unpruned"
 KEPT = (
     "num_parameters",
     "multiply_accumulates",
@@ -27,6 +25,7 @@ class StudyRun:
     """One network of a study; ``trainings`` are those after each pruning step, the last its own.
 
     ``sparsity`` is the share of zeros among its weights, as trained; NaN where nothing is masked.
+    ``init`` says where its weights start; empty for the unpruned network.
     """
 
     variant: str
@@ -37,6 +36,7 @@ class StudyRun:
     trained: TrainingRun
     trainings: tuple[TrainingRun, ...]
     sparsity: float = math.nan
+    init: str = ""
 
 
 def table(runs: Sequence[StudyRun]) -> pd.DataFrame:
@@ -45,7 +45,8 @@ def table(runs: Sequence[StudyRun]) -> pd.DataFrame:
     for run in runs:
         record = run.trained.record
         row: dict[str, Any] = {
-            name: getattr(run, name) for name in ("variant", "seed", "arm", "schedule", "ratio")
+            name: getattr(run, name)
+            for name in ("variant", "seed", "arm", "schedule", "ratio", "init")
         }
         row |= {"sparsity": run.sparsity, **{name: record[name] for name in KEPT}}
         row |= {"key": run.trained.key}
@@ -83,10 +84,10 @@ def method_names(rows: pd.DataFrame) -> pd.Series:
 
 def by_variant(summary: pd.DataFrame) -> pd.DataFrame:
     """Name methods by variant, so that one figure holds all; with one arm, unpruned is a point."""
-    arms = set(summary["method"]) - {"unpruned"}
+    arms = set(summary["method"]) - {UNPRUNED}
     if len(arms) == 1:
         return summary.assign(method=summary["variant"])
-    kept = summary[summary["method"] != "unpruned"]
+    kept = summary[summary["method"] != UNPRUNED]
     return kept.assign(method=kept["method"] + ", " + kept["variant"])
 
 
@@ -98,68 +99,3 @@ def predictions(runs: Sequence[StudyRun]) -> dict[str, np.ndarray]:
         "labels": found[0]["labels"],
         "lesions": found[0]["lesions"],
     }
-
-
-def summarise(
-    rows: pd.DataFrame, kept: Mapping[str, np.ndarray], melanoma: int | None, params: Params
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Join the seeds of each network, and compare methods and variants on the same lesions.
-
-    Returns
-    -------
-    summary : DataFrame
-        One row a variant, method (column ``method``) and ratio: mean costs, and each metric's
-        mean over seeds with its interval.
-    differences : DataFrame
-        ``against`` the unpruned network of the same variant, the same method on other variants, and
-        what pruning cost there: each metric's difference with its interval.
-    """
-    settings = params.evaluate
-    comparison = Comparison(
-        kept["labels"],
-        kept["lesions"],
-        melanoma=melanoma,
-        num_samples=settings.bootstrap_samples,
-        confidence=settings.confidence,
-        seed=settings.seed,
-    )
-    rows = rows.assign(method=method_names(rows))
-    summary, values = [], {}
-    for (variant, method, ratio), members in rows.groupby(
-        ["variant", "method", "ratio"], sort=False
-    ):
-        found = comparison.metrics(kept["probabilities"][members.index.to_numpy()])
-        values[variant, method, ratio] = found
-        place = {"variant": variant, "method": method, "ratio": ratio, "num_seeds": len(members)}
-        costs = {name: float(members[name].mean()) for name in ("sparsity", *KEPT)}
-        spans = {name: comparison.interval(value) for name, value in found.items()}
-        summary.append(place | costs | rows_of(METRICS, spans))
-    differences = []
-    for (variant, method, ratio), against, found in _contrasts(values):
-        spans = {name: comparison.interval(value) for name, value in found.items()}
-        place = {"variant": variant, "method": method, "ratio": ratio, "against": against}
-        differences.append(place | rows_of(METRICS, spans))
-    return pd.DataFrame(summary), pd.DataFrame(differences)
-
-
-def _contrasts(
-    values: Mapping[tuple[str, str, float], dict[str, Any]],
-) -> Iterator[tuple[tuple[str, str, float], str, dict[str, Any]]]:
-    """Yield each network with what it is measured against, and the difference of each metric."""
-
-    def minus(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value - second[name] for name, value in first.items()}
-
-    for place, found in values.items():
-        variant, method, ratio = place
-        whole = values[variant, "unpruned", 0.0]
-        if method != "unpruned":
-            yield place, "unpruned", minus(found, whole)
-        for other, *rest in values:
-            if other == variant or rest != [method, ratio]:
-                continue
-            there = values[other, method, ratio]
-            yield place, other, minus(found, there)
-            if method != "unpruned":  # does pruning cost more here than there?
-                elsewhere = minus(there, values[other, "unpruned", 0.0])
-                yield place, f"what pruning cost on {other}", minus(minus(found, whole), elsewhere)

@@ -111,6 +111,29 @@ def test_sampling(tmp_path):
         assert stage["used_max"] == 16
 
 
+def test_tolerance(tmp_path):
+    """Half of the images gain 3 % of the range beyond k = 20, the other half nothing."""
+    from slimderm.components.quality.settings import ChooseSettings
+
+    quality = {10: (0.0, 0.0), 20: (0.97, 1.0), 30: (1.0, 1.0)}
+    rows = [
+        {"image_id": f"i{image:03}", "arm": "svd", "k": k, "stage": stage}
+        | dict.fromkeys(ChooseSettings().metrics, quality[k][image % 2])
+        for image in range(40)
+        for k in quality
+        for stage in ("before", "after")
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "table.csv", index=False)
+    found = run("tolerance", tmp_path / "table.csv", "--samples", 50)
+    assert found["images"] == 40
+    choices = {(row["stage"], row["tolerance"]): row for row in found["choices"]}
+    assert len(choices) == 8
+    assert choices["after", 0.01]["k"] == 30  # 1.5 % on average
+    assert choices["after", 0.02]["k"] == 20
+    assert choices["after", 0.05]["shares"] == {"20": 1.0}
+    assert sum(choices["before", 0.02]["shares"].values()) == pytest.approx(1)
+
+
 def test_training():
     found = run("training", "--size", 32, "--batch", 2, "--steps", 1)
     assert found.keys() == {"step_ratio", "first_step_ratio"}
@@ -126,6 +149,16 @@ def test_best_epoch(tmp_path):
     assert all(0 <= rule["mean"] <= 1 for rule in found["rules"].values())
     assert len(list((tmp_path / "kept").iterdir())) == 2  # a constant rate and one that falls
     assert run("best_epoch", tmp_path / "data", *tiny, "--keep", tmp_path / "kept") == found
+
+
+def test_metadata_branch(tmp_path):
+    drawn = SyntheticSettings(num_lesions=60, num_negatives=0, height=60, width=80)
+    write_synthetic(tmp_path / "data", drawn)
+    found = run("metadata_branch", tmp_path / "data", "--seeds", 2, "--epochs", 1, "--images", 9)
+    assert found["seeds"] == 2
+    assert found["dead_fresh"] == found["dead_trained"] == 0
+    assert 0 < found["spread_trained"] <= found["spread_trained_median"]
+    assert found["spread_fresh"] > 0.05
 
 
 def test_pruning():

@@ -4,9 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from slimderm.flows.config import layout
 from slimderm.flows.record.mlflow_store import make_database
+from slimderm.flows.steps.table import STAGES
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,3 +30,17 @@ def empty_record(tmp_path_factory):
     file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     make_database(f"sqlite:///{file}", str(file.parent))
     return lambda folder: shutil.copy(file, folder)
+
+
+ITEMS = {"${networks}": ["lenet5"], "${studies}": []}  # of the workspace's parameters
+
+
+@pytest.fixture(scope="session")
+def every_stage():
+    """The table's stages; one that dvc.yaml repeats stands there once for each item."""
+    described = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    found = set()
+    for name in STAGES:
+        items = described[name].get("foreach")
+        found |= {f"{name}@{item}" for item in ITEMS[items]} if items else {name}
+    return found

@@ -99,7 +99,6 @@ def test_a_cluster_works_and_listens_on_the_private_network_alone(workspace, clu
 
 
 PAGES = sorted((TESTS.parent / "docs").glob("*.md"))
-RECORD = "results.md"  # what was measured, and by which command: hours, and data that are not here
 
 ONLY_SHOWN = {
     ("s3.md", "$", 0): "exports the address of a store that is yours",
@@ -163,7 +162,7 @@ def test_every_command_that_a_page_shows_is_run_somewhere():
     assert commands - set(followed(commands)) == set(ONLY_SHOWN)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name != RECORD], ids=str)
+@pytest.mark.parametrize("page", PAGES, ids=str)
 def test_what_stands_in_a_block_has_a_prompt_or_is_no_command(page):
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), flags=re.S | re.M)
     assert 2 * len(blocks) == page.read_text().count("```")

@@ -19,10 +19,15 @@ def part():
     return labels, lesions, *(x / x.sum(-1, keepdims=True) for x in (good, poor))
 
 
+def pooled(comparison, probabilities):
+    """Each metric of the seeds together."""
+    return {n: comparison.pooled(v) for n, v in comparison.by_seed(probabilities).items()}
+
+
 def test_one_seed_agrees_with_the_bootstrap_of_a_single_network(part):
     labels, lesions, good, _ = part
     comparison = Comparison(labels, lesions, melanoma=1, num_samples=2000, seed=5)
-    found = {n: comparison.interval(v) for n, v in comparison.metrics(good[:1]).items()}
+    found = {n: comparison.interval(v) for n, v in pooled(comparison, good[:1]).items()}
     values = classification_metrics(labels, good[0], melanoma=1)
     intervals = bootstrap_intervals(labels, good[0], lesions, melanoma=1, num_samples=2000, seed=1)
     for name, (value, low, high) in found.items():
@@ -33,14 +38,14 @@ def test_one_seed_agrees_with_the_bootstrap_of_a_single_network(part):
 def test_seeds_are_averaged(part):
     labels, lesions, good, _ = part
     comparison = Comparison(labels, lesions, num_samples=10)
-    both = comparison.metrics(good)["accuracy"][0]
+    both = pooled(comparison, good)["accuracy"][0]
     assert both == pytest.approx(np.mean([(g.argmax(1) == labels).mean() for g in good]))
 
 
 def test_a_network_does_not_differ_from_itself_and_a_better_one_does(part):
     labels, lesions, good, poor = part
     comparison = Comparison(labels, lesions, num_samples=500)
-    one, other = comparison.metrics(good), comparison.metrics(poor)
+    one, other = pooled(comparison, good), pooled(comparison, poor)
     assert comparison.interval(one["accuracy"] - one["accuracy"]) == (0, 0, 0)
     value, low, high = comparison.interval(one["accuracy"] - other["accuracy"])
     assert 0 < low < value < high
@@ -51,8 +56,8 @@ def test_paired_intervals_are_narrower_than_those_of_strangers(part):
     nearly = poor[:1].copy()
     nearly[0, :3] = nearly[0, :3, ::-1]
     comparison = Comparison(labels, lesions, num_samples=500)
-    one = comparison.metrics(poor[:1])["accuracy"]
-    other = comparison.metrics(nearly)["accuracy"]
+    one = pooled(comparison, poor[:1])["accuracy"]
+    other = pooled(comparison, nearly)["accuracy"]
     _, low, high = comparison.interval(one - other)
     _, own_low, own_high = comparison.interval(one)
     assert high - low < 0.7 * (own_high - own_low)

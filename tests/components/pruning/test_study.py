@@ -11,6 +11,7 @@ from slimderm.components.pruning.study_settings import Arm, StudySettings, parse
         ("l1 inherit", Arm("l1", "inherit"), "l1 inherit local"),
         ("global taylor inherit", Arm("taylor", "inherit", "global"), "taylor inherit global"),
         ("uninformed inherit", Arm("uninformed", "inherit"), "uninformed inherit local"),
+        ("control", Arm(init="inherit", control=True), "control"),
         ("masks global", Arm(init="inherit", scope="global", masks=True), "masks global"),
     ],
 )
@@ -38,6 +39,7 @@ def test_schedules_train_equally_long():
         {"arms": ("l1",)},
         {"arms": ("taylor scratch local",)},
         {"arms": ("l1 masks global",)},
+        {"arms": ("control global",)},
         {"arms": ()},
         {"ratios": (0.5, 0.5)},
         {"ratios": (0.9, 0.5)},

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from slimderm.components.reporting.pruning_fronts import fronts, table
+from slimderm.components.reporting.pruning_fronts import fronts, table, verdicts
 
 
 def row(method, ratio, parameters, value, sparsity=math.nan):
@@ -49,3 +49,11 @@ def test_the_zeros_of_masks_stand_beside_the_parameters_that_are_still_there():
     cells = table(pd.DataFrame([*SUMMARY.to_dict("records"), masks]))
     assert cells["zero weights"].tolist() == ["", "", "", "", "49.9%"]
     assert cells["parameters"].tolist()[-1] == cells["parameters"][0] == "1,000,000"
+
+
+def test_differences_are_read_in_points_with_their_verdict():
+    one = row("l1", 0.5, 250_000, -0.0123) | {"against": "control", "verdict": "inconclusive"}
+    other = row("l1", 0.5, 250_000, 0.02) | {"against": "what pruning cost on original"}
+    cells = verdicts(pd.DataFrame([one, other]))
+    assert cells["balanced accuracy, points"][0] == "-1.2 (-11.2 to +8.8)"
+    assert cells["verdict"].tolist() == ["inconclusive", ""]

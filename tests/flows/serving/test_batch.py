@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from slimderm.components.common.errors import ParameterError, WorkerError
+from slimderm.components.classification.classifier import Classifier
+from slimderm.components.common.errors import ParameterError, SchemaError, WorkerError
 from slimderm.components.common.workers import map_ahead, process_pool
 from slimderm.flows.base import terminal
-from slimderm.flows.serving.batch import classify, images_of, predict_folder, read_table, write_rows
+from slimderm.flows.serving.batch import classify, images_of, people_of, predict_folder, write_rows
 from slimderm.flows.serving.preparing import prepare_all
 
 CLASSES = ["dark", "bright"]
@@ -46,7 +47,8 @@ def photos(tmp_path):
 def test_every_image_gets_its_own_row_in_order_whoever_prepared_it(photos):
     files = images_of(str(photos))
     found = prepare_all(files, DESCRIPTION, workers=2)
-    rows = list(classify(found, read_table(None), Brightness(), DESCRIPTION, 1.0))
+    classifier = Classifier(Brightness(), DESCRIPTION, 1.0)
+    rows = list(classify(found, people_of(files, None, classifier), classifier))
     assert [row["file"] for row in rows] == [str(file) for file in files] == sorted(map(str, files))
     faulty = {Path(row["file"]).name for row in rows if row["error"]}
     assert faulty == {"07 broken.png", "39 lost.png"}
@@ -55,6 +57,42 @@ def test_every_image_gets_its_own_row_in_order_whoever_prepared_it(photos):
             grey = 6 * int(row["image_id"][:2])
             assert row["bright"] == pytest.approx(grey / 255, abs=1e-6)
             assert row["predicted"] == ("bright" if grey > 127 else "dark")
+
+
+ENCODER = {
+    "age_mean": 50.0,
+    "age_std": 10.0,
+    "sexes": ["female", "male", "unknown"],
+    "localizations": ["back", "unknown"],
+}
+SEEING = Classifier(None, DESCRIPTION | {"image_only": False, "encoder": ENCODER})
+FILES = [Path("deep/b.png"), Path("a.png"), Path("c.png")]
+
+
+def test_people_are_read_in_the_order_of_the_files_and_what_is_not_given_is_unknown(tmp_path):
+    table = tmp_path / "people.csv"
+    table.write_text("image_id,sex,age\na,male,50\nb,,\nelsewhere,m,\n")
+    people = people_of(FILES, table, SEEING)
+    assert people["sex"].tolist() == ["unknown", "male", "unknown"]
+    assert people["localization"].tolist() == ["unknown"] * 3
+    assert people["age"].fillna(-1).tolist() == [-1, 50, -1]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("a,m,50", "a, sex: received 'm', expected one of female, male"),
+        ("a,male,130", "a, age: received 130.0, expected years from 0 to 120"),
+        ("a,male,old", "received age 'old' of 'a', expected years"),
+    ],
+)
+def test_a_word_or_age_that_the_model_does_not_know_is_refused_with_file_and_image(
+    tmp_path, row, said
+):
+    table = tmp_path / "people.csv"
+    table.write_text(f"image_id,sex,age\n{row}\n")
+    with pytest.raises(SchemaError, match=f"people.csv: {said}"):
+        people_of(FILES, table, SEEING)
 
 
 def test_an_interrupted_batch_keeps_its_rows_and_says_so(tmp_path, capsys):

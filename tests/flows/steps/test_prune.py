@@ -214,6 +214,12 @@ def test_noninferior_compares_by_seeds_and_the_word_is_on_record(capsys):
     run = Tracker(read_params().record).find(found["steps"][1]["key"])
     assert (run.data.tags["accepted"], run.data.tags["verdict"]) == ("false", "inconclusive")
     assert (KEPT / found["steps"][1]["folder"] / "validation.npz").exists()
+    tried = ["R1: 50%, seed +1", "R0, seed +1"] if unpruned["accepted"] else []
+    assert [other["notation"] for other in found["seeds"]] == tried
+    for other in found["seeds"]:
+        run = Tracker(read_params().record).find(other["key"])
+        assert run.info.run_name == other["notation"]
+        assert "accepted" not in run.data.tags
 
 
 def test_a_study_shows_the_zeros_of_masks_beside_what_did_not_shrink():

@@ -16,7 +16,7 @@ studies:
   methods:
     network: lenet5
     variants: [compressed, reencoded]
-    arms: [paper, l1 inherit global, masks global]
+    arms: [paper, l1 inherit global, masks global, control]
     ratios: [0.5, 0.75]
     epochs: 1
     fine_tune_epochs: 1
@@ -35,6 +35,21 @@ studies:
 def trainings(workspace):
     found = (workspace.folder / ".cache/slimderm").glob("??/[!.]*/model.keras")
     return {path: path.stat().st_mtime_ns for path in found}
+
+
+def check_schedules(folder):
+    """The schedules of one arm make networks of the same size in as many epochs."""
+    same = pd.read_csv(folder / "cka_same_place.csv")
+    assert len(same) == 6  # pairs of unpruned and three schedules
+    assert same["cka"].between(-0.2, 1.0001).all()
+    assert (folder / "features_l1_inherit_local_50.png").stat().st_size > 10_000
+    widths = pd.read_csv(folder / "runs.csv").set_index("schedule")["num_parameters"]
+    assert widths["one_shot"] == widths["iterative"] == widths["layerwise"]
+    history = pd.read_csv(folder / "history.csv", keep_default_na=False)
+    places = history.groupby("schedule")[["cut", "epoch"]].agg(list)
+    assert places.loc["one_shot"].to_list() == [[1, 1], [1, 2]]
+    assert places.loc["iterative"].to_list() == [[1, 2], [1, 2]]  # an epoch after each cut
+    assert places.loc["layerwise"].to_list() == [[1, 2], [1, 2]]
 
 
 @pytest.fixture
@@ -62,20 +77,25 @@ def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(workspace):
 
     folder = workspace.folder / "data/studies/methods"
     runs = pd.read_csv(folder / "runs.csv")
-    assert len(runs) == 2 * (1 + 3 * 2)
+    assert len(runs) == 2 * (1 + 4 * 2)
     sizes = runs[runs["variant"] == "compressed"].set_index(["arm", "ratio"])["num_parameters"]
     whole = sizes["unpruned", 0.0]
-    assert sizes["masks global", 0.75] == whole
+    assert sizes["masks global", 0.75] == sizes["control", 0.75] == whole
     assert sizes["l1 inherit global", 0.5] <= sizes["paper", 0.5] < whole / 2
     differences = pd.read_csv(folder / "differences.csv")
     cost = "what pruning cost on"
     other = {name: {name, f"{cost} {name}"} for name in ("compressed", "reencoded")}
-    assert set(differences["against"]) == {"unpruned", *other["compressed"], *other["reencoded"]}
+    assert set(differences["against"]) == {
+        *("unpruned", "control"),
+        *other["compressed"],
+        *other["reencoded"],
+    }
     keys = ["variant", "method", "ratio", "against"]
     gap = differences.set_index(keys)["balanced_accuracy"]
     place = ("compressed", "paper", 0.5)
     mine = gap[*place, "unpruned"] - gap["reencoded", *place[1:], "unpruned"]
     assert gap[*place, f"{cost} reencoded"] == pytest.approx(mine)
+    assert "against" in (folder / "differences_compressed.md").read_text()
     assert (folder / "fronts_variants.png").stat().st_size > 10_000
     summary = pd.read_csv(folder / "summary.csv")
     assert (summary["balanced_accuracy_low"] <= summary["balanced_accuracy"]).all()
@@ -86,19 +106,7 @@ def test_a_study_that_is_killed_goes_on_and_compares_what_it_trained(workspace):
         map(tuple, runs[["variant", "arm"]].values)
     )
     assert (folder / "curves_reencoded.png").stat().st_size > 10_000
-
-    folder = workspace.folder / "data/studies/seed"
-    same = pd.read_csv(folder / "cka_same_place.csv")
-    assert len(same) == 6  # pairs of unpruned and three schedules
-    assert same["cka"].between(-0.2, 1.0001).all()
-    assert (folder / "features_l1_inherit_local_50.png").stat().st_size > 10_000
-    widths = pd.read_csv(folder / "runs.csv").set_index("schedule")["num_parameters"]
-    assert widths["one_shot"] == widths["iterative"] == widths["layerwise"]
-    history = pd.read_csv(folder / "history.csv", keep_default_na=False)
-    places = history.groupby("schedule")[["cut", "epoch"]].agg(list)
-    assert places.loc["one_shot"].to_list() == [[1, 1], [1, 2]]
-    assert places.loc["iterative"].to_list() == [[1, 2], [1, 2]]  # an epoch after each cut
-    assert places.loc["layerwise"].to_list() == [[1, 2], [1, 2]]
+    check_schedules(workspace.folder / "data/studies/seed")
 
 
 def test_a_study_of_cifar_100(make_workspace, tiny, tmp_path):
