@@ -18,9 +18,14 @@ import urllib.request
 import uuid
 from pathlib import Path
 
+import hypothesis
 import pandas as pd
 import pytest
 import yaml
+
+# A busy machine is no fault of an example.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[1]
 
