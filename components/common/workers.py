@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 # Read by OpenBLAS, Accelerate and OpenCV when they are loaded. Of these alone: what trains networks
 # has threads of its own, and needs them.
-INTERRUPT = 1.0  # seconds by which one process of a terminal may hear of Ctrl-C before another
+INTERRUPT = 0.2  # seconds by which one process of a terminal may hear of Ctrl-C before another
 VARIABLES = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 

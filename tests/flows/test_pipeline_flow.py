@@ -21,7 +21,7 @@ def flowed(make_workspace, reproduced, free_port):
     workspace = make_workspace()
     cache = workspace.folder / ".cache"
     shutil.copytree(reproduced.folder / ".cache", cache)
-    for model in cache.rglob("model.keras"):
+    for model in [*cache.rglob("model.keras")]:
         shutil.rmtree(model.parent)
     ports = {"MLFLOW_PORT": free_port(), "PREFECT_PORT": free_port()}
     workspace.environment |= ports
