@@ -25,6 +25,7 @@ from slimderm.components.training.networks import BACKBONES, NETWORKS
 STUDY_NETWORKS = ChainMap[str, Any](BACKBONES, NETWORKS)
 MASKS = "masks"
 CONTROL = "control"
+UNPRUNED = "unpruned"  # in the place of an arm's name
 
 
 @dataclass(frozen=True)

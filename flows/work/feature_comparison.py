@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from slimderm.components.pruning.study_settings import UNPRUNED
 from slimderm.components.reporting.layer_similarity import feature_rows, heat_maps
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.work.training import TrainingRun
@@ -45,7 +46,7 @@ def compare(
 
     models = {name: found.load() for name, found in trained.items()}
     rows, panels = [], {}
-    pairs = layer_similarities(models, _batches(models["unpruned"], examples))
+    pairs = layer_similarities(models, _batches(models[UNPRUNED], examples))
     for (one, other), found in pairs.items():
         values = pd.DataFrame(found.values, list(found.first), list(found.second))
         panels[f"{_spoken(one)}, {_spoken(other)}"] = values

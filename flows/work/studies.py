@@ -13,7 +13,7 @@ from slimderm.components.dataset.variants import REENCODED
 from slimderm.components.pruning.method import Budget, Limits, PruningMethod, PruningStep
 from slimderm.components.pruning.schedules.base import ScheduleSettings, StepResult
 from slimderm.components.pruning.schedules.table import get_by_ratio
-from slimderm.components.pruning.study_settings import Arm, StudySettings, parse_arm
+from slimderm.components.pruning.study_settings import UNPRUNED, Arm, StudySettings, parse_arm
 from slimderm.components.pruning.verdict import Verdict
 from slimderm.components.reporting.page import markdown_table
 from slimderm.components.reporting.pruning_fronts import fronts, verdicts
@@ -68,7 +68,7 @@ class Study:
                 trainer = self._trainer(variant, seed)
                 name = trainer.source.name
                 unpruned = trainer.tested(trainer.fit(f"{name}, seed {seed}: unpruned"))
-                yield StudyRun(name, seed, "unpruned", "", 0.0, unpruned, (unpruned,))
+                yield StudyRun(name, seed, UNPRUNED, "", 0.0, unpruned, (unpruned,))
                 for text in settings.arms:
                     for schedule in settings.schedules:
                         yield from self._arm(trainer, parse_arm(text), schedule)
@@ -184,12 +184,12 @@ def write_feature_comparison(folder: Path, runs: Sequence[StudyRun], own: Study)
     """Compare the schedules of each arm at each ratio, first variant and seed."""
     variant, seed = runs[0].variant, own.settings.seeds[0]
     own_runs = [run for run in runs if (run.variant, run.seed) == (variant, seed)]
-    unpruned = next(run.trained for run in own_runs if run.arm == "unpruned")
+    unpruned = next(run.trained for run in own_runs if run.arm == UNPRUNED)
     examples = own.source(variant).examples["test"]
     groups: dict[tuple[str, float], dict[str, TrainingRun]] = {}
     for run in own_runs:
-        if run.arm != "unpruned":
-            group = groups.setdefault((run.arm, run.ratio), {"unpruned": unpruned})
+        if run.arm != UNPRUNED:
+            group = groups.setdefault((run.arm, run.ratio), {UNPRUNED: unpruned})
             group[run.schedule] = run.trained
     tables = [
         compare(folder, arm, ratio, trained, examples) for (arm, ratio), trained in groups.items()

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from slimderm.components.evaluation.comparison import Comparison, rows_of
+from slimderm.components.evaluation.metrics import decision_metrics
 from slimderm.components.evaluation.noninferiority import MARGINS, PairedComparison, worst
-from slimderm.components.pruning.study_settings import CONTROL
+from slimderm.components.pruning.study_settings import CONTROL, UNPRUNED
 from slimderm.components.reporting.pruning_fronts import METRICS
 from slimderm.flows.config.params import EvaluateSettings
-from slimderm.flows.work.study_tables import KEPT, UNPRUNED, method_names
+from slimderm.flows.work.study_tables import KEPT, method_names
 
 
 class Place(NamedTuple):
@@ -77,7 +78,7 @@ class StudyComparison:
         self.networks: Networks = {}
         for place, part in self.members.items():
             own = probabilities[part.index.to_numpy()]
-            self.networks |= {place: Network(own, self.comparison.by_seed(own))}
+            self.networks |= {place: Network(own, self.comparison.by_seed(own, decision_metrics))}
 
     def summary(self) -> pd.DataFrame:
         """Join the seeds of each network.
@@ -110,7 +111,9 @@ class StudyComparison:
         found = []
         for place, against, reference in _pairs(self.networks, self._controls()):
             own = self.networks[place]
-            pairs = self.paired.differences(own.probabilities, reference.probabilities)
+            pairs = self.paired.differences(
+                own.probabilities, reference.probabilities, tuple(METRICS)
+            )
             spans = {
                 name: (each.challenger - each.reference, each.low, each.high)
                 for name, each in pairs.items()

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from slimderm.components.pruning.study_settings import UNPRUNED
 from slimderm.flows.work.training import TrainingRun
 
-UNPRUNED = "unpruned"
 KEPT = (
     "num_parameters",
     "multiply_accumulates",
