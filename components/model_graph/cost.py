@@ -34,6 +34,11 @@ def multiply_accumulates(model: Any) -> int:
     return Costs(graph).multiply_accumulates(np.ones(graph.num_coupled, bool))
 
 
+def change(what: str, before: int, after: int) -> str:
+    """Say what something cost before and costs now, for people."""
+    return f"{what}: {before:,} to {after:,} ({after / max(before, 1):.1%})"
+
+
 class Costs:
     """Counts what a model would cost if only some coupled channels were kept; nothing is built."""
 

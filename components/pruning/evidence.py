@@ -1,14 +1,13 @@
 """Gradients and activations of a model's channels on data, on any backend of Keras."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.keras_support.listening import listening, pairs
 from slimderm.components.keras_support.optimizers import spare_sum
 from slimderm.components.model_graph.channel_labels import FIXED, Labels
 from slimderm.components.model_graph.copies import copied
@@ -75,10 +74,9 @@ def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Lab
     spare_sum(optimizer)
     copy.compile(optimizer, loss)
     number = 0
-    for inputs, targets in _pairs(batches):
+    for inputs, targets in pairs(batches):
         copy.train_on_batch(inputs, targets)
         number += 1
-    _check(number)
     for path, producer in graph.producers.items():
         total = optimizer.sums[id(producers[path].variable)]
         yield producer.labels, np.asarray(keras.ops.convert_to_numpy(total), np.float64) / number
@@ -128,12 +126,9 @@ def read_activations(graph: Graph, batches: Any) -> Iterator[tuple[Labels, Float
         total[1] = total[1] + (flat > 0).sum(0)
         total[2] += len(flat)
 
-    number = 0
-    with _listening([slot.layer for slot in reading.values()], note):
-        for inputs, _ in _pairs(batches):
+    with listening([slot.layer for slot in reading.values()], note):
+        for inputs, _ in pairs(batches):
             graph.model(inputs, training=False)
-            number += 1
-    _check(number)
     for key, (absolute, positive, count) in sums.items():
         labels = reading[key].labels
         groups = len(absolute) // len(labels)  # grouped convolutions read several places a row
@@ -151,43 +146,3 @@ def _reads(layer: Any, variable: Any) -> int | None:
         return None
     backwards = "Transpose" in type(layer).__name__
     return rank - (1 if backwards else 2)
-
-
-@contextmanager
-def _listening(layers: list[Any], note: Callable[[Any, Any], None]) -> Iterator[None]:
-    """Let `note` see what some layers are called with; nested and shared ones, too."""
-
-    def heard(layer: Any) -> Callable[..., Any]:
-        original = layer.call
-
-        def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            note(layer, inputs)
-            return original(inputs, *args, **kwargs)
-
-        return call
-
-    for layer in layers:
-        object.__setattr__(layer, "call", heard(layer))
-    try:
-        yield
-    finally:
-        for layer in layers:
-            object.__delattr__(layer, "call")
-
-
-def _pairs(batches: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield inputs and targets of each batch, and refuse what is no such pair."""
-    expected = "expected batches, each a pair (inputs, targets); one batch is [(inputs, targets)]"
-    if not isinstance(batches, Iterable):
-        raise ParameterError(f"data: received {type(batches).__name__}, {expected}")
-    for batch in batches:
-        if not isinstance(batch, tuple | list):
-            raise ParameterError(f"data: received {type(batch).__name__} for a batch, {expected}")
-        if len(batch) != 2:
-            raise ParameterError(f"data: received a batch of {len(batch)} parts, {expected}")
-        yield batch[0], batch[1]
-
-
-def _check(number: int) -> None:
-    if not number:
-        raise ParameterError("data: received no batch, expected at least one")

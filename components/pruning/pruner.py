@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.cost import Costs
+from slimderm.components.model_graph.cost import Costs, change
 from slimderm.components.model_graph.graph import Barrier, Graph, Keep
 from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.budget import meet
@@ -44,9 +44,9 @@ class Report:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        lines = [_change("parameters", *self.parameters)]
+        lines = [change("parameters", *self.parameters)]
         if self.multiply_accumulates is not None:
-            lines.append(_change("multiply-accumulates", *self.multiply_accumulates))
+            lines.append(change("multiply-accumulates", *self.multiply_accumulates))
         lines += [
             f"  {path}: {before} to {after}"
             for path, (before, after) in self.widths.items()
@@ -63,10 +63,6 @@ class Report:
         ]
         lines += [f"  {note}" for note in self.notes]
         return "\n".join(lines)
-
-
-def _change(what: str, before: int, after: int) -> str:
-    return f"{what}: {before:,} to {after:,} ({after / max(before, 1):.1%})"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Make trained networks smaller by other means than pruning, and store them in few bytes."""

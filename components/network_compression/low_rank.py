@@ -1,0 +1,193 @@
+"""Dense layers and convolutions as products of two smaller ones, by truncated SVD."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.calls import calls, is_functional, layers_by_path
+from slimderm.components.model_graph.copies import copied
+from slimderm.components.network_compression import factors
+from slimderm.components.network_compression.costs import measure
+from slimderm.components.network_compression.factors import Matrix, Scheme
+from slimderm.components.network_compression.input_moments import Moments, input_moments
+from slimderm.components.network_compression.passes import (
+    Batches,
+    Compressed,
+    FineTune,
+    check_finite,
+    chosen,
+    report,
+)
+from slimderm.components.network_compression.ranks import Ranks, meet
+from slimderm.components.network_compression.reparametrised import has_plain_kernel
+from slimderm.components.network_compression.rewrite import rewrite
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """Replace layers by two of a low rank between them; biases stay, nothing stands between.
+
+    Attributes
+    ----------
+    ranks : Ranks
+        How many singular values stay.
+    scheme : str
+        A key of `slimderm.components.network_compression.factors.SCHEMES`: which layers, and how
+        their kernels are matrices.
+    data_aware : bool
+        Lose least of the layer's *outputs* on data, instead of least of the kernel. Layers follow
+        each other: each is fitted to what the compressed layers before it give.
+    layers : sequence of str, optional
+        Layers to replace, by path; ``*`` and ``?`` stand for any characters. All of the scheme's
+        where not given.
+    """
+
+    ranks: Ranks
+    scheme: str = "dense"
+    data_aware: bool = False
+    layers: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        scheme = factors.get(self.scheme)
+        if self.data_aware and not scheme.rows_are_inputs:
+            able = [name for name, one in factors.SCHEMES.items() if one.rows_are_inputs]
+            raise ParameterError(
+                f"data_aware: received scheme {self.scheme}, expected one of {', '.join(able)}"
+            )
+
+    def apply(
+        self,
+        model: keras.Model,
+        *,
+        data: Batches | None = None,
+        fine_tune: FineTune | None = None,
+        seed: int = 0,
+    ) -> Compressed:
+        """Make the model of factors, as `slimderm.components.network_compression.passes.Pass`."""
+        check_finite(model)
+        if self.data_aware and data is None:
+            raise ParameterError("data: received none, expected batches for data_aware ranks")
+        data = list(data) if self.data_aware and data is not None else None
+        return _Factorisation(self, model, data).result()
+
+
+class _Factorisation:
+    """The state of one pass: the copy whose kernels become those of the factors, one by one."""
+
+    def __init__(self, settings: LowRank, model: keras.Model, data: Batches | None) -> None:
+        self.settings, self.model, self.data = settings, model, data
+        self.scheme: Scheme = factors.get(settings.scheme)
+        self.copy = copied(model)
+        layers = layers_by_path(self.copy)
+        fitting = [
+            path
+            for path in _in_order(self.copy)
+            if path in layers and type(layers[path]) in self.scheme.kinds
+        ]
+        self.left = {
+            path: "it is quantised or has LoRA"
+            for path in chosen(fitting, settings.layers)
+            if not has_plain_kernel(layers[path])
+        }
+        self.layers = {
+            path: layers[path] for path in chosen(fitting, settings.layers) if path not in self.left
+        }
+
+    def result(self) -> Compressed:
+        ranks = self._ranks()
+        chains, changed = {}, {}
+        for path, layer in self.layers.items():
+            matrices = factors.split(layer, self.scheme)
+            rank, full = ranks[path], min(matrices[0].shape)
+            size = sum(rank * sum(matrix.shape) for matrix in matrices)
+            whole = sum(matrix.size for matrix in matrices)
+            if size >= whole:
+                self.left[path] = (
+                    f"rank {rank} of {full} has {size:,} weights, its kernel has {whole:,}"
+                )
+                continue
+            found = self._factors(path, matrices, rank)
+            chains[path] = self.scheme.to_chain(layer, found)
+            changed[path] = f"rank {full} to {rank}, {whole:,} weights to {size:,}"
+        after = rewrite(self.model, chains)
+        return Compressed(after, report(self.model, after, changed, self.left))
+
+    def _ranks(self) -> dict[str, int]:
+        moments = self._moments(self.layers)
+        spectra = {}
+        for path, layer in self.layers.items():
+            squares = [
+                _eigen(matrix, moment)[0]
+                for matrix, moment in zip(
+                    factors.split(layer, self.scheme),
+                    moments.get(path, [None] * factors.groups_of(layer)),
+                    strict=True,
+                )
+            ]
+            spectra[path] = np.sum(squares, axis=0)
+        ranks = self.settings.ranks
+        if ranks.budget is None:
+            return ranks.of(spectra)
+        return meet(spectra, ranks.budget, self._cost)
+
+    def _cost(self, ranks: Mapping[str, int]) -> float:
+        chains = {}
+        for path, layer in self.layers.items():
+            matrices = factors.split(layer, self.scheme)
+            rank = ranks[path]
+            if rank * sum(matrices[0].shape) < matrices[0].size:
+                zeros = [
+                    (np.zeros((m.shape[0], rank)), np.zeros((rank, m.shape[1]))) for m in matrices
+                ]
+                chains[path] = self.scheme.to_chain(layer, zeros)
+        assert self.settings.ranks.budget is not None
+        return measure(rewrite(self.model, chains), self.settings.ranks.budget.kind)
+
+    def _moments(self, layers: Mapping[str, Any]) -> dict[str, Moments]:
+        return {} if self.data is None else input_moments(self.copy, layers, self.data)
+
+    def _factors(self, path: str, matrices: list[Matrix], rank: int) -> list[tuple[Matrix, Matrix]]:
+        """Return the factors of each group, and let the copy compute with them."""
+        layer = self.layers[path]
+        moments: Any = self._moments({path: layer}).get(path, [None] * len(matrices))
+        found = [
+            _truncated(matrix, rank, moment)
+            for matrix, moment in zip(matrices, moments, strict=True)
+        ]
+        if self.data is not None:
+            layer.kernel.assign(factors.join(layer, [one @ two for one, two in found]))
+        return found
+
+
+def _in_order(model: Any, prefix: str = "") -> list[str]:
+    """Return the paths of layers in the order of their first calls."""
+    found: dict[str, None] = {}
+    for call in calls(model, prefix):
+        if is_functional(call.operation):
+            found |= dict.fromkeys(_in_order(call.operation, f"{call.path}/"))
+        elif isinstance(call.operation, keras.layers.Layer):
+            found[call.path] = None
+    return list(found)
+
+
+def _eigen(matrix: Matrix, moment: Matrix | None) -> tuple[Matrix, Matrix]:
+    """Return squared singular values, largest first, and right singular vectors in columns.
+
+    Of the matrix W, or of LᵀW where the moment is L Lᵀ: both are eigenvectors of Wᵀ(L Lᵀ)W.
+    """
+    gram = matrix.T @ matrix if moment is None else matrix.T @ moment @ matrix
+    values, vectors = np.linalg.eigh(gram)
+    full = min(matrix.shape)
+    return np.maximum(values[::-1][:full], 0), vectors[:, ::-1][:, :full]
+
+
+def _truncated(matrix: Matrix, rank: int, moment: Matrix | None) -> tuple[Matrix, Matrix]:
+    """Return W V and Vᵀ, scaled alike: the product is W projected on its first directions."""
+    vectors = _eigen(matrix, moment)[1][:, :rank]
+    first, second = matrix @ vectors, vectors.T
+    scale = float(np.sqrt(np.linalg.norm(first) / np.linalg.norm(second))) or 1.0
+    return first / scale, second * scale

@@ -1,0 +1,133 @@
+"""What every pass has in common: a model in, a smaller model and a report out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import keras
+
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.calls import check_model, layers_by_path
+from slimderm.components.model_graph.cost import change, multiply_accumulates
+from slimderm.components.pruning.method import matching
+
+Batches = Iterable[tuple[Any, Any]]
+# Trains a model in place: compiles it, fits it, leaves it with the weights to keep.
+FineTune = Callable[[keras.Model], None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a pass did; `str` gives it as a text for people.
+
+    ``changed`` says of each layer, by path, what became of it, ``left`` of each that could have
+    been changed why it stays as it is.
+    """
+
+    parameters: tuple[int, int]
+    multiply_accumulates: tuple[int, int] | None
+    changed: Mapping[str, str]
+    left: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [change("parameters", *self.parameters)]
+        if self.multiply_accumulates is not None:
+            lines.append(change("multiply-accumulates", *self.multiply_accumulates))
+        lines += [f"  {path}: {what}" for path, what in self.changed.items()]
+        lines += [f"  {path} stays: {why}" for path, why in self.left.items()]
+        lines += [f"  {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A smaller plain Keras model, not compiled, and what was done to get it."""
+
+    model: keras.Model
+    report: Report
+
+
+class Pass(Protocol):
+    """A way to make a model smaller; its settings are the attributes of the dataclass."""
+
+    def apply(
+        self,
+        model: keras.Model,
+        *,
+        data: Batches | None = None,
+        fine_tune: FineTune | None = None,
+        seed: int = 0,
+    ) -> Compressed:
+        """Make a smaller model; the given one is not changed.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Functional or sequential, built.
+        data : iterable of (inputs, targets), optional
+            Batches for a pass that looks at data; it is gone through once a layer.
+        fine_tune : callable, optional
+            Trains a model in place, for a pass that trains.
+        seed : int
+            Of what is drawn.
+
+        Raises
+        ------
+        ParameterError
+            For a model whose graph cannot be read, weights that are not finite, settings that
+            contradict the model, or missing data.
+        """
+        ...
+
+
+def report(
+    before: keras.Model,
+    after: keras.Model,
+    changed: Mapping[str, str],
+    left: Mapping[str, str],
+    notes: Sequence[str] = (),
+) -> Report:
+    """Count both models and describe what became of the one."""
+    try:
+        cost = multiply_accumulates(before), multiply_accumulates(after)
+    except ParameterError:  # inputs of no fixed size
+        cost = None
+    if not changed:
+        notes = (*notes, "nothing was changed")
+    return Report(
+        (before.count_params(), after.count_params()), cost, dict(changed), dict(left), tuple(notes)
+    )
+
+
+def check_finite(model: keras.Model) -> None:
+    """Refuse a model that no pass can work on.
+
+    Raises
+    ------
+    ParameterError
+        For one whose graph cannot be read, or that has weights that are not finite.
+    """
+    check_model(model)
+    for path, layer in layers_by_path(model).items():
+        for variable in layer.weights:
+            if not bool(keras.ops.all(keras.ops.isfinite(keras.ops.cast(variable, "float32")))):
+                raise ParameterError(
+                    f"model: received {path} with a {variable.name} that is not finite, expected "
+                    "finite weights; train the model anew, with a lower learning rate"
+                )
+
+
+def chosen(paths: Iterable[str], layers: Sequence[str] | None) -> list[str]:
+    """Return the paths that some patterns fit, all where there is no pattern.
+
+    Raises
+    ------
+    ParameterError
+        For a pattern that fits none.
+    """
+    known = list(paths)
+    if layers is None:
+        return known
+    fitting = {path for pattern in layers for path in matching(known, pattern, "layer of its kind")}
+    return [path for path in known if path in fitting]
