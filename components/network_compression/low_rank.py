@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -18,6 +18,7 @@ from slimderm.components.network_compression.passes import (
     Batches,
     Compressed,
     FineTune,
+    Order,
     check_finite,
     chosen,
     report,
@@ -50,6 +51,7 @@ class LowRank:
     scheme: str = "dense"
     data_aware: bool = False
     layers: Sequence[str] | None = None
+    order: ClassVar[Order] = Order.SHAPES
 
     def __post_init__(self) -> None:
         scheme = factors.get(self.scheme)
@@ -72,7 +74,10 @@ class LowRank:
         if self.data_aware and data is None:
             raise ParameterError("data: received none, expected batches for data_aware ranks")
         data = list(data) if self.data_aware and data is not None else None
-        return _Factorisation(self, model, data).result()
+        made = _Factorisation(self, model, data).result()
+        if fine_tune is not None:
+            fine_tune(made.model)
+        return made
 
 
 class _Factorisation:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from enum import IntEnum
+from typing import Any, ClassVar, Protocol
 
 import keras
 
@@ -14,6 +15,14 @@ from slimderm.components.pruning.method import matching
 Batches = Iterable[tuple[Any, Any]]
 # Trains a model in place: compiles it, fits it, leaves it with the weights to keep.
 FineTune = Callable[[keras.Model], None]
+
+
+class Order(IntEnum):
+    """What a pass changes; one that changes less may not be followed by one that changes more."""
+
+    SHAPES = 0  # layers and their sizes; all weights may change
+    ZEROS = 1  # which weights are zero
+    VALUES = 2  # how many values weights have
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,8 @@ class Compressed:
 class Pass(Protocol):
     """A way to make a model smaller; its settings are the attributes of the dataclass."""
 
+    order: ClassVar[Order]
+
     def apply(
         self,
         model: keras.Model,
@@ -68,7 +79,7 @@ class Pass(Protocol):
         data : iterable of (inputs, targets), optional
             Batches for a pass that looks at data; it is gone through once a layer.
         fine_tune : callable, optional
-            Trains a model in place, for a pass that trains.
+            Trains a model in place: the smaller one, or what a pass lets train on the way to it.
         seed : int
             Of what is drawn.
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from slimderm.components.network_compression.passes import (
     Batches,
     Compressed,
     FineTune,
+    Order,
     check_finite,
     chosen,
     report,
@@ -76,6 +77,7 @@ class ShareWeights:
     """
 
     bits: int | Mapping[str, int] = 5
+    order: ClassVar[Order] = Order.VALUES
 
     def __post_init__(self) -> None:
         given = self.bits if isinstance(self.bits, Mapping) else {"*": self.bits}

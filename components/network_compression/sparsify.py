@@ -6,6 +6,7 @@ Nothing shrinks in memory: the zeros pay in a `.slim` file, which writes gaps be
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from slimderm.components.network_compression.passes import (
     Batches,
     Compressed,
     FineTune,
+    Order,
     check_finite,
     report,
 )
@@ -43,6 +45,7 @@ class Sparsify:
 
     ratio: float | Mapping[str, float]
     steps: int = 4
+    order: ClassVar[Order] = Order.ZEROS
 
     def __post_init__(self) -> None:
         ratios = self.ratio.values() if isinstance(self.ratio, Mapping) else (self.ratio,)

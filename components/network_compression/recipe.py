@@ -1,0 +1,150 @@
+"""Several passes, one after the other; what is finished is found again.
+
+::
+
+    steps = (Step(Prune(ratio=0.5), 10), Step(ShareWeights(bits=4), 3))
+    for made in compress(model, steps, train=train, cache="cache"):
+        print(made.report)
+    made.model.save("small.keras")
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from slimderm.components.common.cache import cached, content_key
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.keras_support.seeding import seeded
+from slimderm.components.model_graph.copies import config_of
+from slimderm.components.network_compression.passes import Batches, Compressed, Pass, Report
+
+# Trains a model in place for a number of epochs.
+Train = Callable[[keras.Model, int], None]
+MODEL, REPORT = "model.keras", "report.json"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A pass and the epochs of each training in it; 0 trains nothing."""
+
+    made_by: Pass
+    epochs: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 0:
+            raise ParameterError(
+                f"epochs: received {self.epochs!r}, expected a whole number of at least 0"
+            )
+
+
+def compress(
+    model: keras.Model,
+    steps: Sequence[Step],
+    *,
+    data: Batches | None = None,
+    train: Train | None = None,
+    seed: int = 0,
+    cache: Path | str | None = None,
+    trained_by: Any = None,
+) -> Iterator[Compressed]:
+    """Apply passes one after the other.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or sequential, built; it is not changed.
+    steps : sequence of Step
+        Passes that change shapes come first, then those that make zeros, then those that share
+        values: each would undo what a later one did.
+    data : iterable of (inputs, targets), optional
+        Batches for passes that look at data.
+    train : callable, optional
+        Trains a model in place; needed where a step has epochs.
+    seed : int
+        Of what passes draw, and of each training's dropout and order.
+    cache : path, optional
+        A folder in which finished steps are found again, by the model, all steps so far, the seed
+        and ``trained_by``.
+    trained_by : JSON-able, optional
+        Whatever else the result depends on: the training's settings, the data's hashes.
+
+    Yields
+    ------
+    Compressed
+        After each step.
+
+    Raises
+    ------
+    ParameterError
+        For no step, passes in another order, epochs without ``train``, or as a pass says.
+    """
+    _check(steps, train)
+    batches = None if data is None else list(data)
+    key = content_key(model=model_hash(model), seed=seed, trained_by=trained_by)
+    for step in steps:
+        key = content_key(parent=key, step=described(step))
+        fine_tune = None
+        if step.epochs:
+            assert train is not None
+            fine_tune = partial(_train, train, step.epochs, seed)
+        apply = partial(step.made_by.apply, data=batches, fine_tune=fine_tune, seed=seed)
+        made = apply(model) if cache is None else _found(cache, key, partial(apply, model))
+        model = made.model
+        yield made
+
+
+def _check(steps: Sequence[Step], train: Train | None) -> None:
+    if not steps:
+        raise ParameterError("steps: received none, expected at least one pass")
+    for before, after in pairwise(steps):
+        if after.made_by.order < before.made_by.order:
+            raise ParameterError(
+                f"steps: received {_name(after)} after {_name(before)}, expected it before: it "
+                f"changes weights that {_name(before)} has set"
+            )
+    if train is None and any(step.epochs for step in steps):
+        raise ParameterError("train: received none, expected a callable for steps with epochs")
+
+
+def _name(step: Step) -> str:
+    return type(step.made_by).__name__
+
+
+def _train(train: Train, epochs: int, seed: int, model: keras.Model) -> None:
+    with seeded(seed):
+        train(model, epochs)
+
+
+def described(step: Step) -> dict[str, Any]:
+    """Return a step as JSON-able values, its settings included."""
+    settings: Any = step.made_by
+    return {"pass": _name(step), "settings": asdict(settings), "epochs": step.epochs}
+
+
+def model_hash(model: keras.Model) -> str:
+    """Hash a model's config and weights to 64 hexadecimal digits."""
+    digest = hashlib.sha256(json.dumps(config_of(model), sort_keys=True, default=str).encode())
+    for weight in model.weights:
+        digest.update(keras.ops.convert_to_numpy(weight).tobytes())
+    return digest.hexdigest()
+
+
+def _found(cache: Path | str, key: str, apply: Callable[[], Compressed]) -> Compressed:
+    def produce(folder: Path) -> None:
+        made = apply()
+        made.model.save(folder / MODEL)
+        (folder / REPORT).write_text(json.dumps(asdict(made.report)))
+
+    folder = cached(cache, key, produce)
+    found = json.loads((folder / REPORT).read_text())
+    for name in ("parameters", "multiply_accumulates", "notes"):
+        found[name] = found[name] and tuple(found[name])
+    model = keras.models.load_model(folder / MODEL, compile=False)
+    return Compressed(model, Report(**found))
