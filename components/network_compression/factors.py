@@ -58,6 +58,12 @@ def split(layer: Any, scheme: Scheme) -> list[Matrix]:
     return [scheme.to_matrix(part) for part in np.split(kernel, groups_of(layer), axis=-1)]
 
 
+def break_even(layer: Any, scheme: Scheme) -> float:
+    """Return the rank from which on factors hold no fewer weights than the kernel."""
+    matrix = split(layer, scheme)[0]
+    return matrix.size / sum(matrix.shape)
+
+
 def join(layer: Any, products: list[Matrix]) -> npt.NDArray[Any]:
     """Return the kernel of the approximated matrices of each group, where rows are inputs."""
     height = products[0].shape[0]

@@ -87,20 +87,7 @@ class _Factorisation:
         self.settings, self.model, self.data = settings, model, data
         self.scheme: Scheme = factors.get(settings.scheme)
         self.copy = copied(model)
-        layers = layers_by_path(self.copy)
-        fitting = [
-            path
-            for path in _in_order(self.copy)
-            if path in layers and type(layers[path]) in self.scheme.kinds
-        ]
-        self.left = {
-            path: "it is quantised or has LoRA"
-            for path in chosen(fitting, settings.layers)
-            if not has_plain_kernel(layers[path])
-        }
-        self.layers = {
-            path: layers[path] for path in chosen(fitting, settings.layers) if path not in self.left
-        }
+        self.layers, self.left = replaceable(self.copy, self.scheme, settings.layers)
 
     def result(self) -> Compressed:
         ranks = self._ranks()
@@ -166,6 +153,34 @@ class _Factorisation:
         if self.data is not None:
             layer.kernel.assign(factors.join(layer, [one @ two for one, two in found]))
         return found
+
+
+def replaceable(
+    model: keras.Model, scheme: Scheme, layers: Sequence[str] | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Find the layers that a scheme fits, in the order of their calls.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or sequential, built.
+    scheme : Scheme
+        Of `slimderm.components.network_compression.factors.SCHEMES`.
+    layers : sequence of str, optional
+        Patterns of paths; all where not given.
+
+    Returns
+    -------
+    dict, dict
+        Path to layer, and path to the reason why a layer is left alone.
+    """
+    known = layers_by_path(model)
+    fitting = [
+        path for path in _in_order(model) if path in known and type(known[path]) in scheme.kinds
+    ]
+    found = chosen(fitting, layers)
+    plain = {path: known[path] for path in found if has_plain_kernel(known[path])}
+    return plain, {path: "it is quantised or has LoRA" for path in found if path not in plain}
 
 
 def _in_order(model: Any, prefix: str = "") -> list[str]:

@@ -1,0 +1,257 @@
+"""The third and fourth seed's MNIST studies: networks of few numbers, and files of few bytes.
+
+::
+
+    python benchmarks/mnist.py DATA low_rank|deep_lenet300|deep_lenet5 [--seeds 3] [--epochs 10]
+
+DATA holds MNIST's four ``idx.gz`` files. All 60,000 training images are trained on, and the 10,000
+test images are judged once: settings stand in this file, none is chosen by the test images.
+Finished trainings are found again in ``--cache``.
+
+``low_rank``: 784-5×1024-10, its hidden layers of rank D by plain and by data-aware SVD, without
+training, then D = 20 trained on for three epochs beside the control, the whole network trained on
+as long. ``deep_lenet300`` and ``deep_lenet5``: Deep Compression, as `.slim` files.
+
+A table comes first. The last line is one JSON object.
+"""
+
+import argparse
+import gzip
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers
+
+from slimderm.components.common.cache import content_key
+from slimderm.components.network_compression.low_rank import LowRank
+from slimderm.components.network_compression.ranks import Ranks
+from slimderm.components.network_compression.recipe import Step, compress
+from slimderm.components.network_compression.share import ShareWeights
+from slimderm.components.network_compression.slim_file import pack
+from slimderm.components.network_compression.sparsify import Sparsify
+
+RATE, BATCH = 1e-3, 128
+CALIBRATION = 2_000  # training images that data-aware ranks look at
+RANKS = (10, 20, 50, 100, 200)
+
+
+class Digits(NamedTuple):
+    """Images in 0..1, of shape (N, 28, 28, 1), and their digits."""
+
+    images: npt.NDArray[np.float32]
+    digits: npt.NDArray[np.uint8]
+
+
+def read(folder: Path, part: str) -> Digits:
+    """Read one part of MNIST, ``train`` or ``t10k``."""
+    pixels = gzip.decompress((folder / f"{part}-images-idx3-ubyte.gz").read_bytes())
+    digits = gzip.decompress((folder / f"{part}-labels-idx1-ubyte.gz").read_bytes())
+    images = np.frombuffer(pixels, np.uint8, offset=16).reshape(-1, 28, 28, 1)
+    return Digits(images.astype(np.float32) / 255, np.frombuffer(digits, np.uint8, offset=8))
+
+
+def mlp() -> keras.Model:
+    """Build the seed's 784-5×1024-10."""
+    hidden = [layers.Dense(1024, "relu", name=f"hidden{number}") for number in range(1, 6)]
+    last = layers.Dense(10, "softmax", name="last")
+    return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), *hidden, last])
+
+
+def lenet300() -> keras.Model:
+    """Build LeNet-300-100."""
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Flatten(),
+            layers.Dense(300, "relu", name="dense1"),
+            layers.Dense(100, "relu", name="dense2"),
+            layers.Dense(10, "softmax", name="dense3"),
+        ]
+    )
+
+
+def lenet5() -> keras.Model:
+    """Build Caffe's LeNet-5, as Deep Compression has it."""
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(20, 5, name="convolution1"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(50, 5, name="convolution2"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(500, "relu", name="dense1"),
+            layers.Dense(10, "softmax", name="dense2"),
+        ]
+    )
+
+
+class Trainer:
+    """Trains by Adam with a rate that falls along a cosine, from scratch or on."""
+
+    def __init__(self, train: Digits, rate: float = RATE) -> None:
+        self.train, self.rate = train, rate
+
+    def __call__(self, model: keras.Model, epochs: int) -> None:
+        """Train in place."""
+        steps = epochs * -(-len(self.train.images) // BATCH)
+        schedule = keras.optimizers.schedules.CosineDecay(self.rate, steps)
+        model.compile(keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy")
+        model.fit(self.train.images, self.train.digits, batch_size=BATCH, epochs=epochs, verbose=0)
+
+
+def error(model: keras.Model, test: Digits) -> float:
+    """Return the share of test images that are taken for another digit, in per cent."""
+    said = model.predict(test.images, batch_size=1000, verbose=0).argmax(axis=1)
+    return float(100 * np.mean(said != test.digits))
+
+
+class Study:
+    """One seed's networks, each found again where it is finished."""
+
+    def __init__(self, options: argparse.Namespace, seed: int) -> None:
+        self.train, self.test = read(options.data, "train"), read(options.data, "t10k")
+        if options.images:
+            self.train, self.test = (
+                Digits(*(values[: options.images] for values in part))
+                for part in (self.train, self.test)
+            )
+        self.epochs, self.cache, self.seed = options.epochs, options.cache, seed
+        self.trainer = Trainer(self.train)
+
+    def trained(self, build: Callable[[], keras.Model]) -> keras.Model:
+        """Build a network by the seed and train it."""
+        key = content_key(
+            network=build.__name__,
+            seed=self.seed,
+            epochs=self.epochs,
+            images=len(self.train.images),
+            rate=RATE,
+        )
+        path = self.cache / f"{key}.keras"
+        if not path.exists():
+            keras.utils.set_random_seed(self.seed)
+            model = build()
+            self.trainer(model, self.epochs)
+            self.cache.mkdir(parents=True, exist_ok=True)
+            model.save(path, include_optimizer=False)
+        return keras.models.load_model(path, compile=False)
+
+    def compressed(self, model: keras.Model, *steps: Step) -> Iterator[Any]:
+        """Apply a recipe; batches are training images."""
+        few = slice(CALIBRATION)
+        return compress(
+            model,
+            steps,
+            data=[(self.train.images[few], self.train.digits[few])],
+            train=self.trainer,
+            seed=self.seed,
+            cache=self.cache,
+            trained_by={"rate": RATE, "batch": BATCH, "images": len(self.train.images)},
+        )
+
+
+Row = dict[str, Any]
+
+
+def low_rank(study: Study) -> Iterator[Row]:
+    """Sweep D with and without data, and train D = 20 on beside its control."""
+    model = study.trained(mlp)
+    base = {"parameters": model.count_params(), "error": error(model, study.test)}
+    yield {"what": "full rank", **base}
+    for aware in (False, True):
+        for rank in RANKS:
+            step = Step(LowRank(Ranks(rank=rank), data_aware=aware, layers=("hidden*",)))
+            [made] = study.compressed(model, step)
+            yield {
+                "what": f"D = {rank}{', data-aware' if aware else ''}",
+                "parameters": made.model.count_params(),
+                "error": error(made.model, study.test),
+            }
+    step = Step(LowRank(Ranks(rank=20), data_aware=True, layers=("hidden*",)), epochs=3)
+    [made] = study.compressed(model, step)
+    yield {
+        "what": "D = 20, data-aware, three more epochs",
+        "parameters": made.model.count_params(),
+        "error": error(made.model, study.test),
+    }
+    keras.utils.set_random_seed(study.seed)
+    study.trainer(model, 3)
+    yield {"what": "full rank, three more epochs", **base, "error": error(model, study.test)}
+
+
+def deep(
+    study: Study, build: Callable[[], keras.Model], zeros: Mapping[str, float]
+) -> Iterator[Row]:
+    """Compress by zeros, shared values and Huffman's code, for several numbers of bits."""
+    model = study.trained(build)
+    whole = 4 * model.count_params()
+    yield {"what": "float32", "bytes": whole, "times": 1.0, "error": error(model, study.test)}
+    sparse = Step(Sparsify(zeros, steps=4), epochs=ZERO_EPOCHS)
+    for bits in (5, 4, 3, 2):
+        *_, made = study.compressed(model, sparse, Step(ShareWeights(bits), epochs=SHARE_EPOCHS))
+        size = len(pack(made.model))
+        yield {
+            "what": f"{bits} bits",
+            "bytes": size,
+            "times": whole / size,
+            "error": error(made.model, study.test),
+        }
+
+
+ZERO_EPOCHS, SHARE_EPOCHS = 8, 5
+# Shares of zeros as in the paper's tables 2 and 3.
+STUDIES: dict[str, Callable[[Study], Iterator[Row]]] = {
+    "low_rank": low_rank,
+    "deep_lenet300": lambda study: deep(
+        study, lenet300, {"dense1": 0.92, "dense2": 0.91, "dense3": 0.74}
+    ),
+    "deep_lenet5": lambda study: deep(
+        study,
+        lenet5,
+        {"convolution1": 0.34, "convolution2": 0.88, "dense1": 0.92, "dense2": 0.81},
+    ),
+}
+
+
+def main() -> None:
+    """Print a row for each compressed network, means over seeds, then one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--images", type=int, help="of each part, for a quick look")
+    parser.add_argument("--cache", type=Path, default=Path(".cache/benchmarks/mnist"))
+    options = parser.parse_args()
+    found: dict[str, list[Row]] = {}
+    for seed in range(options.seeds):
+        for row in STUDIES[options.study](Study(options, seed)):
+            found.setdefault(row.pop("what"), []).append(row)
+            print(f"seed {seed}: {row}", file=sys.stderr, flush=True)
+    means = {
+        what: {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        for what, rows in found.items()
+    }
+    names = list(next(iter(means.values())))
+    print(f"{'':40}" + "".join(f"{name:>14}" for name in names) + f"{'error, seeds':>20}")
+    for what, row in means.items():
+        spread = [each["error"] for each in found[what]]
+        print(
+            f"{what:40}"
+            + "".join(f"{row[name]:14,.2f}" for name in names)
+            + f"{min(spread):12.2f} to {max(spread):.2f}"
+        )
+    print(json.dumps({"study": options.study, "seeds": options.seeds, "rows": means}))
+
+
+if __name__ == "__main__":
+    main()
