@@ -11,7 +11,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -125,7 +125,13 @@ def _train(train: Train, epochs: int, seed: int, model: keras.Model) -> None:
 def described(step: Step) -> dict[str, Any]:
     """Return a step as JSON-able values, its settings included."""
     settings: Any = step.made_by
-    return {"pass": _name(step), "settings": asdict(settings), "epochs": step.epochs}
+    values = {each.name: getattr(settings, each.name) for each in fields(settings)}
+    for name, value in values.items():
+        if isinstance(value, keras.Model):
+            values[name] = model_hash(value)
+        elif is_dataclass(value):
+            values[name] = asdict(value)  # type: ignore[arg-type]
+    return {"pass": _name(step), "settings": values, "epochs": step.epochs}
 
 
 def model_hash(model: keras.Model) -> str:

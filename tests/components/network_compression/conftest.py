@@ -29,7 +29,8 @@ def convolutional():
     model = keras.Model({"image": image, "metadata": metadata}, outputs)
     generator = np.random.default_rng(0)
     for weight in model.weights:
-        weight.assign(weight + 0.1 * generator.standard_normal(weight.shape) ** 2)
+        noise = 0.05 * generator.standard_normal(weight.shape)
+        weight.assign(weight + (np.abs(noise) if "variance" in weight.path else noise))
     return model
 
 
@@ -47,3 +48,27 @@ def batches():
         )
         for _ in range(2)
     ]
+
+
+@pytest.fixture(scope="session")
+def dense():
+    """Three dense layers, for what trains often."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(24, activation="relu", name="first"),
+            layers.Dense(24, activation="relu", name="second"),
+            layers.Dense(3, activation="softmax", name="last"),
+        ]
+    )
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """A batch for it."""
+    generator = np.random.default_rng(1)
+    return [(generator.random((16, 8), np.float32), generator.integers(0, 3, 16))]
