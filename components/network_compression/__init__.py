@@ -1,0 +1,1 @@
+"""Networks made smaller beyond pruning, and the file `.slim` that holds them."""

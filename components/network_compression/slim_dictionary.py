@@ -1,0 +1,1 @@
+DICTIONARY = b""
