@@ -23,7 +23,7 @@ MOST_ZEROS = 16  # before the first one of a gamma code
 @compiled
 def pack(buffer: Bytes, codes: npt.NDArray[np.int32], lengths: Lengths) -> None:
     """Write codes one behind the other into a buffer that is large enough."""
-    held, waiting, place = 0, 0, 0
+    held, waiting, place = np.int64(0), np.int64(0), 0
     for i in range(codes.size):
         held = (held << np.int64(lengths[i])) | np.int64(codes[i])
         waiting += np.int64(lengths[i])
@@ -37,7 +37,7 @@ def pack(buffer: Bytes, codes: npt.NDArray[np.int32], lengths: Lengths) -> None:
 
 
 @compiled
-def _window(padded: Bytes, place: int) -> int:
+def _window(padded: Bytes, place: int) -> np.int64:
     byte = place >> 3
     four = (
         (np.int64(padded[byte]) << 24)
@@ -103,7 +103,7 @@ def unpack_gammas(padded: Bytes, place: int, end: int, out: Ints) -> int:
 @compiled
 def spread(found: npt.NDArray[Any], gaps: Symbols, largest: int, values: npt.NDArray[Any]) -> int:
     """Put values behind so many zeros each; return how many, -1 where they find no place."""
-    place, done = 0, 0
+    place, done = np.int64(0), 0
     for i in range(gaps.size):
         gap = np.int64(gaps[i])
         place += gap

@@ -86,7 +86,7 @@ def decode(reader: BitReader, count: int, lengths: Lengths) -> Symbols:
 
 
 def _alone(lengths: Lengths) -> bool:
-    return np.count_nonzero(lengths) == 1
+    return int(np.count_nonzero(lengths)) == 1
 
 
 def _canonical(lengths: Lengths) -> tuple[Ints, Ints, Ints, Symbols]:

@@ -52,8 +52,9 @@ def _check_functions(path: str, layer: Any, config: dict[str, Any]) -> None:
     """Refuse a function that another one would stand for when it is read."""
     for key, written in config.items():
         part = getattr(layer, key, None)
-        by_name = isinstance(part, FunctionType) and isinstance(written, str)
-        if by_name and keras.activations.get(written) is not part:
+        if not (isinstance(part, FunctionType) and isinstance(written, str)):
+            continue
+        if keras.activations.get(written) is not part:
             raise ParameterError(
                 f"{path}: received {key}={part.__module__}.{part.__name__}, expected a function "
                 f"of keras.activations; {written!r} in a file means another"

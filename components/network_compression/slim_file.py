@@ -5,20 +5,14 @@ weights, no optimizer. Its layout is written down in ``docs/slim-file.md``.
 """
 
 import math
-import os
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import ml_dtypes
 import numpy as np
 
 from slimderm.components.common.errors import ParameterError, SlimFileError
-from slimderm.components.model_graph.calls import layers_by_path
 from slimderm.components.model_graph.copies import settle
-from slimderm.components.network_compression.codings.base import Bits
 from slimderm.components.network_compression.codings.table import get, name_of, smallest
 from slimderm.components.network_compression.slim_architecture import (
     build,
@@ -30,69 +24,16 @@ from slimderm.components.network_compression.slim_container import (
     read_container,
     write_container,
 )
+from slimderm.components.network_compression.slim_contents import Contents, Weight
+from slimderm.components.network_compression.slim_weights import (
+    Decoded,
+    bits_of,
+    check_same,
+    numpy_dtype,
+    weights_of,
+)
 
 MAX_PARAMETERS = 250_000_000
-_LARGEST_VALUE = 8  # bytes
-
-
-@dataclass(frozen=True)
-class Weight:
-    """One weight in a file: its place in the model, and what it takes.
-
-    Attributes
-    ----------
-    path : str
-        Layer, behind the models that it is nested in, and weight, joined by ``/``.
-    shape : tuple of int
-    dtype : str
-    coding : str
-        A name of `codings.table.CODINGS`.
-    num_bytes : int
-        Without the two to six bytes that say coding and length.
-    """
-
-    path: str
-    shape: tuple[int, ...]
-    dtype: str
-    coding: str
-    num_bytes: int
-
-    @property
-    def num_values(self) -> int:
-        """How many values it has."""
-        return math.prod(self.shape)
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What a file holds, and what each part takes.
-
-    Attributes
-    ----------
-    name : str
-        Of the model.
-    weights : tuple of Weight
-    architecture_bytes : int
-        Of the packed JSON.
-    total_bytes : int
-        Of the file.
-    """
-
-    name: str
-    weights: tuple[Weight, ...]
-    architecture_bytes: int
-    total_bytes: int
-
-    @property
-    def num_parameters(self) -> int:
-        """How many values all weights have."""
-        return sum(weight.num_values for weight in self.weights)
-
-    @property
-    def frame_bytes(self) -> int:
-        """What magic, lengths, codings' numbers and checksum take."""
-        payload = sum(weight.num_bytes for weight in self.weights)
-        return self.total_bytes - self.architecture_bytes - payload
 
 
 def pack(model: keras.Model) -> bytes:
@@ -116,8 +57,8 @@ def pack(model: keras.Model) -> bytes:
         raise ParameterError(
             f"model: received {model.name!r}, which cannot be made again ({error})"
         ) from error
-    _check_same(model, again)
-    written = (smallest(_bits(path, variable)) for path, variable in _weights(model))
+    check_same(model, again)
+    written = (smallest(bits_of(path, variable)) for path, variable in weights_of(model))
     return write_container(text, ((get(name).number, data) for name, data in written))
 
 
@@ -146,7 +87,7 @@ def unpack(data: bytes, *, max_parameters: int = MAX_PARAMETERS) -> keras.Model:
     def fill(model: Any, made: list[Any]) -> None:
         weights = _checked(model, made, container, max_parameters)
         for (path, variable), record in zip(weights, container.records, strict=True):
-            variable._initializer = _Decoded(path, variable, *record)
+            variable._initializer = Decoded(path, variable, *record)
 
     model: keras.Model = build(document, fill)
     settle(model)
@@ -164,10 +105,17 @@ def inspect(data: bytes, *, max_parameters: int = MAX_PARAMETERS) -> Contents:
     container, document = _read(data, max_parameters)
     model = build(document)
     weights = _checked(
-        model, [variable for _, variable in _weights(model)], container, max_parameters
+        model, [variable for _, variable in weights_of(model)], container, max_parameters
     )
     found = tuple(
-        Weight(path, tuple(variable.shape), variable.dtype, name_of(number), len(payload))
+        Weight(
+            path,
+            tuple(variable.shape),
+            variable.dtype,
+            name_of(number),
+            len(payload),
+            numpy_dtype(variable.dtype).itemsize,
+        )
         for (path, variable), (number, payload) in zip(weights, container.records, strict=True)
     )
     return Contents(model.name, found, container.architecture_bytes, len(data))
@@ -181,17 +129,19 @@ def save(model: keras.Model, path: Path | str) -> None:
     ParameterError
         For a model that such a file cannot hold; the message names the layer and the reason.
     """
+    write(pack(model), path)
+
+
+def write(data: bytes, path: Path | str) -> None:
+    """Write bytes to a file that appears whole or not at all."""
     path = Path(path)
-    data = pack(model)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(".draft", f".{path.name}.", path.parent)
+    draft = path.with_name(f".{path.name}.draft")
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
+        draft.write_bytes(data)
+        draft.replace(path)
     finally:
-        Path(draft).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
 def load(path: Path | str, *, max_parameters: int = MAX_PARAMETERS) -> keras.Model:
@@ -214,30 +164,6 @@ def _read(data: bytes, max_parameters: int) -> tuple[Container, dict[str, Any]]:
     return container, read_architecture(container.architecture, max_parameters)
 
 
-def _weights(model: Any) -> list[tuple[str, Any]]:
-    """List a model's weights in Keras's order, each once, with their paths."""
-    paths: dict[int, str] = {}
-    for path, layer in layers_by_path(model).items():
-        for variable in layer.weights:
-            inner = variable.path.rpartition(f"{layer.name}/")[2]
-            paths.setdefault(id(variable), f"{path}/{inner}")
-    return [(paths[id(variable)], variable) for variable in model.weights]
-
-
-def _check_same(model: Any, again: Any) -> None:
-    """Make sure that the model of the architecture takes the same weights in the same order."""
-    ours, theirs = (
-        [(path, tuple(each.shape), each.dtype) for path, each in _weights(either)]
-        for either in (model, again)
-    )
-    if ours != theirs:
-        odd = sorted({row[0] for row in set(ours) ^ set(theirs)}) or [model.name]
-        raise ParameterError(
-            f"{', '.join(odd[:3])}: received weights that are not those of the same layer made "
-            "again from its config, expected layers as they are when built"
-        )
-
-
 def _checked(
     model: Any, made: list[Any], container: Container, max_parameters: int
 ) -> list[tuple[str, Any]]:
@@ -248,45 +174,9 @@ def _checked(
             f"file: received a network of {total} parameters, expected at most {max_parameters}; "
             "if it is trusted, raise max_parameters"
         )
-    weights = _weights(model)
+    weights = weights_of(model)
     if len(weights) != len(container.records):
         raise SlimFileError(
             f"file: received {len(container.records)} weights for an architecture of {len(weights)}"
         )
     return weights
-
-
-def _numpy_dtype(path: str, name: str) -> np.dtype[Any]:
-    """Return NumPy's dtype for a weight's."""
-    dtype = np.dtype(getattr(ml_dtypes, name, name))
-    if dtype.itemsize > _LARGEST_VALUE or dtype.kind in "OSU":
-        raise ParameterError(
-            f"{path}: received a weight of dtype {name}, expected numbers of at most "
-            f"{_LARGEST_VALUE} bytes"
-        )
-    return dtype
-
-
-def _bits(path: str, variable: Any) -> Bits:
-    dtype = _numpy_dtype(path, variable.dtype)
-    values = np.asarray(keras.ops.convert_to_numpy(variable)).astype(dtype, copy=False)
-    return np.ascontiguousarray(values).reshape(-1).view(f"u{dtype.itemsize}")
-
-
-class _Decoded:
-    """Initialises a weight with what a record holds."""
-
-    def __init__(self, path: str, variable: Any, number: int, payload: memoryview) -> None:
-        self.path, self.number, self.payload = path, number, payload
-        self.count = math.prod(variable.shape)
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        kind = _numpy_dtype(self.path, dtype)
-        try:
-            coding = get(name_of(self.number))
-            bits = coding.decode(self.payload, self.count, np.dtype(f"u{kind.itemsize}"))
-            if kind == np.bool_ and bits.size and bits.max() > 1:
-                raise SlimFileError("received a truth value that is neither 0 nor 1")
-        except SlimFileError as error:
-            raise SlimFileError(f"{self.path}: {error}") from error
-        return keras.ops.convert_to_tensor(bits.view(kind).reshape(shape), dtype=dtype)

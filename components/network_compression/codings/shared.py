@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from slimderm.components.common.errors import SlimFileError
 from slimderm.components.network_compression import huffman
+from slimderm.components.network_compression.bit_kernels import Lengths
 from slimderm.components.network_compression.bits import (
     BitReader,
     ByteReader,
@@ -46,7 +47,7 @@ def decode(data: memoryview, count: int, dtype: np.dtype[Any]) -> Bits:
     return found
 
 
-def codebook(bits: Bits) -> tuple[Bits, npt.NDArray[np.intp], huffman.Lengths] | None:
+def codebook(bits: Bits) -> tuple[Bits, npt.NDArray[np.intp], Lengths] | None:
     """Find the distinct values, the most frequent first, where each stands, and a code for them.
 
     None where there are too many. By this order the code's table is nearly free.
@@ -61,6 +62,6 @@ def codebook(bits: Bits) -> tuple[Bits, npt.NDArray[np.intp], huffman.Lengths] |
     return values[order], rank[symbols], huffman.code_lengths(counts[order])
 
 
-def coded_symbols(symbols: npt.NDArray[np.integer], lengths: huffman.Lengths) -> list[Codes]:
+def coded_symbols(symbols: npt.NDArray[np.integer], lengths: Lengths) -> list[Codes]:
     """Write a code's table and the code words of all symbols."""
     return [huffman.encode_lengths(lengths), huffman.encode(symbols, lengths)]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from slimderm.components.common.errors import SlimFileError
 from slimderm.components.network_compression import bit_kernels, huffman
+from slimderm.components.network_compression.bit_kernels import Lengths
 from slimderm.components.network_compression.bits import (
     BitReader,
     ByteReader,
@@ -33,7 +34,7 @@ class _Gaps:
     width: int
     remainders: npt.NDArray[np.int64]  # of each value, by the largest symbol
     skips: npt.NDArray[np.int64]  # how many of the largest symbol stand before it
-    lengths: huffman.Lengths
+    lengths: Lengths
     num_bits: int
 
     def symbols(self) -> npt.NDArray[np.int64]:
