@@ -59,7 +59,9 @@ def test_a_bound_on_the_length_holds_and_costs_little():
     free = huffman.code_lengths(fibonacci, longest=60)
     assert free.max() == 39
     assert int(np.dot(fibonacci, free.astype(int))) == textbook(fibonacci)
-    assert textbook(fibonacci) < np.dot(fibonacci, lengths.astype(int)) < 1.001 * textbook(fibonacci)
+    assert (
+        textbook(fibonacci) < np.dot(fibonacci, lengths.astype(int)) < 1.001 * textbook(fibonacci)
+    )
 
 
 def test_lengths_bounded_to_three_bits_are_the_best_of_all():
