@@ -160,6 +160,8 @@ def _read(data: bytes, max_parameters: int) -> tuple[Container, dict[str, Any]]:
         raise ParameterError(
             f"max_parameters: received {max_parameters!r}, expected a whole number from 1"
         )
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise ParameterError(f"data: received {type(data).__name__}, expected bytes")
     container = read_container(data)
     return container, read_architecture(container.architecture, max_parameters)
 

@@ -17,6 +17,7 @@ KINDS = (
     keras.dtype_policies.DTypePolicy,
     keras.quantizers.Quantizer,
     keras.quantizers.QuantizationConfig,
+    keras.random.SeedGenerator,
 )
 MODELS = (Functional, keras.Sequential)
 # Layers that run code, or read files, that their config names.

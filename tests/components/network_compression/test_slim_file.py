@@ -93,11 +93,21 @@ def quantised():
     return model
 
 
+def attentive():
+    seed = keras.random.SeedGenerator(3)
+    start = keras.initializers.GlorotUniform(seed=seed)
+    values = keras.Input((3, 4))
+    x = layers.MultiHeadAttention(2, 2, kernel_initializer=start)(values, values)
+    x = layers.LayerNormalization()(layers.Dropout(0.5, seed=2**40)(x))
+    x = layers.Dense(2, kernel_regularizer="l2", kernel_constraint=keras.constraints.MaxNorm(2))(x)
+    return keras.Model(values, layers.RandomFlip()(layers.Reshape((2, 3, 1))(x)))
+
+
 def without_weights():
     return keras.Sequential([keras.Input((3,)), layers.ReLU()])
 
 
-MODELS = [tiny, lenet5, with_two_inputs, nested, mixed, quantised, without_weights]
+MODELS = [tiny, lenet5, with_two_inputs, nested, mixed, quantised, attentive, without_weights]
 
 
 def weights(model):
@@ -381,6 +391,8 @@ def test_the_limit_is_the_callers():
     assert unpack(data, max_parameters=count).count_params() == count
     with pytest.raises(SlimFileError, match=f"{count} parameters, expected at most {count - 1}"):
         unpack(data, max_parameters=count - 1)
+    with pytest.raises(ParameterError, match="data: received str, expected bytes"):
+        unpack("small.slim")
     for wrong in (0, -1, 1.5, None):
         with pytest.raises(ParameterError, match="max_parameters: received"):
             unpack(data, max_parameters=wrong)
