@@ -53,9 +53,11 @@ def codebook(bits: Bits) -> tuple[Bits, npt.NDArray[np.intp], Lengths] | None:
     None where there are too many. By this order the code's table is nearly free.
     """
     for part in (bits[:SAMPLE], bits):
-        values, symbols, counts = np.unique(part, return_inverse=True, return_counts=True)
+        values = np.unique(part)
         if len(values) > huffman.MOST_SYMBOLS:
             return None
+    symbols = np.searchsorted(values, bits)  # much faster than np.unique's own inverse
+    counts = np.bincount(symbols, minlength=len(values))
     order = np.argsort(-counts, kind="stable")
     rank = np.empty(len(order), np.intp)
     rank[order] = np.arange(len(order))
