@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from slimderm.components.compression.svd import Decomposition, decompose
     from slimderm.components.compression.write import compress_image as compress
     from slimderm.components.dataset.images import decode_image
+    from slimderm.components.network_compression.slim_file import load as load_slim
+    from slimderm.components.network_compression.slim_file import save as save_slim
     from slimderm.components.pruning.method import Budget, Limits
     from slimderm.components.pruning.pruner import Pruned, Report, prune
     from slimderm.components.pruning.replay import replay
@@ -31,8 +33,10 @@ __all__ = [
     "compress",
     "decode_image",
     "decompose",
+    "load_slim",
     "prune",
     "replay",
+    "save_slim",
 ]
 
 _BACKENDS = ("tensorflow", "jax", "torch")
@@ -48,8 +52,10 @@ _PLACES = {
     "compress": "compression.write:compress_image",
     "decode_image": "dataset.images:decode_image",
     "decompose": "compression.svd:decompose",
+    "load_slim": "network_compression.slim_file:load",
     "prune": "pruning.pruner:prune",
     "replay": "pruning.replay:replay",
+    "save_slim": "network_compression.slim_file:save",
 }
 
 

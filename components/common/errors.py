@@ -11,6 +11,7 @@
     ├── RecordError        the record (MLflow, DVC, hashes) misses an entry or disagrees with files
     │   └── IncomparableError  a registered version cannot be judged on the data of this clone
     ├── TransferError      a data version could not be sent to its remote or fetched from it
+    ├── SlimFileError      bytes are no `.slim` file, are damaged, or ask for too much memory
     └── WorkerError        a process of a pool ended without an answer
 
 A message says what was received, what was expected and, where it is not plain, what to do.
@@ -51,6 +52,10 @@ class IncomparableError(RecordError):
 
 class TransferError(SlimDermError):
     """A data version could not be sent to its remote or fetched from it; another try may help."""
+
+
+class SlimFileError(SlimDermError, ValueError):
+    """Bytes are no `.slim` file, are damaged or of a later version, or ask for too much memory."""
 
 
 class WorkerError(SlimDermError):

@@ -70,7 +70,7 @@ def remade(model: Any, config: dict[str, Any] | None = None) -> Any:
     known: dict[str, Any] = {}
     for path, layer in layers_by_path(model).items():
         known |= _classes(layer)
-        _take_vocabulary(layer, configs[path])
+        take_vocabulary(layer, configs[path])
         for key in configs[path]:
             part = getattr(layer, "_output_shape" if key == "output_shape" else key, None)
             if isinstance(part, FunctionType) and not _goes_by_name(part):
@@ -94,7 +94,7 @@ def _goes_by_name(function: FunctionType) -> bool:
     return function.__module__.startswith("keras.") and not is_operation(function)
 
 
-def _take_vocabulary(layer: Any, config: dict[str, Any]) -> None:
+def take_vocabulary(layer: Any, config: dict[str, Any]) -> None:
     """Write what a lookup has learned into its config, which says only what it was given."""
     if "vocabulary" not in config or config["vocabulary"] is not None:
         return

@@ -30,7 +30,7 @@ class _Masked(keras.constraints.Constraint):  # type: ignore[misc]  # keras has 
     def __call__(self, weight: Any) -> Any:
         if self.own is not None:
             weight = self.own(weight)
-        return keras.ops.multiply(weight, keras.ops.cast(self.mask, weight.dtype))
+        return keras.ops.where(self.mask, weight, 0)  # a product would give -0.0, too
 
 
 def kernels(model: keras.Model) -> dict[str, Any]:

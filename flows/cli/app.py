@@ -8,7 +8,16 @@ from typing import Any
 
 import typer
 
-from slimderm.flows.cli import images, models, pipeline, pruning, registry, servers, workspace
+from slimderm.flows.cli import (
+    compression,
+    images,
+    models,
+    pipeline,
+    pruning,
+    registry,
+    servers,
+    workspace,
+)
 from slimderm.flows.cli.command import run_as_command
 
 HELP = """Slim images by SVD, slim networks by pruning, and keep a record of both.
@@ -22,7 +31,15 @@ Exit codes: 0 done; 1 an error, or a check that found something; 2 bad usage.
 PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
     "The main job": (pipeline.demo, pipeline.run, pipeline.flow, pipeline.status),
     "Images": (images.data, images.codecs, images.verify),
-    "Models": (models.predict, models.batch, models.serve, pruning.prune),
+    "Models": (
+        models.predict,
+        models.batch,
+        models.serve,
+        pruning.prune,
+        compression.pack,
+        compression.unpack,
+        compression.inspect,
+    ),
     "Registry": (
         registry.review,
         registry.evaluate,
@@ -42,7 +59,14 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
     ),
     "Parameters": (pipeline.apply, workspace.schema, workspace.make_help),
 }
-ANYWHERE = {images.data, pruning.prune, servers.watch}
+ANYWHERE = {
+    images.data,
+    pruning.prune,
+    compression.pack,
+    compression.unpack,
+    compression.inspect,
+    servers.watch,
+}
 
 app = typer.Typer(
     name="slimderm",

@@ -64,14 +64,14 @@ def prune(
     nothing: fine-tune the smaller model afterwards. Takes seconds; needs no network and
     no clone.
     """
-    keras = _keras()
+    keras = quiet_keras()
     from slimderm.components.pruning.method import Budget, Limits
     from slimderm.components.pruning.pruner import prune as remove_channels
 
     if output.suffix != ".keras":
         raise ParameterError(f"output: received {str(output)!r}, expected a name ending in .keras")
     pruned = remove_channels(
-        _load(keras, model),
+        load_model(keras, model),
         ratio=ratio,
         budget=Budget(*_kind_and_limit(budget)) if budget is not None else None,
         criterion=criterion,
@@ -85,7 +85,7 @@ def prune(
     return Answer({"output": str(output), **asdict(pruned.report)})
 
 
-def _keras() -> Any:
+def quiet_keras() -> Any:
     """Import Keras on whichever backend is set, without the backend's log lines."""
     with quiet_stderr():
         import keras
@@ -94,7 +94,7 @@ def _keras() -> Any:
     return keras
 
 
-def _load(keras: Any, path: Path) -> Any:
+def load_model(keras: Any, path: Path) -> Any:
     """Load a saved model.
 
     Raises

@@ -1,0 +1,53 @@
+"""All codings by name: the one list of them."""
+
+from slimderm.components.common.errors import ParameterError, SlimFileError
+from slimderm.components.network_compression.codings import (
+    constant,
+    deflate,
+    raw,
+    shared,
+    sparse,
+)
+from slimderm.components.network_compression.codings.base import Bits, Coding
+
+CODINGS: dict[str, Coding] = {
+    "raw": Coding(0, raw.encode, raw.decode),
+    "constant": Coding(1, constant.encode, constant.decode),
+    "deflate": Coding(2, deflate.encode, deflate.decode),
+    "shared": Coding(3, shared.encode, shared.decode),
+    "sparse": Coding(4, sparse.encode, sparse.decode),
+}
+
+
+def get(name: str) -> Coding:
+    """Look up a coding by its name.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown name; the message lists the known ones.
+    """
+    if name not in CODINGS:
+        raise ParameterError(f"coding: received {name!r}, expected one of {', '.join(CODINGS)}")
+    return CODINGS[name]
+
+
+def name_of(number: int) -> str:
+    """Return the name of the coding that a number in a file stands for.
+
+    Raises
+    ------
+    SlimFileError
+        For a number that stands for none.
+    """
+    for name, coding in CODINGS.items():
+        if coding.number == number:
+            return name
+    raise SlimFileError(f"received coding {number}, expected 0 to {len(CODINGS) - 1}")
+
+
+def smallest(bits: Bits) -> tuple[str, bytes]:
+    """Write values by every coding, and keep the shortest: its name and the bytes."""
+    found = ((name, coding.encode(bits)) for name, coding in CODINGS.items())
+    written = [(name, data) for name, data in found if data is not None]
+    return min(written, key=lambda each: len(each[1]))
