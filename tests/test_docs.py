@@ -1,26 +1,49 @@
-"""The how-to page's Python runs as it stands."""
+"""The how-to pages' Python runs as it stands."""
 
 import re
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
+from slimderm import load_slim
+
 ROOT = Path(__file__).parents[1]
+
+
+def run_blocks(page, folder, monkeypatch):
+    """Run a page's Python in a folder; return its blocks and the names that they define."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), flags=re.S)
+    monkeypatch.chdir(folder)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+    return blocks, names
+
+
+def test_a_stranger_slims_a_model_of_their_own(tmp_path, monkeypatch, capsys):
+    blocks, names = run_blocks("slim-your-own.md", tmp_path, monkeypatch)
+    assert len(blocks) == 2
+    assert len([line for line in blocks[0].splitlines() if line.strip()]) <= 10
+    assert "of its kernel is zero" in capsys.readouterr().out
+    whole = 4 * names["model"].count_params()
+    small, smaller = (tmp_path / name for name in ("small.slim", "smaller.slim"))
+    assert smaller.stat().st_size < small.stat().st_size < whole
+    assert smaller.stat().st_size < whole / 10
+    again = load_slim(smaller)
+    for old, new in zip(names["made"].model.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(old), np.asarray(new))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # MobileNetV2 is trained four times
 def test_a_stranger_prunes_a_model_of_their_own(tmp_path, monkeypatch, capsys):
+    blocks, names = run_blocks("prune-your-own.md", tmp_path, monkeypatch)
     text = (ROOT / "docs" / "prune-your-own.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.S)
     shown = re.search(r"```text\n(.*?)…", text, flags=re.S)
     assert len(blocks) == 4
     assert shown is not None
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, "prune-your-own.md", "exec"), names)
     printed = capsys.readouterr().out
     assert all(line.rstrip() in printed for line in shown[1].strip().splitlines())
     assert len([line for line in blocks[0].splitlines() if line.strip()]) <= 10
