@@ -1,5 +1,6 @@
 """Every benchmark runs on tiny input, and its last line has the keys that its docstring names."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -159,6 +160,31 @@ def test_metadata_branch(tmp_path):
     assert found["dead_fresh"] == found["dead_trained"] == 0
     assert 0 < found["spread_trained"] <= found["spread_trained_median"]
     assert found["spread_fresh"] > 0.05
+
+
+def write_digits(folder, number):
+    """Write images and labels in the form of MNIST's files."""
+    generator = np.random.default_rng(0)
+    for part in ("train", "t10k"):
+        pixels = generator.integers(0, 256, (number, 784), dtype=np.uint8)
+        digits = np.arange(number, dtype=np.uint8) % 10
+        for kind, head, values in (("images-idx3", 16, pixels), ("labels-idx1", 8, digits)):
+            packed = gzip.compress(bytes(head) + values.tobytes())
+            (folder / f"{part}-{kind}-ubyte.gz").write_bytes(packed)
+
+
+def test_mnist(tmp_path):
+    write_digits(tmp_path, 60)
+    options = ["--epochs", 1, "--cache", tmp_path / "kept"]
+    rows = run("mnist", tmp_path, "deep_lenet300", *options)["rows"]
+    assert rows["float32"]["bytes"] == 4 * 266_610
+    sizes = [rows[f"{bits} bits"]["bytes"] for bits in (5, 4, 3, 2)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert rows["2 bits"]["times"] == pytest.approx(4 * 266_610 / sizes[-1])
+    rows = run("mnist", tmp_path, "low_rank", *options)["rows"]
+    assert rows["full rank"]["parameters"] == 5_012_490
+    assert rows["D = 20"]["parameters"] == 215_370
+    assert all(0 <= row["error"] <= 100 for row in rows.values())
 
 
 def test_pruning():
