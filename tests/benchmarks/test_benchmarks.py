@@ -181,10 +181,6 @@ def test_mnist(tmp_path):
     sizes = [rows[f"{bits} bits"]["bytes"] for bits in (5, 4, 3, 2)]
     assert sizes == sorted(sizes, reverse=True)
     assert rows["2 bits"]["times"] == pytest.approx(4 * 266_610 / sizes[-1])
-    rows = run("mnist", tmp_path, "low_rank", *options)["rows"]
-    assert rows["full rank"]["parameters"] == 5_012_490
-    assert rows["D = 20"]["parameters"] == 215_370
-    assert all(0 <= row["error"] <= 100 for row in rows.values())
 
 
 def test_pruning():
