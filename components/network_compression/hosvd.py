@@ -22,7 +22,7 @@ from slimderm.components.common.errors import ParameterError
 
 Array = npt.NDArray[np.float64]
 SWEEPS, SETTLED = 3, 1e-5  # of HOOI; of the error, relative
-OVERSAMPLING, POWER = 10, 1  # of the sketch: further columns, and power iterations
+OVERSAMPLING, POWER, REFIT = 10, 4, 2  # of a sketch: further columns; its iterations
 
 
 class Tucker2(NamedTuple):
@@ -67,25 +67,20 @@ def hooi(kernel: Array, ranks: tuple[int, int], seed: int = 0) -> Tucker2:
 
 
 def randomised(kernel: Array, ranks: tuple[int, int], seed: int = 0) -> Tucker2:
-    """Find each side in a random sketch, the second in what the first has left of the kernel."""
-    places, inputs, outputs = kernel.shape
+    """Find each side in a random sketch, the second in what the first has left of the kernel.
+
+    The sketch is of the unfolding's Gram matrix, which is small: a kernel has many more columns
+    than rows. In the end the first side is fitted once more, to what the second keeps.
+    """
     generator = np.random.default_rng(seed)
-
-    def inputs_of(rest: Array) -> Array:
-        return rest.transpose(1, 0, 2).reshape(inputs, -1)
-
-    def outputs_of(rest: Array) -> Array:
-        return rest.reshape(-1, outputs).T
-
-    if ranks[0] * outputs < ranks[1] * inputs:  # what shrinks most comes first
-        first = _range(inputs_of(kernel), ranks[0], generator)
-        half = first.T @ kernel  # (p, r, n)
-        last = _range(outputs_of(half), ranks[1], generator)
-        return Tucker2(first, half @ last, last.T)
-    last = _range(outputs_of(kernel), ranks[1], generator)
-    half = kernel @ last  # (p, m, s)
-    first = _range(inputs_of(half), ranks[0], generator)
-    return Tucker2(first, first.T @ half, last.T)
+    _, inputs, outputs = kernel.shape
+    start = generator.standard_normal((outputs, ranks[1] + OVERSAMPLING))
+    last = _sketched(_gram_outputs(kernel), start, ranks[1], POWER)  # (n, s)
+    start = generator.standard_normal((inputs, ranks[0] + OVERSAMPLING))
+    first = _sketched(_gram_inputs(kernel @ last), start, ranks[0], POWER)  # (m, r)
+    start = np.hstack([last, generator.standard_normal((outputs, OVERSAMPLING))])
+    last = _sketched(_gram_outputs(first.T @ kernel), start, ranks[1], REFIT)
+    return Tucker2(first, first.T @ kernel @ last, last.T)
 
 
 ALGORITHMS: dict[str, Callable[[Array, tuple[int, int], int], Tucker2]] = {
@@ -110,7 +105,8 @@ def get(name: str) -> Callable[[Array, tuple[int, int], int], Tucker2]:
 
 
 def _gram_inputs(kernel: Array) -> Array:
-    return np.tensordot(kernel, kernel, axes=((0, 2), (0, 2)))
+    rows = kernel.transpose(1, 0, 2).reshape(kernel.shape[1], -1)
+    return rows @ rows.T
 
 
 def _gram_outputs(kernel: Array) -> Array:
@@ -123,12 +119,9 @@ def _leading(gram: Array, rank: int) -> Array:
     return np.linalg.eigh(gram)[1][:, ::-1][:, :rank]
 
 
-def _range(matrix: Array, rank: int, generator: np.random.Generator) -> Array:
-    """Return nearly the first left singular vectors, in columns."""
-    width = min(rank + OVERSAMPLING, *matrix.shape)
-    sketch = matrix @ generator.standard_normal((matrix.shape[1], width))
-    for _ in range(POWER):
-        sketch = matrix @ (matrix.T @ np.linalg.qr(sketch)[0])
-    basis = np.linalg.qr(sketch)[0]
-    within = basis.T @ matrix
-    return basis @ _leading(within @ within.T, rank)
+def _sketched(gram: Array, start: Array, rank: int, power: int) -> Array:
+    """Return nearly the same from some directions on, by subspace iteration."""
+    basis = start[:, : len(gram)]
+    for _ in range(power):
+        basis = np.linalg.qr(gram @ basis)[0]
+    return basis @ _leading(basis.T @ gram @ basis, rank)

@@ -152,14 +152,16 @@ def meet(
             "rank 1 of every layer costs; choose more layers, or prune first"
         )
     best, low, high = smallest, 0.0, 1.0
-    whole = by_energy(spectra, 1)
-    if cost(whole) <= budget.limit:
-        return whole
+    too_large = by_energy(spectra, 1)
+    if cost(too_large) <= budget.limit:
+        return too_large
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         ranks = by_energy(spectra, middle)
-        if cost(ranks) <= budget.limit:
+        if ranks in (best, too_large):  # costs what is known
+            low, high = (middle, high) if ranks == best else (low, middle)
+        elif cost(ranks) <= budget.limit:
             best, low = ranks, middle
         else:
-            high = middle
+            too_large, high = ranks, middle
     return best

@@ -38,9 +38,7 @@ def replaceable(
 
 def largest_input(model: keras.Model, path: str) -> Shape:
     """Return the shape, the batch first, of the largest tensor that a layer is called with."""
-    shapes = [
-        tuple(call.inputs[0].shape) for call in _all_calls(model) if call.path == path
-    ]
+    shapes = [tuple(call.inputs[0].shape) for call in _all_calls(model) if call.path == path]
     return max(shapes, key=lambda shape: [size or 0 for size in shape])
 
 

@@ -25,8 +25,8 @@ from slimderm.components.network_compression.passes import (
     report,
 )
 from slimderm.components.network_compression.ranks import Ranks
-from slimderm.components.network_compression.replaceable import replaceable
 from slimderm.components.network_compression.reparametrised import baked, reparametrised
+from slimderm.components.network_compression.replaceable import replaceable
 
 GAP = 1e-3  # of the largest singular value squared: below, directions count as equal
 
