@@ -97,27 +97,36 @@ def _dense(layer: Any, factors: list[tuple[Matrix, Matrix]]) -> Chain:
     return [(inner, [first]), (type(layer).from_config(last(layer)), ending(layer, second))]
 
 
-def _channel(layer: Any, factors: list[tuple[Matrix, Matrix]]) -> Chain:
-    rank = factors[0][0].shape[1]
-    ones = (1,) * len(layer.kernel_size)
-    inner = type(layer)(
-        rank * len(factors),
+def windows(layer: Any, filters: int, name: str) -> Any:
+    """Return a convolution with the windows of the one that it stands for, without its bias."""
+    return type(layer)(
+        filters,
         layer.kernel_size,
         strides=layer.strides,
         padding=layer.padding,
         dilation_rate=layer.dilation_rate,
         groups=layer.groups,
         data_format=layer.data_format,
-        name=f"{layer.name}_factor",
+        name=name,
         **common(layer),
     )
-    outer = type(layer).from_config(
-        last(layer, kernel_size=ones, strides=ones, padding="valid", dilation_rate=ones)
-    )
+
+
+def last_places(layer: Any) -> Any:
+    """Return the convolution of one place that ends a chain."""
+    ones = (1,) * len(layer.kernel_size)
+    changes = {"kernel_size": ones, "strides": ones, "padding": "valid", "dilation_rate": ones}
+    return type(layer).from_config(last(layer, **changes))
+
+
+def _channel(layer: Any, factors: list[tuple[Matrix, Matrix]]) -> Chain:
+    rank = factors[0][0].shape[1]
+    ones = (1,) * len(layer.kernel_size)
+    inner = windows(layer, rank * len(factors), f"{layer.name}_factor")
     shape = (*layer.kernel.shape[:-1], -1)
     first = np.concatenate([one.reshape(shape) for one, _ in factors], axis=-1)
     second = np.concatenate([two.reshape(*ones, rank, -1) for _, two in factors], axis=-1)
-    return [(inner, [first]), (outer, ending(layer, second))]
+    return [(inner, [first]), (last_places(layer), ending(layer, second))]
 
 
 def _spatial_matrix(kernel: npt.NDArray[Any]) -> Matrix:
@@ -156,10 +165,10 @@ def _rows(kernel: npt.NDArray[Any]) -> Matrix:
     return kernel.reshape(-1, kernel.shape[-1])
 
 
-_CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 SCHEMES = {
     "dense": Scheme((keras.layers.Dense,), _rows, _dense, rows_are_inputs=True),
-    "channel": Scheme(_CONVOLUTIONS, _rows, _channel, rows_are_inputs=True),
+    "channel": Scheme(CONVOLUTIONS, _rows, _channel, rows_are_inputs=True),
     "spatial": Scheme((keras.layers.Conv2D,), _spatial_matrix, _spatial, rows_are_inputs=False),
 }
 

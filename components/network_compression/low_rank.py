@@ -8,11 +8,11 @@ import keras
 import numpy as np
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.calls import calls, is_functional, layers_by_path
 from slimderm.components.model_graph.copies import copied
 from slimderm.components.network_compression import factors
 from slimderm.components.network_compression.costs import measure
 from slimderm.components.network_compression.factors import Matrix, Scheme
+from slimderm.components.network_compression.faster import check_faster, times
 from slimderm.components.network_compression.input_moments import Moments, input_moments
 from slimderm.components.network_compression.passes import (
     Batches,
@@ -20,12 +20,11 @@ from slimderm.components.network_compression.passes import (
     FineTune,
     Order,
     check_finite,
-    chosen,
     report,
 )
 from slimderm.components.network_compression.ranks import Ranks, meet
-from slimderm.components.network_compression.reparametrised import has_plain_kernel
-from slimderm.components.network_compression.rewrite import rewrite
+from slimderm.components.network_compression.replaceable import replaceable
+from slimderm.components.network_compression.rewrite import Chain, rewrite
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,15 @@ class LowRank:
     layers : sequence of str, optional
         Layers to replace, by path; ``*`` and ``?`` stand for any characters. All of the scheme's
         where not given.
+    faster_only : bool
+        Replace a layer only where its factors are measured to be faster on this machine.
     """
 
     ranks: Ranks
     scheme: str = "dense"
     data_aware: bool = False
     layers: Sequence[str] | None = None
+    faster_only: bool = False
     order: ClassVar[Order] = Order.SHAPES
 
     def __post_init__(self) -> None:
@@ -60,6 +62,16 @@ class LowRank:
             raise ParameterError(
                 f"data_aware: received scheme {self.scheme}, expected one of {', '.join(able)}"
             )
+        if self.ranks.pair:
+            raise ParameterError(
+                f"rank: received {self.ranks.rank}, expected one number; a pair is for Tucker"
+            )
+        if self.data_aware and self.ranks.evbmf:
+            raise ParameterError(
+                "ranks: received evbmf with data_aware, expected another choice: the noise of a "
+                "kernel is not that of its outputs"
+            )
+        check_faster(self.faster_only, self.ranks)
 
     def apply(
         self,
@@ -87,7 +99,7 @@ class _Factorisation:
         self.settings, self.model, self.data = settings, model, data
         self.scheme: Scheme = factors.get(settings.scheme)
         self.copy = copied(model)
-        self.layers, self.left = replaceable(self.copy, self.scheme, settings.layers)
+        self.layers, self.left = replaceable(self.copy, self.scheme.kinds, settings.layers)
 
     def result(self) -> Compressed:
         ranks = self._ranks()
@@ -102,28 +114,31 @@ class _Factorisation:
                     f"rank {rank} of {full} has {size:,} weights, its kernel has {whole:,}"
                 )
                 continue
+            measured = ""
+            if self.settings.faster_only:
+                found_times = times(self.model, path, self._empty_chain(layer, matrices, rank))
+                if found_times.chain >= found_times.layer:
+                    self.left[path] = f"its factors are not faster: {found_times}"
+                    continue
+                measured = f", {found_times}"
             found = self._factors(path, matrices, rank)
             chains[path] = self.scheme.to_chain(layer, found)
-            changed[path] = f"rank {full} to {rank}, {whole:,} weights to {size:,}"
+            changed[path] = f"rank {full} to {rank}, {whole:,} weights to {size:,}{measured}"
         after = rewrite(self.model, chains)
         return Compressed(after, report(self.model, after, changed, self.left))
 
     def _ranks(self) -> dict[str, int]:
         moments = self._moments(self.layers)
-        spectra = {}
+        spectra, shapes = {}, {}
         for path, layer in self.layers.items():
-            squares = [
-                _eigen(matrix, moment)[0]
-                for matrix, moment in zip(
-                    factors.split(layer, self.scheme),
-                    moments.get(path, [None] * factors.groups_of(layer)),
-                    strict=True,
-                )
-            ]
-            spectra[path] = np.sum(squares, axis=0)
+            matrices = factors.split(layer, self.scheme)
+            given = moments.get(path, [None] * len(matrices))
+            pairs = zip(matrices, given, strict=True)
+            spectra[path] = np.sum([_eigen(matrix, moment)[0] for matrix, moment in pairs], axis=0)
+            shapes[path] = matrices[0].shape
         ranks = self.settings.ranks
         if ranks.budget is None:
-            return ranks.of(spectra)
+            return ranks.of(spectra, shapes)
         return meet(spectra, ranks.budget, self._cost)
 
     def _cost(self, ranks: Mapping[str, int]) -> float:
@@ -132,12 +147,14 @@ class _Factorisation:
             matrices = factors.split(layer, self.scheme)
             rank = ranks[path]
             if rank * sum(matrices[0].shape) < matrices[0].size:
-                zeros = [
-                    (np.zeros((m.shape[0], rank)), np.zeros((rank, m.shape[1]))) for m in matrices
-                ]
-                chains[path] = self.scheme.to_chain(layer, zeros)
+                chains[path] = self._empty_chain(layer, matrices, rank)
         assert self.settings.ranks.budget is not None
         return measure(rewrite(self.model, chains), self.settings.ranks.budget.kind)
+
+    def _empty_chain(self, layer: Any, matrices: list[Matrix], rank: int) -> Chain:
+        return self.scheme.to_chain(
+            layer, [(np.zeros((m.shape[0], rank)), np.zeros((rank, m.shape[1]))) for m in matrices]
+        )
 
     def _moments(self, layers: Mapping[str, Any]) -> dict[str, Moments]:
         return {} if self.data is None else input_moments(self.copy, layers, self.data)
@@ -153,45 +170,6 @@ class _Factorisation:
         if self.data is not None:
             layer.kernel.assign(factors.join(layer, [one @ two for one, two in found]))
         return found
-
-
-def replaceable(
-    model: keras.Model, scheme: Scheme, layers: Sequence[str] | None
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Find the layers that a scheme fits, in the order of their calls.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Functional or sequential, built.
-    scheme : Scheme
-        Of `slimderm.components.network_compression.factors.SCHEMES`.
-    layers : sequence of str, optional
-        Patterns of paths; all where not given.
-
-    Returns
-    -------
-    dict, dict
-        Path to layer, and path to the reason why a layer is left alone.
-    """
-    known = layers_by_path(model)
-    fitting = [
-        path for path in _in_order(model) if path in known and type(known[path]) in scheme.kinds
-    ]
-    found = chosen(fitting, layers)
-    plain = {path: known[path] for path in found if has_plain_kernel(known[path])}
-    return plain, {path: "it is quantised or has LoRA" for path in found if path not in plain}
-
-
-def _in_order(model: Any, prefix: str = "") -> list[str]:
-    """Return the paths of layers in the order of their first calls."""
-    found: dict[str, None] = {}
-    for call in calls(model, prefix):
-        if is_functional(call.operation):
-            found |= dict.fromkeys(_in_order(call.operation, f"{call.path}/"))
-        elif isinstance(call.operation, keras.layers.Layer):
-            found[call.path] = None
-    return list(found)
 
 
 def _eigen(matrix: Matrix, moment: Matrix | None) -> tuple[Matrix, Matrix]:

@@ -1,49 +1,58 @@
-"""Which rank a matrix keeps: a given one, or by energy; and all layers' ranks by a budget."""
+"""Which rank a matrix keeps: given, by energy or by its noise; all layers' ranks by a budget."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.network_compression.evbmf import evbmf_rank
 from slimderm.components.pruning.method import Budget
 
 HALVINGS = 24  # of the energy, while a budget is met
 
+Key = TypeVar("Key", bound=Hashable)  # of a matrix: a layer's path, perhaps with a mode
+# Squared singular values, the largest first.
+Spectra = Mapping[Key, npt.NDArray[np.float64]]
+
 
 @dataclass(frozen=True)
 class Ranks:
-    """How ranks are chosen; exactly one of the three is given.
+    """How ranks are chosen; exactly one of the four is given.
 
     Attributes
     ----------
-    rank : int, optional
-        The same for every layer; a layer of a full rank not above it is left alone.
+    rank : int or pair of int, optional
+        The same for every layer; a layer of a full rank not above it keeps its own. A pair is for
+        Tucker: of input channels, of output channels.
     energy : float, optional
-        In (0, 1]: each layer keeps the smallest rank that holds this share of the sum of squared
+        In (0, 1]: each matrix keeps the smallest rank that holds this share of the sum of squared
         singular values.
     budget : Budget, optional
         What the model may cost: the largest energy, the same for all layers, that meets it.
+    evbmf : bool
+        Each matrix keeps what is more than noise, by empirical variational Bayes; 1 at least.
     """
 
-    rank: int | None = None
+    rank: int | Sequence[int] | None = None
     energy: float | None = None
     budget: Budget | None = None
+    evbmf: bool = False
 
     def __post_init__(self) -> None:
-        given = [self.rank, self.energy, self.budget]
+        given = [self.rank, self.energy, self.budget, self.evbmf or None]
         if sum(value is not None for value in given) != 1:
             raise ParameterError(
-                f"ranks: received rank {self.rank}, energy {self.energy} and budget "
-                f"{self.budget}, expected exactly one of them"
+                f"ranks: received rank {self.rank}, energy {self.energy}, budget {self.budget} "
+                f"and evbmf {self.evbmf}, expected exactly one of them"
             )
-        if self.rank is not None and (
-            isinstance(self.rank, bool) or not isinstance(self.rank, Integral) or self.rank < 1
-        ):
+        if self.rank is not None and not _is_rank(self.rank) and not self.pair:
             raise ParameterError(
-                f"rank: received {self.rank!r}, expected a whole number of at least 1"
+                f"rank: received {self.rank!r}, expected a whole number of at least 1, for "
+                "Tucker perhaps two"
             )
         if self.energy is not None and (
             isinstance(self.energy, bool)
@@ -54,22 +63,39 @@ class Ranks:
                 f"energy: received {self.energy!r}, expected a share above 0, at most 1"
             )
 
-    def of(self, spectra: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, int]:
-        """Choose the rank of each matrix; not for a budget.
+    @property
+    def pair(self) -> bool:
+        """Whether ranks are given for input and for output channels."""
+        given = self.rank
+        return isinstance(given, list | tuple) and len(given) == 2 and all(map(_is_rank, given))
+
+    def of_mode(self, mode: int) -> "Ranks":
+        """Return what holds for input channels (0) or output channels (1)."""
+        if isinstance(self.rank, Sequence):
+            return replace(self, rank=self.rank[mode])
+        return self
+
+    def of(self, spectra: Spectra[Key], shapes: Mapping[Key, tuple[int, int]]) -> dict[Key, int]:
+        """Choose the rank of each matrix; neither for a budget nor for a pair.
 
         Parameters
         ----------
         spectra : mapping
-            Name to squared singular values, the largest first.
+            Name to squared singular values, the largest first. Those of several matrices of one
+            shape, added up, give them one rank.
+        shapes : mapping
+            Name to the matrix's shape.
 
         Raises
         ------
         ParameterError
             For a rank that no matrix has.
         """
-        if self.rank is None:
-            assert self.energy is not None
+        if self.evbmf:
+            return {name: max(evbmf_rank(spectra[name], shapes[name]), 1) for name in spectra}
+        if self.energy is not None:
             return by_energy(spectra, self.energy)
+        assert isinstance(self.rank, Integral)
         largest = max((len(spectrum) for spectrum in spectra.values()), default=self.rank)
         if self.rank > largest:
             raise ParameterError(
@@ -79,7 +105,11 @@ class Ranks:
         return {name: min(self.rank, len(spectrum)) for name, spectrum in spectra.items()}
 
 
-def by_energy(spectra: Mapping[str, npt.NDArray[np.float64]], energy: float) -> dict[str, int]:
+def _is_rank(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
+def by_energy(spectra: Spectra[Key], energy: float) -> dict[Key, int]:
     """Return for each matrix the smallest rank that holds a share of the energy."""
     return {name: _rank(spectrum, energy) for name, spectrum in spectra.items()}
 
@@ -94,10 +124,10 @@ def _rank(spectrum: npt.NDArray[np.float64], energy: float) -> int:
 
 
 def meet(
-    spectra: Mapping[str, npt.NDArray[np.float64]],
+    spectra: Spectra[Key],
     budget: Budget,
-    cost: Callable[[Mapping[str, int]], float],
-) -> dict[str, int]:
+    cost: Callable[[Mapping[Key, int]], float],
+) -> dict[Key, int]:
     """Return the ranks of the largest energy that meets a budget.
 
     Parameters
@@ -122,14 +152,16 @@ def meet(
             "rank 1 of every layer costs; choose more layers, or prune first"
         )
     best, low, high = smallest, 0.0, 1.0
-    whole = by_energy(spectra, 1)
-    if cost(whole) <= budget.limit:
-        return whole
+    too_large = by_energy(spectra, 1)
+    if cost(too_large) <= budget.limit:
+        return too_large
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         ranks = by_energy(spectra, middle)
-        if cost(ranks) <= budget.limit:
+        if ranks in (best, too_large):  # costs what is known
+            low, high = (middle, high) if ranks == best else (low, middle)
+        elif cost(ranks) <= budget.limit:
             best, low = ranks, middle
         else:
-            high = middle
+            too_large, high = ranks, middle
     return best

@@ -15,7 +15,7 @@ from keras import ops
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.network_compression.factors import break_even, get
-from slimderm.components.network_compression.low_rank import LowRank, replaceable
+from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.passes import (
     Batches,
     Compressed,
@@ -26,6 +26,7 @@ from slimderm.components.network_compression.passes import (
 )
 from slimderm.components.network_compression.ranks import Ranks
 from slimderm.components.network_compression.reparametrised import baked, reparametrised
+from slimderm.components.network_compression.replaceable import replaceable
 
 GAP = 1e-3  # of the largest singular value squared: below, directions count as equal
 
@@ -190,7 +191,7 @@ class Truncate:
         """Train under the rank where ``fine_tune`` is given, then take the factors."""
         check_finite(model)
         scheme = get(self.scheme)
-        found, _ = replaceable(model, scheme, self.layers)
+        found, _ = replaceable(model, scheme.kinds, self.layers)
         kernels = {
             path: TruncatedKernel(self.rank, self.gradient)
             for path, layer in found.items()

@@ -230,3 +230,10 @@ def test_operating_characteristics(tmp_path):
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert text.count("\n| 30 | ") == found["rows"] == 3
+
+
+def test_network_compression():
+    found = run("network_compression", "--repeats", 1, "--channels", 32)
+    assert found.keys() == {"tucker_ratio", "tucker_error_ratio"}
+    assert positive(found)
+    assert found["tucker_error_ratio"] < 1.01

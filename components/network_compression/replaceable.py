@@ -1,0 +1,51 @@
+"""Which layers of a model a pass may replace, and what they are called with."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+
+from slimderm.components.model_graph.calls import Call, Shape, calls, is_functional, layers_by_path
+from slimderm.components.network_compression.passes import chosen
+from slimderm.components.network_compression.reparametrised import has_plain_kernel
+
+
+def replaceable(
+    model: keras.Model, kinds: Sequence[type], layers: Sequence[str] | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Find the layers of some kinds, in the order of their calls.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or sequential, built.
+    kinds : sequence of type
+        Classes of layers; subclasses of them do not count.
+    layers : sequence of str, optional
+        Patterns of paths; all where not given.
+
+    Returns
+    -------
+    dict, dict
+        Path to layer, and path to the reason why a layer is left alone.
+    """
+    known = layers_by_path(model)
+    called = dict.fromkeys(call.path for call in _all_calls(model))
+    found = chosen([path for path in called if type(known.get(path)) in kinds], layers)
+    plain = {path: known[path] for path in found if has_plain_kernel(known[path])}
+    return plain, {path: "it is quantised or has LoRA" for path in found if path not in plain}
+
+
+def largest_input(model: keras.Model, path: str) -> Shape:
+    """Return the shape, the batch first, of the largest tensor that a layer is called with."""
+    shapes = [tuple(call.inputs[0].shape) for call in _all_calls(model) if call.path == path]
+    return max(shapes, key=lambda shape: [size or 0 for size in shape])
+
+
+def _all_calls(model: Any, prefix: str = "") -> Iterator[Call]:
+    """Yield the calls of layers, those in nested models in their place."""
+    for call in calls(model, prefix):
+        if is_functional(call.operation):
+            yield from _all_calls(call.operation, f"{call.path}/")
+        elif isinstance(call.operation, keras.layers.Layer):
+            yield call
