@@ -38,7 +38,7 @@ class BinaryKernel:
 
     def value(self, layer: Any) -> Any:
         """Return the kernel of two values."""
-        kernel = ops.convert_to_tensor(layer._kernel)
+        kernel = ops.copy(layer._kernel)  # TensorFlow derives no function of a variable itself
         return sign(kernel) * ops.mean(ops.abs(kernel))
 
 
