@@ -1,6 +1,7 @@
 """All passes by name."""
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.network_compression.cp import CP
 from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.passes import Pass
 from slimderm.components.network_compression.separable import Separable
@@ -9,6 +10,7 @@ from slimderm.components.network_compression.tucker import Tucker
 PASSES: dict[str, type[Pass]] = {
     "low_rank": LowRank,
     "tucker": Tucker,
+    "cp": CP,
     "separable": Separable,
 }
 

@@ -34,13 +34,22 @@ def relative(kernel, near):
 
 
 @pytest.mark.parametrize("ranks", [(5, 7), (12, 3), (1, 1), (2, 18)])
-@pytest.mark.parametrize(("algorithm", "more"), [("hooi", 0.0005), ("randomised", 0.002)])
-def test_the_error_is_that_of_tensorly(algorithm, more, ranks):
-    kernel = decaying()
+@pytest.mark.parametrize(
+    ("algorithm", "decay", "more"),
+    [
+        ("hooi", 8.0, 1e-4),
+        ("hooi", 1000.0, 1e-4),
+        ("randomised", 8.0, 0.002),
+        ("randomised", 1000.0, 0.01),
+    ],
+)
+def test_the_error_is_that_of_tensorly(algorithm, decay, more, ranks):
+    """Also where singular values hardly fall, and the start is far from the best."""
+    kernel = decaying(decay=decay)
     (core, factors), _ = partial_tucker(kernel, rank=list(ranks), modes=[1, 2])
     theirs = relative(kernel, tensorly.tenalg.multi_mode_dot(core, factors, modes=[1, 2]))
     ours = relative(kernel, hosvd.get(algorithm)(kernel, ranks, 0).product())
-    assert (1 - 0.0005) * theirs < ours < (1 + more) * theirs
+    assert 0.999 * theirs < ours < (1 + more) * theirs
 
 
 @pytest.mark.parametrize("algorithm", hosvd.ALGORITHMS)
