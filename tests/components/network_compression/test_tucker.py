@@ -149,6 +149,20 @@ def test_energy_is_held_on_both_sides(convolutional):
     assert made.report.changed
 
 
+def test_ranks_of_a_noisy_kernel_are_found_on_both_sides():
+    generator = np.random.default_rng(0)
+    first, last = (
+        np.linalg.qr(generator.standard_normal((size, rank)))[0]
+        for size, rank in ((32, 3), (48, 5))
+    )
+    kernel = 20 * first @ generator.standard_normal((9, 3, 5)) @ last.T
+    layer = layers.Conv2D(48, 3, name="conv")
+    model = keras.Sequential([keras.Input((5, 5, 32)), layer])
+    layer.kernel.assign((kernel + generator.standard_normal(kernel.shape)).reshape(3, 3, 32, 48))
+    made = Tucker(Ranks(evbmf=True)).apply(model)
+    assert "ranks (32, 48) to (3, 5)" in made.report.changed["conv"]
+
+
 def test_a_budget_is_met_and_used():
     model = keras.Sequential(
         [keras.Input((6, 6, 12)), layers.Conv2D(16, 3), layers.Conv2D(24, (3, 2), use_bias=False)]
