@@ -1,17 +1,29 @@
 """All passes by name."""
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.network_compression.binarise import Binarise
 from slimderm.components.network_compression.cp import CP
+from slimderm.components.network_compression.distil import Distil
 from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.passes import Pass
+from slimderm.components.network_compression.prune import Prune
 from slimderm.components.network_compression.separable import Separable
+from slimderm.components.network_compression.share import ShareWeights
+from slimderm.components.network_compression.sparsify import Sparsify
+from slimderm.components.network_compression.truncate import Truncate
 from slimderm.components.network_compression.tucker import Tucker
 
 PASSES: dict[str, type[Pass]] = {
+    "prune": Prune,
     "low_rank": LowRank,
+    "truncate": Truncate,
     "tucker": Tucker,
     "cp": CP,
     "separable": Separable,
+    "distil": Distil,
+    "sparsify": Sparsify,
+    "share": ShareWeights,
+    "binarise": Binarise,
 }
 
 

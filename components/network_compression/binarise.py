@@ -1,0 +1,85 @@
+"""Kernels of two values, ±α: one bit a weight in a `.slim` file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+from keras import ops
+
+from slimderm.components.network_compression.passes import (
+    Batches,
+    Compressed,
+    FineTune,
+    Order,
+    check_finite,
+    report,
+)
+from slimderm.components.network_compression.reparametrised import KINDS, baked, reparametrised
+from slimderm.components.network_compression.replaceable import replaceable
+
+
+@keras.ops.custom_gradient  # type: ignore[untyped-decorator]  # keras has no types
+def sign(values: Any) -> Any:
+    """Return +1 where a value is at least 0, else -1; gradients go through between -1 and 1."""
+
+    def backward(*upstreams: Any, upstream: Any = None) -> Any:
+        given = upstreams[0] if upstream is None else upstream
+        return given * ops.cast(ops.abs(values) <= 1, given.dtype)
+
+    return ops.where(values >= 0, ops.ones_like(values), -ops.ones_like(values)), backward
+
+
+class BinaryKernel:
+    """The signs of a trained kernel, times its mean magnitude, the best scale for given signs."""
+
+    def build(self, layer: Any) -> None:
+        """Leave the kernel itself to be trained."""
+
+    def value(self, layer: Any) -> Any:
+        """Return the kernel of two values."""
+        kernel = ops.copy(layer._kernel)  # TensorFlow derives no function of a variable itself
+        return sign(kernel) * ops.mean(ops.abs(kernel))
+
+
+@dataclass(frozen=True)
+class Binarise:
+    """Give each kernel the two values ±α, and train what is behind the signs.
+
+    The model stays as large in memory and computes in floating point: the file gets small.
+
+    Attributes
+    ----------
+    layers : sequence of str, optional
+        By path; ``*`` and ``?`` stand for any characters. Where not given, all dense layers and
+        convolutions but the first and the last, on which accuracy depends most.
+
+    References
+    ----------
+    Rastegari et al., "XNOR-Net", arXiv:1603.05279, sections 3.1 and 4.1 (binary weights).
+    """
+
+    layers: Sequence[str] | None = None
+    order: ClassVar[Order] = Order.VALUES
+
+    def apply(
+        self,
+        model: keras.Model,
+        *,
+        data: Batches | None = None,
+        fine_tune: FineTune | None = None,
+        seed: int = 0,
+    ) -> Compressed:
+        """Binarise, and train where ``fine_tune`` is given."""
+        check_finite(model)
+        found, left = replaceable(model, KINDS, self.layers)
+        if self.layers is None:
+            for path in list(found)[:1] + list(found)[1:][-1:]:
+                del found[path]
+                left[path] = "the first and the last layer keep their values"
+        trained = reparametrised(model, {path: BinaryKernel() for path in found})
+        if fine_tune is not None:
+            fine_tune(trained)
+        after = baked(trained, model)
+        changed = dict.fromkeys(found, "two values, one bit a weight")
+        return Compressed(after, report(model, after, changed, left))
