@@ -21,6 +21,11 @@ class Times(NamedTuple):
     layer: float
     chain: float
 
+    @property
+    def faster(self) -> bool:
+        """Whether the chain is."""
+        return self.chain < self.layer
+
     def __str__(self) -> str:
         return f"{self.layer:.2f} ms to {self.chain:.2f} ms"
 

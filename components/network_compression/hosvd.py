@@ -21,7 +21,7 @@ import numpy.typing as npt
 from slimderm.components.common.errors import ParameterError
 
 Array = npt.NDArray[np.float64]
-SWEEPS, SETTLED = 3, 1e-5  # of HOOI; of the error, relative
+SWEEPS, SETTLED = 20, 1e-5  # of HOOI, at most; of the squared error, in a sweep
 OVERSAMPLING, POWER, REFIT = 10, 4, 2  # of a sketch: further columns; its iterations
 
 
@@ -54,7 +54,7 @@ def hooi(kernel: Array, ranks: tuple[int, int], seed: int = 0) -> Tucker2:
     """Fit each side to what the other keeps, by turns, from the higher-order SVD on."""
     first_rank, last_rank = ranks
     last = _leading(_gram_outputs(kernel), last_rank)  # (n, s)
-    energy, lost = float((kernel**2).sum()), np.inf
+    energy = lost = float((kernel**2).sum())
     first = _leading(_gram_inputs(kernel), first_rank)  # (m, r)
     for _ in range(SWEEPS):
         last = _leading(_gram_outputs(first.T @ kernel), last_rank)

@@ -116,11 +116,11 @@ class _Factorisation:
                 continue
             measured = ""
             if self.settings.faster_only:
-                found_times = times(self.model, path, self._empty_chain(layer, matrices, rank))
-                if found_times.chain >= found_times.layer:
-                    self.left[path] = f"its factors are not faster: {found_times}"
+                both = times(self.model, path, self._empty_chain(layer, matrices, rank))
+                if not both.faster:
+                    self.left[path] = f"its factors are not faster: {both}"
                     continue
-                measured = f", {found_times}"
+                measured = f", {both}"
             found = self._factors(path, matrices, rank)
             chains[path] = self.scheme.to_chain(layer, found)
             changed[path] = f"rank {full} to {rank}, {whole:,} weights to {size:,}{measured}"

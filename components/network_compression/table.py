@@ -2,6 +2,7 @@
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.network_compression.binarise import Binarise
+from slimderm.components.network_compression.cp import CP
 from slimderm.components.network_compression.distil import Distil
 from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.passes import Pass
@@ -17,6 +18,7 @@ PASSES: dict[str, type[Pass]] = {
     "low_rank": LowRank,
     "truncate": Truncate,
     "tucker": Tucker,
+    "cp": CP,
     "separable": Separable,
     "distil": Distil,
     "sparsify": Sparsify,

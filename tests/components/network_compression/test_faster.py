@@ -5,6 +5,7 @@ import pytest
 from keras import layers
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.network_compression.cp import CP
 from slimderm.components.network_compression.faster import times
 from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.ranks import Ranks
@@ -33,6 +34,7 @@ def model():
     "made_by",
     [
         Tucker(Ranks(rank=4), faster_only=True),
+        CP(rank=4, faster_only=True),
         LowRank(Ranks(rank=4), "channel", faster_only=True),
     ],
 )

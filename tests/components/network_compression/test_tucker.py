@@ -34,13 +34,22 @@ def relative(kernel, near):
 
 
 @pytest.mark.parametrize("ranks", [(5, 7), (12, 3), (1, 1), (2, 18)])
-@pytest.mark.parametrize(("algorithm", "more"), [("hooi", 0.0005), ("randomised", 0.002)])
-def test_the_error_is_that_of_tensorly(algorithm, more, ranks):
-    kernel = decaying()
+@pytest.mark.parametrize(
+    ("algorithm", "decay", "more"),
+    [
+        ("hooi", 8.0, 1e-4),
+        ("hooi", 1000.0, 1e-4),
+        ("randomised", 8.0, 0.002),
+        ("randomised", 1000.0, 0.01),
+    ],
+)
+def test_the_error_is_that_of_tensorly(algorithm, decay, more, ranks):
+    """Also where singular values hardly fall, and the start is far from the best."""
+    kernel = decaying(decay=decay)
     (core, factors), _ = partial_tucker(kernel, rank=list(ranks), modes=[1, 2])
     theirs = relative(kernel, tensorly.tenalg.multi_mode_dot(core, factors, modes=[1, 2]))
     ours = relative(kernel, hosvd.get(algorithm)(kernel, ranks, 0).product())
-    assert (1 - 0.0005) * theirs < ours < (1 + more) * theirs
+    assert 0.999 * theirs < ours < (1 + more) * theirs
 
 
 @pytest.mark.parametrize("algorithm", hosvd.ALGORITHMS)
@@ -138,6 +147,20 @@ def test_energy_is_held_on_both_sides(convolutional):
             squares = np.linalg.svd(kernel.reshape(len(kernel), -1), compute_uv=False) ** 2
             assert squares[:rank].sum() >= 0.6 * squares.sum() > squares[: rank - 1].sum()
     assert made.report.changed
+
+
+def test_ranks_of_a_noisy_kernel_are_found_on_both_sides():
+    generator = np.random.default_rng(0)
+    first, last = (
+        np.linalg.qr(generator.standard_normal((size, rank)))[0]
+        for size, rank in ((32, 3), (48, 5))
+    )
+    kernel = 20 * first @ generator.standard_normal((9, 3, 5)) @ last.T
+    layer = layers.Conv2D(48, 3, name="conv")
+    model = keras.Sequential([keras.Input((5, 5, 32)), layer])
+    layer.kernel.assign((kernel + generator.standard_normal(kernel.shape)).reshape(3, 3, 32, 48))
+    made = Tucker(Ranks(evbmf=True)).apply(model)
+    assert "ranks (32, 48) to (3, 5)" in made.report.changed["conv"]
 
 
 def test_a_budget_is_met_and_used():
