@@ -234,6 +234,12 @@ def test_operating_characteristics(tmp_path):
 
 def test_network_compression():
     found = run("network_compression", "--repeats", 1, "--channels", 32)
-    assert found.keys() == {"tucker_ratio", "tucker_error_ratio"}
+    assert found.keys() == {
+        "tucker_ratio",
+        "tucker_error_ratio",
+        "decode_ratio",
+        "decode_ms",
+        "low_rank_ratio",
+    }
     assert positive(found)
     assert found["tucker_error_ratio"] < 1.01
