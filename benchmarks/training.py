@@ -2,11 +2,12 @@
 
 ::
 
-    python benchmarks/training.py [--size 96] [--batch 32] [--steps 5]
+    python benchmarks/training.py [--network densenet169] [--size 96] [--batch 32] [--steps 5]
 
-Steps of DenseNet169 on random images, in the arithmetic that this machine would train in, both ways
-in turn on the same weights. About three minutes on two cores. A table comes first. The last line is
-one JSON object: ``step_ratio`` and ``first_step_ratio``, seconds of the fused way over Keras's own.
+Steps of DenseNet169, or of another network on images alone, on random images, in the arithmetic
+that this machine would train in, both ways in turn on the same weights. About three minutes on two
+cores. A table comes first. The last line is one JSON object: ``step_ratio`` and
+``first_step_ratio``, seconds of the fused way over Keras's own.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import statistics
 import sys
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -23,16 +25,21 @@ import keras
 import numpy as np
 
 from slimderm.components.keras_support.normalization import fused_batch_normalization
+from slimderm.components.training.build import build
 from slimderm.components.training.build_backbone import build_backbone
+from slimderm.components.training.networks import BACKBONES, NETWORKS
 from slimderm.components.training.precision import choose_precision
 
 NUM_CLASSES = 7
 
 
-def prepare(fused: bool, images: np.ndarray, labels: np.ndarray) -> tuple[keras.Model, float]:
+def prepare(
+    network: str, fused: bool, images: np.ndarray, labels: np.ndarray
+) -> tuple[keras.Model, float]:
     """Return a compiled network that has taken its first step, and that step's seconds."""
-    model = build_backbone(
-        "densenet169",
+    make = build_backbone if network in BACKBONES else partial(build, image_only=True)
+    model = make(
+        network,
         input_shape=images.shape[1:3],
         num_classes=NUM_CLASSES,
         precision=choose_precision("auto"),
@@ -50,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    parser.add_argument("--network", default="densenet169", choices=[*BACKBONES, *NETWORKS])
     parser.add_argument("--size", type=int, default=96, help="pixels each way")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--steps", type=int, default=5, help="timed, of each way")
@@ -61,7 +69,7 @@ def main() -> None:
     ways = {"Keras's own": False, "fused": True}
     models, first = {}, {}
     for name, fused in ways.items():
-        models[name], first[name] = prepare(fused, images, labels)
+        models[name], first[name] = prepare(options.network, fused, images, labels)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(options.steps):
         for name, model in models.items():
@@ -70,7 +78,7 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - started)
     step = {name: statistics.median(values) for name, values in seconds.items()}
     policy = models["fused"].layers[-2].dtype_policy.name
-    print(f"DenseNet169, {shape}, {policy}")
+    print(f"{options.network}, {shape}, {policy}")
     print(f"{'':12} {'first step, s':>14} {'a step, s':>10} {'ms an image':>12}")
     for name in ways:
         each = 1000 * step[name] / options.batch

@@ -136,7 +136,8 @@ def test_tolerance(tmp_path):
 
 
 def test_training():
-    found = run("training", "--size", 32, "--batch", 2, "--steps", 1)
+    tiny = ["--network", "custom1", "--size", 48, "--batch", 2, "--steps", 1]
+    found = run("training", *tiny)
     assert found.keys() == {"step_ratio", "first_step_ratio"}
     assert positive(found)
 
