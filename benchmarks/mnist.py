@@ -4,9 +4,8 @@
 
     python benchmarks/mnist.py DATA low_rank|deep_lenet300|deep_lenet5 [--seeds 3] [--epochs 10]
 
-DATA holds MNIST's four ``idx.gz`` files. All 60,000 training images are trained on, and the 10,000
-test images are judged once: settings stand in this file, none is chosen by the test images.
-Finished trainings are found again in ``--cache``.
+DATA holds MNIST's four ``idx.gz`` files. All training images are trained on and all test images
+judged; settings stand in this file. Finished trainings are found again in ``--cache``.
 
 ``low_rank``: 784-5×1024-10, its hidden layers of rank D by plain and by data-aware SVD, without
 training, then D = 20 trained on for three epochs beside the control, the whole network trained on

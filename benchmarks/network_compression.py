@@ -65,7 +65,7 @@ def alternate(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[s
 
 def row(what: str, ours: float, theirs: float, unit: str) -> None:
     """Print one line of the table."""
-    print(f"{what:34} | {ours:10.4f} | {theirs:10.4f} | {unit}")
+    print(f"{what:34} | {ours:10.7g} | {theirs:10.7g} | {unit}")
 
 
 def kernel_like_trained(channels: int) -> npt.NDArray[np.float64]:
@@ -113,10 +113,15 @@ def decode(effort: Effort) -> dict[str, Any]:
 
     from benchmarks.mnist import lenet5
     from slimderm.components.network_compression.share import ShareWeights
-    from slimderm.components.network_compression.slim_file import pack, unpack
+    from slimderm.components.network_compression.slim_file import inspect, pack, unpack
     from slimderm.components.network_compression.sparsify import Sparsify
 
-    sparse = Sparsify(0.9, steps=1).apply(lenet5()).model
+    untouched = lenet5()
+    contents = inspect(pack(untouched))
+    weights = sum(weight.num_bytes for weight in contents.weights)
+    row("decode: untouched .slim, float32", weights, 4 * untouched.count_params(), "bytes")
+    print(f"the rest of that file, architecture included: {contents.total_bytes - weights} bytes")
+    sparse = Sparsify(0.9, steps=1).apply(untouched).model
     model = ShareWeights(3).apply(sparse).model
     data = pack(model)
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from slimderm.components.common.checks import look_up
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import calls, check_model
 
@@ -44,9 +45,7 @@ def output_of(model: keras.Model, name: str) -> Any:
         For a layer that the model lacks.
     """
     known = layer_outputs(model)
-    if name not in known:
-        raise ParameterError(f"layer: received {name!r}, expected one of {', '.join(known)}")
-    return known[name]
+    return look_up("layer", name, known)
 
 
 def arrange(graph: Any, inputs: Any) -> Any:

@@ -7,27 +7,28 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
+from slimderm.components.keras_support.gradients import with_gradient
 from slimderm.components.network_compression.passes import (
-    Batches,
     Compressed,
-    FineTune,
+    Means,
     Order,
-    check_finite,
-    report,
+    Pass,
+    compared,
 )
-from slimderm.components.network_compression.reparametrised import KINDS, baked, reparametrised
+from slimderm.components.network_compression.reparametrised import KINDS, trained
 from slimderm.components.network_compression.replaceable import replaceable
 
 
-@keras.ops.custom_gradient  # type: ignore[untyped-decorator]  # keras has no types
-def sign(values: Any) -> Any:
-    """Return +1 where a value is at least 0, else -1; gradients go through between -1 and 1."""
+def _sign(values: Any) -> Any:
+    return ops.where(values >= 0, ops.ones_like(values), -ops.ones_like(values))
 
-    def backward(*upstreams: Any, upstream: Any = None) -> Any:
-        given = upstreams[0] if upstream is None else upstream
-        return given * ops.cast(ops.abs(values) <= 1, given.dtype)
 
-    return ops.where(values >= 0, ops.ones_like(values), -ops.ones_like(values)), backward
+def _through(values: Any, gradient: Any) -> Any:
+    return gradient * ops.cast(ops.abs(values) <= 1, gradient.dtype)
+
+
+# +1 where a value is at least 0, else -1; gradients go through between -1 and 1.
+sign = with_gradient(_sign, _through)
 
 
 class BinaryKernel:
@@ -38,12 +39,12 @@ class BinaryKernel:
 
     def value(self, layer: Any) -> Any:
         """Return the kernel of two values."""
-        kernel = ops.copy(layer._kernel)  # TensorFlow derives no function of a variable itself
+        kernel = ops.copy(layer._kernel)  # a tensor, no variable
         return sign(kernel) * ops.mean(ops.abs(kernel))
 
 
 @dataclass(frozen=True)
-class Binarise:
+class Binarise(Pass):
     """Give each kernel the two values ±α, and train what is behind the signs.
 
     The model stays as large in memory and computes in floating point: the file gets small.
@@ -62,24 +63,12 @@ class Binarise:
     layers: Sequence[str] | None = None
     order: ClassVar[Order] = Order.VALUES
 
-    def apply(
-        self,
-        model: keras.Model,
-        *,
-        data: Batches | None = None,
-        fine_tune: FineTune | None = None,
-        seed: int = 0,
-    ) -> Compressed:
-        """Binarise, and train where ``fine_tune`` is given."""
-        check_finite(model)
+    def _compress(self, model: keras.Model, means: Means) -> Compressed:
         found, left = replaceable(model, KINDS, self.layers)
         if self.layers is None:
             for path in list(found)[:1] + list(found)[1:][-1:]:
                 del found[path]
                 left[path] = "the first and the last layer keep their values"
-        trained = reparametrised(model, {path: BinaryKernel() for path in found})
-        if fine_tune is not None:
-            fine_tune(trained)
-        after = baked(trained, model)
+        after = trained(model, {path: BinaryKernel() for path in found}, means.train)
         changed = dict.fromkeys(found, "two values, one bit a weight")
-        return Compressed(after, report(model, after, changed, left))
+        return compared(model, after, changed, left)

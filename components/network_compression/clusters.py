@@ -9,8 +9,8 @@ SWEEPS = 300
 def clusters(values: npt.NDArray[np.floating], number: int) -> npt.NDArray[np.float64]:
     """Return the centroids of Lloyd's k-means.
 
-    The start divides the range of the values evenly: of the starts that were compared it keeps
-    large weights best, which are few and matter most. Clusters that end empty are dropped.
+    The start divides the range of the values evenly: of the starts that Han et al. compared it
+    keeps large weights best, which are few and matter most. Clusters that end empty are dropped.
 
     Parameters
     ----------

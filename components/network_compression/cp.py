@@ -3,30 +3,29 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 
+from slimderm.components.common.checks import check_whole
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.network_compression.factors import common, ending, last_places
 from slimderm.components.network_compression.faster import times
 from slimderm.components.network_compression.parafac import Components, decompose
 from slimderm.components.network_compression.passes import (
-    Batches,
     Compressed,
-    FineTune,
+    Means,
     Order,
-    check_finite,
-    report,
+    Pass,
 )
-from slimderm.components.network_compression.replaceable import replaceable
-from slimderm.components.network_compression.rewrite import Chain, rewrite
+from slimderm.components.network_compression.replaceable import replaceable, replaced
+from slimderm.components.network_compression.rewrite import Chain
 
 
 @dataclass(frozen=True)
-class CP:
+class CP(Pass):
     """Replace convolutions by their CP decompositions; Tucker loses less at the same weights.
 
     Attributes
@@ -55,23 +54,12 @@ class CP:
             raise ParameterError(
                 f"ranks: received rank {rank} and share {share}, expected exactly one of them"
             )
-        if rank is not None and (
-            isinstance(rank, bool) or not isinstance(rank, Integral) or rank < 1
-        ):
-            raise ParameterError(f"rank: received {rank!r}, expected a whole number of at least 1")
+        if rank is not None:
+            check_whole("rank", rank)
         if share is not None and (not isinstance(share, Real) or not 0 < share < 1):
             raise ParameterError(f"share: received {share!r}, expected one above 0 and below 1")
 
-    def apply(
-        self,
-        model: keras.Model,
-        *,
-        data: Batches | None = None,
-        fine_tune: FineTune | None = None,
-        seed: int = 0,
-    ) -> Compressed:
-        """Replace and train, as `slimderm.components.network_compression.passes.Pass`."""
-        check_finite(model)
+    def _compress(self, model: keras.Model, means: Means) -> Compressed:
         found, left = replaceable(model, (keras.layers.Conv2D,), self.layers)
         chains, changed = {}, {}
         for path, layer in found.items():
@@ -81,17 +69,14 @@ class CP:
                 left[path] = why
                 continue
             kernel = np.asarray(keras.ops.convert_to_numpy(layer.kernel), np.float64)
-            parts = decompose(kernel, rank, seed)
+            parts = decompose(kernel, rank, means.seed)
             lost = np.linalg.norm(kernel - parts.product()) / (np.linalg.norm(kernel) or 1.0)
             chains[path] = to_chain(layer, parts)
             changed[path] = (
                 f"rank {rank}, {kernel.size:,} weights to {rank * sum(kernel.shape):,}, "
                 f"error {lost:.3f}{measured}"
             )
-        after = rewrite(model, chains)
-        if fine_tune is not None:
-            fine_tune(after)
-        return Compressed(after, report(model, after, changed, left))
+        return replaced(model, chains, changed, left, means)
 
     def _rank(self, layer: Any) -> int:
         if self.rank is not None:

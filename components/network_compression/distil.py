@@ -13,12 +13,11 @@ from slimderm.components.model_graph.calls import check_model, ends, packed
 from slimderm.components.model_graph.copies import copied
 from slimderm.components.model_graph.outputs import output_of
 from slimderm.components.network_compression.passes import (
-    Batches,
     Compressed,
-    FineTune,
+    Means,
     Order,
-    check_finite,
-    report,
+    Pass,
+    compared,
 )
 
 SMALLEST = 1e-30  # of a probability, above what float32 rounds to zero
@@ -84,7 +83,7 @@ class _Teaching(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
 
 
 @dataclass(frozen=True)
-class Distil:
+class Distil(Pass):
     """Train a model beside a teacher.
 
     The loss is that of ``fine_tune``, which knows the labels, plus α/(1-α) times T² times the
@@ -124,23 +123,14 @@ class Distil:
                     f"{'above 0' if low is None else f'of at least {low}'} and below {high}"
                 )
 
-    def apply(
-        self,
-        model: keras.Model,
-        *,
-        data: Batches | None = None,
-        fine_tune: FineTune | None = None,
-        seed: int = 0,
-    ) -> Compressed:
-        """Train a copy of the student; ``fine_tune`` is needed."""
-        check_finite(model)
+    def _compress(self, model: keras.Model, means: Means) -> Compressed:
         check_model(self.teacher)
-        if fine_tune is None:
+        if means.fine_tune is None:
             raise ParameterError("fine_tune: received none, expected a callable that trains")
         student = copied(model)
-        fine_tune(self._beside(student))
+        means.train(self._beside(student))
         words = f"learned from {self.teacher.name}: {self.teacher.count_params():,} parameters"
-        return Compressed(copied(student), report(model, student, {model.name: words}, {}))
+        return compared(model, copied(student), {model.name: words}, {})
 
     def _beside(self, student: keras.Model) -> keras.Model:
         """Return a model on the student's layers whose training distils."""

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import look_up
 from slimderm.components.network_compression.rewrite import Chain
 
 Matrix = npt.NDArray[np.float64]
@@ -66,10 +66,7 @@ def break_even(layer: Any, scheme: Scheme) -> float:
 
 def join(layer: Any, products: list[Matrix]) -> npt.NDArray[Any]:
     """Return the kernel of the approximated matrices of each group, where rows are inputs."""
-    height = products[0].shape[0]
-    whole = np.concatenate(products, axis=1)
-    assert whole.shape[0] == height
-    return whole.reshape(layer.kernel.shape)
+    return np.concatenate(products, axis=1).reshape(layer.kernel.shape)
 
 
 def common(layer: Any) -> dict[str, Any]:
@@ -181,6 +178,4 @@ def get(name: str) -> Scheme:
     ParameterError
         When no scheme has that name; the message lists the names.
     """
-    if name not in SCHEMES:
-        raise ParameterError(f"scheme: received {name!r}, expected one of {', '.join(SCHEMES)}")
-    return SCHEMES[name]
+    return look_up("scheme", name, SCHEMES)

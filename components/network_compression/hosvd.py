@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import look_up
 
 Array = npt.NDArray[np.float64]
 SWEEPS, SETTLED = 20, 1e-5  # of HOOI, at most; of the squared error, in a sweep
@@ -97,11 +97,7 @@ def get(name: str) -> Callable[[Array, tuple[int, int], int], Tucker2]:
     ParameterError
         When no algorithm has that name; the message lists the names.
     """
-    if name not in ALGORITHMS:
-        raise ParameterError(
-            f"algorithm: received {name!r}, expected one of {', '.join(ALGORITHMS)}"
-        )
-    return ALGORITHMS[name]
+    return look_up("algorithm", name, ALGORITHMS)
 
 
 def _gram_inputs(kernel: Array) -> Array:

@@ -15,20 +15,18 @@ from slimderm.components.network_compression.factors import Matrix, Scheme
 from slimderm.components.network_compression.faster import check_faster, times
 from slimderm.components.network_compression.input_moments import Moments, input_moments
 from slimderm.components.network_compression.passes import (
-    Batches,
     Compressed,
-    FineTune,
+    Means,
     Order,
-    check_finite,
-    report,
+    Pass,
 )
 from slimderm.components.network_compression.ranks import Ranks, meet
-from slimderm.components.network_compression.replaceable import replaceable
+from slimderm.components.network_compression.replaceable import replaceable, replaced
 from slimderm.components.network_compression.rewrite import Chain, rewrite
 
 
 @dataclass(frozen=True)
-class LowRank:
+class LowRank(Pass):
     """Replace layers by two of a low rank between them; biases stay, nothing stands between.
 
     Attributes
@@ -73,39 +71,31 @@ class LowRank:
             )
         check_faster(self.faster_only, self.ranks)
 
-    def apply(
-        self,
-        model: keras.Model,
-        *,
-        data: Batches | None = None,
-        fine_tune: FineTune | None = None,
-        seed: int = 0,
-    ) -> Compressed:
-        """Make the model of factors, as `slimderm.components.network_compression.passes.Pass`."""
-        check_finite(model)
-        if self.data_aware and data is None:
+    def _compress(self, model: keras.Model, means: Means) -> Compressed:
+        if self.data_aware and means.data is None:
             raise ParameterError("data: received none, expected batches for data_aware ranks")
-        data = list(data) if self.data_aware and data is not None else None
-        made = _Factorisation(self, model, data).result()
-        if fine_tune is not None:
-            fine_tune(made.model)
-        return made
+        return _Factorisation(self, model, means).result()
 
 
 class _Factorisation:
     """The state of one pass: the copy whose kernels become those of the factors, one by one."""
 
-    def __init__(self, settings: LowRank, model: keras.Model, data: Batches | None) -> None:
-        self.settings, self.model, self.data = settings, model, data
+    def __init__(self, settings: LowRank, model: keras.Model, means: Means) -> None:
+        self.settings, self.model, self.means = settings, model, means
+        self.data = means.data if settings.data_aware else None
         self.scheme: Scheme = factors.get(settings.scheme)
         self.copy = copied(model)
         self.layers, self.left = replaceable(self.copy, self.scheme.kinds, settings.layers)
+        self.known: dict[str, list[tuple[Matrix, Matrix]]] = {}
+        self.matrices = {
+            path: factors.split(layer, self.scheme) for path, layer in self.layers.items()
+        }
 
     def result(self) -> Compressed:
         ranks = self._ranks()
         chains, changed = {}, {}
         for path, layer in self.layers.items():
-            matrices = factors.split(layer, self.scheme)
+            matrices = self.matrices[path]
             rank, full = ranks[path], min(matrices[0].shape)
             size = sum(rank * sum(matrix.shape) for matrix in matrices)
             whole = sum(matrix.size for matrix in matrices)
@@ -121,30 +111,41 @@ class _Factorisation:
                     self.left[path] = f"its factors are not faster: {both}"
                     continue
                 measured = f", {both}"
-            found = self._factors(path, matrices, rank)
+            found = self._factors(path, rank)
             chains[path] = self.scheme.to_chain(layer, found)
             changed[path] = f"rank {full} to {rank}, {whole:,} weights to {size:,}{measured}"
-        after = rewrite(self.model, chains)
-        return Compressed(after, report(self.model, after, changed, self.left))
+        return replaced(self.model, chains, changed, self.left, self.means)
 
     def _ranks(self) -> dict[str, int]:
-        moments = self._moments(self.layers)
-        spectra, shapes = {}, {}
-        for path, layer in self.layers.items():
-            matrices = factors.split(layer, self.scheme)
-            given = moments.get(path, [None] * len(matrices))
-            pairs = zip(matrices, given, strict=True)
-            spectra[path] = np.sum([_eigen(matrix, moment)[0] for matrix, moment in pairs], axis=0)
-            shapes[path] = matrices[0].shape
         ranks = self.settings.ranks
-        if ranks.budget is None:
-            return ranks.of(spectra, shapes)
-        return meet(spectra, ranks.budget, self._cost)
+        if ranks.budget is not None:
+            return meet(self._spectra(), ranks.budget, self._cost)
+        shapes = {path: matrices[0].shape for path, matrices in self.matrices.items()}
+        return ranks.of(shapes, self._spectra)
+
+    def _spectra(self) -> dict[str, Matrix]:
+        """Return squared singular values, those of a layer's groups added up."""
+        moments = self._moments(self.layers)
+        return {
+            path: np.sum([values for values, _ in self._eigen(path, moments)], axis=0)
+            for path in self.layers
+        }
+
+    def _eigen(self, path: str, moments: Mapping[str, Moments]) -> list[tuple[Matrix, Matrix]]:
+        """Decompose each group of a layer; without data once, for nothing changes."""
+        if path in self.known:
+            return self.known[path]
+        matrices = self.matrices[path]
+        given: Any = moments.get(path, [None] * len(matrices))
+        found = [_eigen(*pair) for pair in zip(matrices, given, strict=True)]
+        if self.data is None:
+            self.known[path] = found
+        return found
 
     def _cost(self, ranks: Mapping[str, int]) -> float:
         chains = {}
         for path, layer in self.layers.items():
-            matrices = factors.split(layer, self.scheme)
+            matrices = self.matrices[path]
             rank = ranks[path]
             if rank * sum(matrices[0].shape) < matrices[0].size:
                 chains[path] = self._empty_chain(layer, matrices, rank)
@@ -159,14 +160,13 @@ class _Factorisation:
     def _moments(self, layers: Mapping[str, Any]) -> dict[str, Moments]:
         return {} if self.data is None else input_moments(self.copy, layers, self.data)
 
-    def _factors(self, path: str, matrices: list[Matrix], rank: int) -> list[tuple[Matrix, Matrix]]:
+    def _factors(self, path: str, rank: int) -> list[tuple[Matrix, Matrix]]:
         """Return the factors of each group, and let the copy compute with them."""
         layer = self.layers[path]
-        moments: Any = self._moments({path: layer}).get(path, [None] * len(matrices))
-        found = [
-            _truncated(matrix, rank, moment)
-            for matrix, moment in zip(matrices, moments, strict=True)
-        ]
+        groups = zip(
+            self.matrices[path], self._eigen(path, self._moments({path: layer})), strict=True
+        )
+        found = [_projected(matrix, vectors[:, :rank]) for matrix, (_, vectors) in groups]
         if self.data is not None:
             layer.kernel.assign(factors.join(layer, [one @ two for one, two in found]))
         return found
@@ -183,9 +183,8 @@ def _eigen(matrix: Matrix, moment: Matrix | None) -> tuple[Matrix, Matrix]:
     return np.maximum(values[::-1][:full], 0), vectors[:, ::-1][:, :full]
 
 
-def _truncated(matrix: Matrix, rank: int, moment: Matrix | None) -> tuple[Matrix, Matrix]:
-    """Return W V and Vᵀ, scaled alike: the product is W projected on its first directions."""
-    vectors = _eigen(matrix, moment)[1][:, :rank]
+def _projected(matrix: Matrix, vectors: Matrix) -> tuple[Matrix, Matrix]:
+    """Return W V and Vᵀ, scaled alike: the product is W projected on orthonormal directions."""
     first, second = matrix @ vectors, vectors.T
     scale = float(np.sqrt(np.linalg.norm(first) / np.linalg.norm(second))) or 1.0
     return first / scale, second * scale

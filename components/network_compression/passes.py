@@ -1,9 +1,10 @@
 """What every pass has in common: a model in, a smaller model and a report out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import keras
 
@@ -57,7 +58,22 @@ class Compressed:
     report: Report
 
 
-class Pass(Protocol):
+@dataclass(frozen=True)
+class Means:
+    """What a pass may use: data, a training, a seed; as `Pass.apply` has them."""
+
+    data: Batches | None = None
+    fine_tune: FineTune | None = None
+    seed: int = 0
+
+    def train(self, model: keras.Model) -> None:
+        """Train a model in place, where a training is given."""
+        if self.fine_tune is not None:
+            self.fine_tune(model)
+
+
+@dataclass(frozen=True)
+class Pass(ABC):
     """A way to make a model smaller; its settings are the attributes of the dataclass."""
 
     order: ClassVar[Order]
@@ -77,7 +93,7 @@ class Pass(Protocol):
         model : keras.Model
             Functional or sequential, built.
         data : iterable of (inputs, targets), optional
-            Batches for a pass that looks at data; it is gone through once a layer.
+            Batches for a pass that looks at data; it may go through them once a layer.
         fine_tune : callable, optional
             Trains a model in place: the smaller one, or what a pass lets train on the way to it.
         seed : int
@@ -89,26 +105,31 @@ class Pass(Protocol):
             For a model whose graph cannot be read, weights that are not finite, settings that
             contradict the model, or missing data.
         """
-        ...
+        check_finite(model)
+        batches = None if data is None else list(data)
+        return self._compress(model, Means(batches, fine_tune, seed))
+
+    @abstractmethod
+    def _compress(self, model: keras.Model, means: Means) -> Compressed:
+        """Make a smaller model of one that was checked."""
 
 
-def report(
+def compared(
     before: keras.Model,
     after: keras.Model,
     changed: Mapping[str, str],
     left: Mapping[str, str],
     notes: Sequence[str] = (),
-) -> Report:
-    """Count both models and describe what became of the one."""
+) -> Compressed:
+    """Return the smaller model with a report that counts both."""
     try:
         cost = multiply_accumulates(before), multiply_accumulates(after)
     except ParameterError:  # inputs of no fixed size
         cost = None
     if not changed:
         notes = (*notes, "nothing was changed")
-    return Report(
-        (before.count_params(), after.count_params()), cost, dict(changed), dict(left), tuple(notes)
-    )
+    parameters = before.count_params(), after.count_params()
+    return Compressed(after, Report(parameters, cost, dict(changed), dict(left), tuple(notes)))
 
 
 def check_finite(model: keras.Model) -> None:

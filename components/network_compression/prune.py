@@ -7,19 +7,18 @@ from typing import ClassVar
 import keras
 
 from slimderm.components.network_compression.passes import (
-    Batches,
     Compressed,
-    FineTune,
+    Means,
     Order,
+    Pass,
     Report,
-    check_finite,
 )
 from slimderm.components.pruning.method import Budget, Limits
 from slimderm.components.pruning.pruner import prune
 
 
 @dataclass(frozen=True)
-class Prune:
+class Prune(Pass):
     """Remove channels, as `slimderm.components.pruning.pruner.prune` does.
 
     Attributes
@@ -43,16 +42,7 @@ class Prune:
     loss: str = "categorical_crossentropy"
     order: ClassVar[Order] = Order.SHAPES
 
-    def apply(
-        self,
-        model: keras.Model,
-        *,
-        data: Batches | None = None,
-        fine_tune: FineTune | None = None,
-        seed: int = 0,
-    ) -> Compressed:
-        """Prune, then train what is left."""
-        check_finite(model)
+    def _compress(self, model: keras.Model, means: Means) -> Compressed:
         pruned = prune(
             model,
             ratio=self.ratio,
@@ -60,12 +50,11 @@ class Prune:
             criterion=self.criterion,
             scope=self.scope,
             limits=Limits(keep=self.keep, multiple=self.multiple),
-            data=data,
+            data=means.data,
             loss=self.loss,
-            seed=seed,
+            seed=means.seed,
         )
-        if fine_tune is not None:
-            fine_tune(pruned.model)
+        means.train(pruned.model)
         said = pruned.report
         changed = {
             path: f"{before} channels to {after}"

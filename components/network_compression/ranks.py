@@ -75,16 +75,18 @@ class Ranks:
             return replace(self, rank=self.rank[mode])
         return self
 
-    def of(self, spectra: Spectra[Key], shapes: Mapping[Key, tuple[int, int]]) -> dict[Key, int]:
+    def of(
+        self, shapes: Mapping[Key, tuple[int, int]], spectra: Callable[[], Spectra[Key]]
+    ) -> dict[Key, int]:
         """Choose the rank of each matrix; neither for a budget nor for a pair.
 
         Parameters
         ----------
-        spectra : mapping
-            Name to squared singular values, the largest first. Those of several matrices of one
-            shape, added up, give them one rank.
         shapes : mapping
             Name to the matrix's shape.
+        spectra : callable
+            Gives name to squared singular values, the largest first; not called for a rank. Those
+            of several matrices of one shape, added up, give them one rank.
 
         Raises
         ------
@@ -92,17 +94,18 @@ class Ranks:
             For a rank that no matrix has.
         """
         if self.evbmf:
-            return {name: max(evbmf_rank(spectra[name], shapes[name]), 1) for name in spectra}
+            found = spectra()
+            return {name: max(evbmf_rank(found[name], shapes[name]), 1) for name in found}
         if self.energy is not None:
-            return by_energy(spectra, self.energy)
+            return by_energy(spectra(), self.energy)
         assert isinstance(self.rank, Integral)
-        largest = max((len(spectrum) for spectrum in spectra.values()), default=self.rank)
+        largest = max(map(min, shapes.values()), default=self.rank)
         if self.rank > largest:
             raise ParameterError(
                 f"rank: received {self.rank}, expected at most {largest}, the largest full rank "
                 "of the layers"
             )
-        return {name: min(self.rank, len(spectrum)) for name, spectrum in spectra.items()}
+        return {name: min(self.rank, *shape) for name, shape in shapes.items()}
 
 
 def _is_rank(value: Any) -> bool:

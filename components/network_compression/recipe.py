@@ -20,6 +20,7 @@ from typing import Any
 import keras
 
 from slimderm.components.common.cache import cached, content_key
+from slimderm.components.common.checks import check_whole
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.keras_support.seeding import seeded
 from slimderm.components.model_graph.copies import config_of
@@ -38,10 +39,7 @@ class Step:
     epochs: int = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 0:
-            raise ParameterError(
-                f"epochs: received {self.epochs!r}, expected a whole number of at least 0"
-            )
+        check_whole("epochs", self.epochs, least=0)
 
 
 def compress(
@@ -129,8 +127,8 @@ def described(step: Step) -> dict[str, Any]:
     for name, value in values.items():
         if isinstance(value, keras.Model):
             values[name] = model_hash(value)
-        elif is_dataclass(value):
-            values[name] = asdict(value)  # type: ignore[arg-type]
+        elif is_dataclass(value) and not isinstance(value, type):
+            values[name] = asdict(value)
     return {"pass": _name(step), "settings": values, "epochs": step.epochs}
 
 

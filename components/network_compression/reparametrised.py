@@ -8,7 +8,7 @@ Upstream: weights are added to built layers as ``Dense.enable_lora`` adds its ow
 ``keras/src/layers/core/dense.py`` (Keras 3.15), whose ``kernel`` is a property, too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import keras
@@ -38,10 +38,12 @@ class Kernel(Protocol):
 class _Computed:
     """Lets a layer compute with a kernel of its own."""
 
+    compute_dtype: str  # the layer's
+
     @property
     def kernel(self) -> Any:
         made: Kernel = vars(self)["computed_kernel"]
-        return keras.ops.cast(made.value(self), self.compute_dtype)  # type: ignore[attr-defined]
+        return keras.ops.cast(made.value(self), self.compute_dtype)
 
 
 def has_plain_kernel(layer: Any) -> bool:
@@ -84,6 +86,21 @@ def reparametrised(model: keras.Model, kernels: Mapping[str, Kernel]) -> keras.M
         kernel.build(layer)
         layer._tracker.lock()
     return copy
+
+
+def trained(
+    model: keras.Model, kernels: Mapping[str, Kernel], train: Callable[[keras.Model], None]
+) -> keras.Model:
+    """Train under computed kernels; return the plain model that computes the same.
+
+    Raises
+    ------
+    ParameterError
+        As `reparametrised`.
+    """
+    made = reparametrised(model, kernels)
+    train(made)
+    return baked(made, model)
 
 
 def baked(trained: keras.Model, model: keras.Model) -> keras.Model:

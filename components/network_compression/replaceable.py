@@ -1,13 +1,14 @@
-"""Which layers of a model a pass may replace, and what they are called with."""
+"""Which layers of a model a pass may replace, and the model with others in their place."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from slimderm.components.model_graph.calls import Call, Shape, calls, is_functional, layers_by_path
-from slimderm.components.network_compression.passes import chosen
+from slimderm.components.network_compression.passes import Compressed, Means, chosen, compared
 from slimderm.components.network_compression.reparametrised import has_plain_kernel
+from slimderm.components.network_compression.rewrite import Chain, rewrite
 
 
 def replaceable(
@@ -34,6 +35,19 @@ def replaceable(
     found = chosen([path for path in called if type(known.get(path)) in kinds], layers)
     plain = {path: known[path] for path in found if has_plain_kernel(known[path])}
     return plain, {path: "it is quantised or has LoRA" for path in found if path not in plain}
+
+
+def replaced(
+    model: keras.Model,
+    chains: Mapping[str, Chain],
+    changed: Mapping[str, str],
+    left: Mapping[str, str],
+    means: Means,
+) -> Compressed:
+    """Put chains of layers in the place of layers, and train the model that results."""
+    after = rewrite(model, chains)
+    means.train(after)
+    return compared(model, after, changed, left)
 
 
 def largest_input(model: keras.Model, path: str) -> Shape:

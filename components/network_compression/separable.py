@@ -9,35 +9,32 @@ arXiv:1808.05517: a kernel is a sum of separable ones, found by an SVD for each 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import check_whole
 from slimderm.components.network_compression.factors import ending, last
 from slimderm.components.network_compression.passes import (
-    Batches,
     Compressed,
-    FineTune,
+    Means,
     Order,
-    check_finite,
-    report,
+    Pass,
 )
-from slimderm.components.network_compression.replaceable import replaceable
-from slimderm.components.network_compression.rewrite import Chain, rewrite
+from slimderm.components.network_compression.replaceable import replaceable, replaced
+from slimderm.components.network_compression.rewrite import Chain
 
 Array = npt.NDArray[np.float64]
-KINDS: dict[type, type] = {
+KINDS: dict[type, Any] = {
     keras.layers.Conv1D: keras.layers.SeparableConv1D,
     keras.layers.Conv2D: keras.layers.SeparableConv2D,
 }
 
 
 @dataclass(frozen=True)
-class Separable:
+class Separable(Pass):
     """Replace convolutions by depthwise-separable ones, the nearest to their kernels.
 
     Attributes
@@ -54,22 +51,9 @@ class Separable:
     order: ClassVar[Order] = Order.SHAPES
 
     def __post_init__(self) -> None:
-        given = self.depth_multiplier
-        if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
-            raise ParameterError(
-                f"depth_multiplier: received {given!r}, expected a whole number of at least 1"
-            )
+        check_whole("depth_multiplier", self.depth_multiplier)
 
-    def apply(
-        self,
-        model: keras.Model,
-        *,
-        data: Batches | None = None,
-        fine_tune: FineTune | None = None,
-        seed: int = 0,
-    ) -> Compressed:
-        """Replace and train, as `slimderm.components.network_compression.passes.Pass`."""
-        check_finite(model)
+    def _compress(self, model: keras.Model, means: Means) -> Compressed:
         found, left = replaceable(model, tuple(KINDS), self.layers)
         chains, changed = {}, {}
         for path, layer in found.items():
@@ -83,10 +67,7 @@ class Separable:
                 f"{math.prod(layer.kernel.shape):,} weights to "
                 f"{depthwise.size + pointwise.size:,}, error {error:.3f}"
             )
-        after = rewrite(model, chains)
-        if fine_tune is not None:
-            fine_tune(after)
-        return Compressed(after, report(model, after, changed, left))
+        return replaced(model, chains, changed, left, means)
 
     def _why_not(self, layer: Any) -> str:
         *window, inputs, filters = layer.kernel.shape
@@ -148,5 +129,5 @@ def to_chain(layer: Any, depthwise: Array, pointwise: Array) -> Chain:
     config = last(layer, depth_multiplier=depthwise.shape[-1])
     for key in ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"):
         del config[key]
-    made = KINDS[type(layer)].from_config(config)  # type: ignore[attr-defined]  # keras has no types
+    made = KINDS[type(layer)].from_config(config)
     return [(made, [depthwise, *ending(layer, pointwise)])]

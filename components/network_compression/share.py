@@ -2,30 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import check_whole
 from slimderm.components.model_graph.calls import layers_by_path
 from slimderm.components.network_compression.clusters import clusters, nearest
 from slimderm.components.network_compression.passes import (
-    Batches,
     Compressed,
-    FineTune,
+    Means,
     Order,
-    check_finite,
+    Pass,
     chosen,
-    report,
+    compared,
 )
-from slimderm.components.network_compression.reparametrised import (
-    baked,
-    has_plain_kernel,
-    reparametrised,
-)
+from slimderm.components.network_compression.reparametrised import has_plain_kernel, trained
 
 LARGEST_BITS = 8
 
@@ -59,7 +53,7 @@ class SharedKernel:
 
 
 @dataclass(frozen=True)
-class ShareWeights:
+class ShareWeights(Pass):
     """Give each kernel at most 2**bits values, zero among them; train the values.
 
     The model stays as large as it is in memory. It is the file that gets small: `.slim` files
@@ -82,33 +76,16 @@ class ShareWeights:
     def __post_init__(self) -> None:
         given = self.bits if isinstance(self.bits, Mapping) else {"*": self.bits}
         for layer, bits in given.items():
-            whole = isinstance(bits, Integral) and not isinstance(bits, bool)
-            if not whole or not 1 <= bits <= LARGEST_BITS:
-                raise ParameterError(
-                    f"bits: received {bits!r} for {layer}, expected a whole number from 1 to "
-                    f"{LARGEST_BITS}"
-                )
+            check_whole("bits", bits, most=LARGEST_BITS, where=f" for {layer}")
 
-    def apply(
-        self,
-        model: keras.Model,
-        *,
-        data: Batches | None = None,
-        fine_tune: FineTune | None = None,
-        seed: int = 0,
-    ) -> Compressed:
-        """Share, and train what is shared where ``fine_tune`` is given."""
-        check_finite(model)
+    def _compress(self, model: keras.Model, means: Means) -> Compressed:
         kernels, left = self._kernels(model)
-        trained = reparametrised(model, kernels)
-        if fine_tune is not None:
-            fine_tune(trained)
-        after = baked(trained, model)
+        after = trained(model, kernels, means.train)
         changed = {
             path: f"{len(kernel.start)} values{' and zero' if (kernel.indices == 0).any() else ''}"
             for path, kernel in kernels.items()
         }
-        return Compressed(after, report(model, after, changed, left))
+        return compared(model, after, changed, left)
 
     def _kernels(self, model: keras.Model) -> tuple[dict[str, SharedKernel], dict[str, str]]:
         layers = {

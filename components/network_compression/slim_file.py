@@ -1,4 +1,4 @@
-"""The file `.slim`: a network in as few bytes as its weights allow, read back bit for bit.
+"""The file `.slim`: a network, each weight by the smallest coding, read back bit for bit.
 
 Every weight is written by the smallest coding of `codings.table`. A file holds no code, no names of
 weights, no optimizer. Its layout is written down in ``docs/slim-file.md``.

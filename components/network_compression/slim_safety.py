@@ -85,8 +85,9 @@ def _refusal(value: dict[str, Any]) -> str:
     if name in ("function", "__lambda__"):
         return f"a function, {value.get('registered_name') or value.get('config')!r:.60}"
     full = f"{module}.{name}"
-    known = isinstance(module, str) and module.split(".")[0] == "keras"
-    kind: Any = getattr(sys.modules.get(module), str(name), None) if known else None  # type: ignore[arg-type]
+    kind: Any = None
+    if isinstance(module, str) and module.split(".")[0] == "keras":
+        kind = getattr(sys.modules.get(module), str(name), None)
     if not isinstance(kind, type) or kind.__module__.split(".")[0] != "keras":
         return f"{full:.80}, which is no class of Keras"
     if not issubclass(kind, KINDS):

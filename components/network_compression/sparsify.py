@@ -5,29 +5,27 @@ Nothing shrinks in memory: the zeros pay in a `.slim` file, which writes gaps be
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from typing import ClassVar
 
 import keras
 import numpy as np
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import check_whole
 from slimderm.components.model_graph.calls import layers_by_path
 from slimderm.components.model_graph.copies import copied
 from slimderm.components.network_compression.passes import (
-    Batches,
     Compressed,
-    FineTune,
+    Means,
     Order,
-    check_finite,
-    report,
+    Pass,
+    compared,
 )
 from slimderm.components.pruning.masks import apply_masks, magnitude_masks, sparsity
 from slimderm.components.pruning.method import check_ratio
 
 
 @dataclass(frozen=True)
-class Sparsify:
+class Sparsify(Pass):
     """Set the smallest weights to zero, in steps, and hold them there while the model is trained.
 
     Attributes
@@ -51,26 +49,13 @@ class Sparsify:
         ratios = self.ratio.values() if isinstance(self.ratio, Mapping) else (self.ratio,)
         for ratio in ratios:
             check_ratio(ratio)
-        if isinstance(self.steps, bool) or not isinstance(self.steps, Integral) or self.steps < 1:
-            raise ParameterError(
-                f"steps: received {self.steps!r}, expected a whole number of at least 1"
-            )
+        check_whole("steps", self.steps)
 
-    def apply(
-        self,
-        model: keras.Model,
-        *,
-        data: Batches | None = None,
-        fine_tune: FineTune | None = None,
-        seed: int = 0,
-    ) -> Compressed:
-        """Make weights zero, and train after each step where ``fine_tune`` is given."""
-        check_finite(model)
+    def _compress(self, model: keras.Model, means: Means) -> Compressed:
         trained: keras.Model = copied(model)
         for step in range(1, self.steps + 1):
             self._mask(trained, step / self.steps)
-            if fine_tune is not None:
-                fine_tune(trained)
+            means.train(trained)
         after = copied(trained)  # without what held the zeros
         changed = {
             path: f"{np.mean(np.asarray(layer.kernel) == 0):.1%} of its kernel is zero"
@@ -78,7 +63,7 @@ class Sparsify:
             if hasattr(layer, "kernel")
         }
         notes = (f"{sparsity(after):.1%} of all kernels is zero",)
-        return Compressed(after, report(model, after, changed, {}, notes))
+        return compared(model, after, changed, {}, notes)
 
     def _mask(self, model: keras.Model, done: float) -> None:
         """Mask what is to be zero when a share of the steps is done."""

@@ -1,6 +1,6 @@
 """All passes by name."""
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import look_up
 from slimderm.components.network_compression.binarise import Binarise
 from slimderm.components.network_compression.cp import CP
 from slimderm.components.network_compression.distil import Distil
@@ -35,6 +35,4 @@ def get(name: str) -> type[Pass]:
     ParameterError
         When no pass has that name; the message lists the names.
     """
-    if name not in PASSES:
-        raise ParameterError(f"pass: received {name!r}, expected one of {', '.join(PASSES)}")
-    return PASSES[name]
+    return look_up("pass", name, PASSES)

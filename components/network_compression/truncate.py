@@ -13,19 +13,20 @@ import keras
 import numpy as np
 from keras import ops
 
+from slimderm.components.common.checks import check_name
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.keras_support.gradients import with_gradient
 from slimderm.components.network_compression.factors import break_even, get
 from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.passes import (
-    Batches,
     Compressed,
-    FineTune,
+    Means,
     Order,
-    check_finite,
-    report,
+    Pass,
+    compared,
 )
 from slimderm.components.network_compression.ranks import Ranks
-from slimderm.components.network_compression.reparametrised import baked, reparametrised
+from slimderm.components.network_compression.reparametrised import trained
 from slimderm.components.network_compression.replaceable import replaceable
 
 GAP = 1e-3  # of the largest singular value squared: below, directions count as equal
@@ -101,16 +102,10 @@ def truncated(matrix: Any, rank: int, right: Any, gradient: str) -> Any:
     gradient : str
         A key of `GRADIENTS`.
     """
-
-    @keras.ops.custom_gradient  # type: ignore[untyped-decorator]  # keras has no types
-    def cut(whole: Any) -> Any:
-        def backward(*upstreams: Any, upstream: Any = None) -> Any:
-            given = upstreams[0] if upstream is None else upstream
-            return GRADIENTS[gradient](whole, given, rank, right)
-
-        return ops.matmul(ops.matmul(whole, right), ops.transpose(right)), backward
-
-    return cut(matrix)
+    return with_gradient(
+        lambda whole: ops.matmul(ops.matmul(whole, right), ops.transpose(right)),
+        lambda whole, upstream: GRADIENTS[gradient](whole, upstream, rank, right),
+    )(matrix)
 
 
 class TruncatedKernel:
@@ -147,7 +142,7 @@ class TruncatedKernel:
 
 
 @dataclass(frozen=True)
-class Truncate:
+class Truncate(Pass):
     """Train dense layers or convolutions under a rank, then replace each by its two factors.
 
     Attributes
@@ -170,26 +165,14 @@ class Truncate:
 
     def __post_init__(self) -> None:
         Ranks(rank=self.rank)
-        if self.gradient not in GRADIENTS:
-            raise ParameterError(
-                f"gradient: received {self.gradient!r}, expected one of {', '.join(GRADIENTS)}"
-            )
+        check_name("gradient", self.gradient, GRADIENTS)
         if not get(self.scheme).rows_are_inputs:
             raise ParameterError(
                 f"scheme: received {self.scheme!r}, expected dense or channel, whose kernels are "
                 "matrices as they are"
             )
 
-    def apply(
-        self,
-        model: keras.Model,
-        *,
-        data: Batches | None = None,
-        fine_tune: FineTune | None = None,
-        seed: int = 0,
-    ) -> Compressed:
-        """Train under the rank where ``fine_tune`` is given, then take the factors."""
-        check_finite(model)
+    def _compress(self, model: keras.Model, means: Means) -> Compressed:
         scheme = get(self.scheme)
         found, _ = replaceable(model, scheme.kinds, self.layers)
         kernels = {
@@ -197,10 +180,7 @@ class Truncate:
             for path, layer in found.items()
             if self.rank < break_even(layer, scheme)
         }
-        trained = reparametrised(model, kernels)
-        if fine_tune is not None:
-            fine_tune(trained)
-        plain = baked(trained, model)
+        plain = trained(model, kernels, means.train)
         made = LowRank(Ranks(rank=self.rank), self.scheme, layers=self.layers).apply(plain)
         said = made.report
-        return Compressed(made.model, report(model, made.model, said.changed, said.left))
+        return compared(model, made.model, said.changed, said.left)

@@ -11,22 +11,22 @@ from slimderm.components.network_compression import hosvd
 from slimderm.components.network_compression.costs import measure
 from slimderm.components.network_compression.factors import CONVOLUTIONS
 from slimderm.components.network_compression.faster import check_faster, times
+from slimderm.components.network_compression.hosvd import Array
 from slimderm.components.network_compression.passes import (
-    Batches,
     Compressed,
-    FineTune,
+    Means,
     Order,
-    check_finite,
-    report,
+    Pass,
 )
 from slimderm.components.network_compression.ranks import Ranks, meet
-from slimderm.components.network_compression.replaceable import replaceable
+from slimderm.components.network_compression.replaceable import replaceable, replaced
 from slimderm.components.network_compression.rewrite import rewrite
 from slimderm.components.network_compression.tucker_layers import (
     Pair,
     empty_chain,
     error,
     fitted,
+    group_shape,
     kernels,
     size,
     sizes,
@@ -36,7 +36,7 @@ from slimderm.components.network_compression.tucker_layers import (
 
 
 @dataclass(frozen=True)
-class Tucker:
+class Tucker(Pass):
     """Replace convolutions by their Tucker-2 decompositions, each group of channels by its own.
 
     A side whose rank is full gets no 1×1 convolution.
@@ -64,16 +64,7 @@ class Tucker:
         hosvd.get(self.algorithm)
         check_faster(self.faster_only, self.ranks)
 
-    def apply(
-        self,
-        model: keras.Model,
-        *,
-        data: Batches | None = None,
-        fine_tune: FineTune | None = None,
-        seed: int = 0,
-    ) -> Compressed:
-        """Make the model of cores, as `slimderm.components.network_compression.passes.Pass`."""
-        check_finite(model)
+    def _compress(self, model: keras.Model, means: Means) -> Compressed:
         found, left = replaceable(model, CONVOLUTIONS, self.layers)
         for path, layer in found.items():
             if np.prod(layer.kernel_size) == 1:
@@ -87,25 +78,18 @@ class Tucker:
                 left[path] = why
                 continue
             parts = [
-                fitted(kernel, hosvd.get(self.algorithm)(kernel, pair, seed))
+                fitted(kernel, hosvd.get(self.algorithm)(kernel, pair, means.seed))
                 for kernel in kernels(layer)
             ]
             chains[path] = to_chain(layer, parts)
             changed[path] = f"{sizes(layer, pair)}, error {error(layer, parts):.3f}{measured}"
-        after = rewrite(model, chains)
-        if fine_tune is not None:
-            fine_tune(after)
-        return Compressed(after, report(model, after, changed, left))
+        return replaced(model, chains, changed, left, means)
 
     def _ranks(self, model: keras.Model, layers: Mapping[str, Any]) -> dict[str, Pair]:
         """Choose both ranks of each layer."""
-        spectra, shapes = {}, {}
+        shapes = {}
         for path, layer in layers.items():
-            parts = kernels(layer)
-            places, inputs, outputs = parts[0].shape
-            both = zip(*(hosvd.spectra(part) for part in parts), strict=True)
-            for mode, found in enumerate(both):
-                spectra[path, mode] = np.sum(found, axis=0)
+            places, inputs, outputs = group_shape(layer)
             shapes[path, 0] = inputs, places * outputs
             shapes[path, 1] = outputs, places * inputs
         if self.ranks.budget is not None:
@@ -119,13 +103,13 @@ class Tucker:
                 }
                 return measure(rewrite(model, chains), budget.kind)
 
-            return _pairs(layers, meet(spectra, budget, cost))
+            return _pairs(layers, meet(_spectra(layers), budget, cost))
         if not self.ranks.pair:
-            return _pairs(layers, self.ranks.of(spectra, shapes))
+            return _pairs(layers, self.ranks.of(shapes, lambda: _spectra(layers)))
         ranks: dict[tuple[str, int], int] = {}
         for mode in (0, 1):
-            of_mode = {key: found for key, found in spectra.items() if key[1] == mode}
-            ranks |= self.ranks.of_mode(mode).of(of_mode, shapes)
+            of_mode = {key: shape for key, shape in shapes.items() if key[1] == mode}
+            ranks |= self.ranks.of_mode(mode).of(of_mode, lambda: _spectra(layers))
         return _pairs(layers, ranks)
 
     def _why_not(self, model: keras.Model, path: str, layer: Any, pair: Pair) -> tuple[str, str]:
@@ -136,6 +120,16 @@ class Tucker:
             return "", ""
         both = times(model, path, empty_chain(layer, pair))
         return ("" if both.faster else f"its parts are not faster: {both}"), f", {both}"
+
+
+def _spectra(layers: Mapping[str, Any]) -> dict[tuple[str, int], Array]:
+    """Return the squared singular values of both sides of each layer, its groups' added up."""
+    found = {}
+    for path, layer in layers.items():
+        both = zip(*(hosvd.spectra(part) for part in kernels(layer)), strict=True)
+        for mode, spectra in enumerate(both):
+            found[path, mode] = np.sum(spectra, axis=0)
+    return found
 
 
 def _pairs(layers: Mapping[str, Any], ranks: Mapping[tuple[str, int], int]) -> dict[str, Pair]:

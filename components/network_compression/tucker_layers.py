@@ -20,6 +20,12 @@ from slimderm.components.network_compression.rewrite import Chain
 Pair = tuple[int, int]  # ranks of input channels, of output channels
 
 
+def group_shape(layer: Any) -> tuple[int, int, int]:
+    """Return places, inputs and outputs of the kernel of each group of channels."""
+    *window, inputs, outputs = layer.kernel.shape
+    return math.prod(window), inputs, outputs // groups_of(layer)
+
+
 def kernels(layer: Any) -> list[Array]:
     """Return the kernel of each group of channels, of shape (places, inputs, outputs)."""
     kernel = np.asarray(keras.ops.convert_to_numpy(layer.kernel), np.float64)
@@ -39,7 +45,7 @@ def fitted(kernel: Array, parts: Tucker2) -> Tucker2:
 
 def empty_chain(layer: Any, pair: Pair) -> Chain:
     """Return the layers of some ranks, their weights zero."""
-    places, inputs, outputs = kernels(layer)[0].shape
+    places, inputs, outputs = group_shape(layer)
     part = Tucker2(
         None if pair[0] == inputs else np.zeros((inputs, pair[0])),
         np.zeros((places, *pair)),
@@ -55,7 +61,7 @@ def whole_size(layer: Any) -> int:
 
 def size(layer: Any, pair: Pair) -> int:
     """Count the weights of the chain, biases left out."""
-    places, inputs, outputs = kernels(layer)[0].shape
+    places, inputs, outputs = group_shape(layer)
     first = 0 if pair[0] == inputs else inputs * pair[0]
     second = 0 if pair[1] == outputs else pair[1] * outputs
     one: int = first + places * pair[0] * pair[1] + second
@@ -64,7 +70,7 @@ def size(layer: Any, pair: Pair) -> int:
 
 def sizes(layer: Any, pair: Pair) -> str:
     """Say what becomes of ranks and weights."""
-    inputs, outputs = kernels(layer)[0].shape[1:]
+    inputs, outputs = group_shape(layer)[1:]
     return (
         f"ranks ({inputs}, {outputs}) to ({pair[0]}, {pair[1]}), {whole_size(layer):,} weights to "
         f"{size(layer, pair):,}"

@@ -10,6 +10,7 @@ misses, and says so, but never below a floor, so that no baseline that learnt no
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from slimderm.components.common.checks import look_up
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.noninferior import noninferior
 from slimderm.components.pruning.verdict import Case, Metrics, Thresholds, Verdict
@@ -124,11 +125,7 @@ def get(name: str) -> AcceptanceEntry:
     ParameterError
         When there is none of that name; the message lists those there are.
     """
-    if name not in ACCEPTANCE:
-        raise ParameterError(
-            f"acceptance: received {name!r}, expected one of {', '.join(ACCEPTANCE)}"
-        )
-    return ACCEPTANCE[name]
+    return look_up("acceptance", name, ACCEPTANCE)
 
 
 def _value(metrics: Metrics, key: str) -> float:

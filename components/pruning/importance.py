@@ -6,6 +6,7 @@ the sum, the mean or the largest of their values.
 
 import numpy as np
 
+from slimderm.components.common.checks import check_name
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.channel_labels import FIXED
 from slimderm.components.pruning.criteria.base import Floats, ScoringInputs
@@ -34,10 +35,7 @@ def importance(evidence: ScoringInputs, criterion: str, *, aggregate: str = "mea
     ParameterError
         For an unknown name, missing data, or weights that are not finite.
     """
-    if aggregate not in AGGREGATES:
-        raise ParameterError(
-            f"aggregate: received {aggregate!r}, expected one of {', '.join(AGGREGATES)}"
-        )
+    check_name("aggregate", aggregate, AGGREGATES)
     entry = get(criterion)
     if entry.needs_data and evidence.batches is None:
         dataless = sorted(name for name, other in CRITERIA.items() if not other.needs_data)

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from slimderm.components.common.checks import check_name
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import check_model, layers_by_path
 from slimderm.components.model_graph.outputs import KERNELS
@@ -79,8 +80,7 @@ def magnitude_masks(
     """
     check_model(model)
     check_ratio(ratio)
-    if scope not in SCOPES:
-        raise ParameterError(f"scope: received {scope!r}, expected one of {', '.join(SCOPES)}")
+    check_name("scope", scope, SCOPES)
     chosen = {
         name: np.abs(read(kernel)) for name, kernel in _some_kernels(model, keep, only).items()
     }

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
-from numbers import Integral, Real
+from numbers import Real
 
+from slimderm.components.common.checks import check_name, check_whole
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.criteria import table as criteria
 from slimderm.components.pruning.names import AGGREGATES, INITS, KINDS, SCOPES
@@ -73,10 +74,7 @@ class Limits:
     def __post_init__(self) -> None:
         floors = (("floors", floor, f" for {layer}") for layer, floor in self.floors.items())
         for name, value, where in (("multiple", self.multiple, ""), *floors):
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-                raise ParameterError(
-                    f"{name}: received {value!r}{where}, expected a whole number of at least 1"
-                )
+            check_whole(name, value, where=where)
         for name, layers in (("keep", self.keep), ("only", self.only)):
             if isinstance(layers, str):
                 raise ParameterError(f"{name}: received {layers!r}, expected a list of layers")
@@ -94,10 +92,7 @@ class Budget:
     limit: float
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ParameterError(
-                f"budget: received {self.kind!r}, expected one of {', '.join(KINDS)}"
-            )
+        check_name("budget", self.kind, KINDS)
         number = isinstance(self.limit, Real) and not isinstance(self.limit, bool)
         if not number or not 0 < self.limit < float("inf"):
             raise ParameterError(
@@ -164,10 +159,7 @@ class PruningMethod:
             ("aggregate", self.aggregate, AGGREGATES),
             ("init", self.init, INITS),
         ):
-            if value not in names:
-                raise ParameterError(
-                    f"{name}: received {value!r}, expected one of {', '.join(names)}"
-                )
+            check_name(name, value, names)
 
     @property
     def scores_matter(self) -> bool:

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import check_name
 from slimderm.components.model_graph.channel_labels import Labels
 from slimderm.components.model_graph.graph import Graph, Group, Keep
 from slimderm.components.pruning.criteria.base import Floats
@@ -54,8 +54,7 @@ class Planner:
         limits: Limits | None = None,
         original: Mapping[str, int] | None = None,
     ) -> None:
-        if scope not in SCOPES:
-            raise ParameterError(f"scope: received {scope!r}, expected one of {', '.join(SCOPES)}")
+        check_name("scope", scope, SCOPES)
         self.graph, self.scores, self.scope = graph, scores, scope
         self.limits = limits or Limits()
         self.original = {

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from slimderm.components.common.checks import look_up
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.keras_support.seeding import seeded
 from slimderm.components.training.build import NORMALISATION_MOMENTUM
@@ -57,9 +58,7 @@ def build_backbone(
     ParameterError
         For an unknown name, an image too small, or a file that is missing or holds other weights.
     """
-    if name not in BACKBONES:
-        raise ParameterError(f"network: received {name!r}, expected one of {', '.join(BACKBONES)}")
-    backbone = BACKBONES[name]
+    backbone = look_up("network", name, BACKBONES)
     if min(input_shape[:2]) < backbone.smallest:
         raise ParameterError(
             f"input_shape: received {input_shape}, expected at least {backbone.smallest} each way"

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import check_name
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 # Processors that multiply bfloat16 in hardware. Measured on the AlexNet based network at 200x100:
@@ -44,10 +44,7 @@ def policy_for(name: str, *, cpu_flags: Collection[str], num_gpus: int) -> str:
     ParameterError
         When the name is not among `PRECISIONS`.
     """
-    if name not in PRECISIONS:
-        raise ParameterError(
-            f"precision: received {name!r}, expected one of {', '.join(PRECISIONS)}"
-        )
+    check_name("precision", name, PRECISIONS)
     if name != "auto":
         return name
     if num_gpus > 0 or not BFLOAT16_FLAGS.isdisjoint(cpu_flags):

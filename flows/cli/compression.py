@@ -30,7 +30,7 @@ def pack(
     *,
     as_json: Json = False,
 ) -> Answer:
-    """Write a Keras model file as a .slim file, bit for bit, in as few bytes as its weights allow.
+    """Write a Keras model file as a .slim file, bit for bit, each weight by its smallest coding.
 
     Reads the model file. Writes the .slim file and prints what each weight takes. Shared weights,
     zeros and packed bits are found by themselves. Takes seconds; needs no network and no clone.

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import check_name
 from slimderm.components.dataset.catalog import check_files, read_catalog
 from slimderm.components.dataset.cifar import SIDE, read_cifar100
 from slimderm.components.dataset.copies import copies_sentence
@@ -80,10 +80,7 @@ class LesionSource:
     """
 
     def __init__(self, params: Params, variant: str, *, max_train: int | None = None) -> None:
-        if variant not in layout.VARIANTS:
-            raise ParameterError(
-                f"variant: received {variant!r}, expected one of {', '.join(layout.VARIANTS)}"
-            )
+        check_name("variant", variant, layout.VARIANTS)
         self.name = variant
         catalog = read_catalog(layout.RAW)
         splits = pd.read_csv(layout.SPLITS, dtype={"image_id": str, "lesion_id": str})

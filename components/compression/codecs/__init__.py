@@ -6,7 +6,8 @@ codec whose files `slimderm.components.dataset.formats` does not know yet needs 
 so that they can be read.
 """
 
-from slimderm.components.common.errors import ImageError, ParameterError
+from slimderm.components.common.checks import look_up
+from slimderm.components.common.errors import ImageError
 from slimderm.components.compression.codecs import (
     avif,
     factors,
@@ -39,9 +40,7 @@ def get(name: str) -> Codec:
     ParameterError
         If there is none; the message lists those there are.
     """
-    if name not in CODECS:
-        raise ParameterError(f"codec: received {name!r}, expected one of {', '.join(CODECS)}")
-    return CODECS[name]
+    return look_up("codec", name, CODECS)
 
 
 def store(name: str, item: Item, quality: int) -> tuple[bytes, str]:

@@ -1,6 +1,7 @@
 """All codings by name: the one list of them."""
 
-from slimderm.components.common.errors import ParameterError, SlimFileError
+from slimderm.components.common.checks import look_up
+from slimderm.components.common.errors import SlimFileError
 from slimderm.components.network_compression.codings import (
     constant,
     deflate,
@@ -27,9 +28,7 @@ def get(name: str) -> Coding:
     ParameterError
         For an unknown name; the message lists the known ones.
     """
-    if name not in CODINGS:
-        raise ParameterError(f"coding: received {name!r}, expected one of {', '.join(CODINGS)}")
-    return CODINGS[name]
+    return look_up("coding", name, CODINGS)
 
 
 def name_of(number: int) -> str:

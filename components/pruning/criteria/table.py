@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import look_up
 from slimderm.components.pruning.criteria.activation import activation
 from slimderm.components.pruning.criteria.apoz import apoz
 from slimderm.components.pruning.criteria.bn_scale import bn_scale
@@ -63,6 +63,4 @@ def get(name: str) -> CriterionEntry:
     ParameterError
         For an unknown name; the message lists the known ones.
     """
-    if name not in CRITERIA:
-        raise ParameterError(f"criterion: received {name!r}, expected one of {', '.join(CRITERIA)}")
-    return CRITERIA[name]
+    return look_up("criterion", name, CRITERIA)

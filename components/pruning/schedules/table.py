@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import look_up
 from slimderm.components.pruning.schedules import (
     algorithm2,
     by_ratio,
@@ -100,9 +100,7 @@ def get(name: str) -> Schedule:
     ParameterError
         For an unknown name; the message lists the known ones.
     """
-    if name not in SCHEDULES:
-        raise ParameterError(f"schedule: received {name!r}, expected one of {', '.join(SCHEDULES)}")
-    return SCHEDULES[name].steps
+    return look_up("schedule", name, SCHEDULES).steps
 
 
 def get_by_ratio(name: str) -> ByRatio:
@@ -113,8 +111,5 @@ def get_by_ratio(name: str) -> ByRatio:
     ParameterError
         For a name that is unknown or no study can run; the message lists those it can.
     """
-    entry = SCHEDULES.get(name)
-    if entry is None or entry.by_ratio is None:
-        known = [other for other in SCHEDULES if SCHEDULES[other].by_ratio]
-        raise ParameterError(f"schedule: received {name!r}, expected one of {', '.join(known)}")
-    return entry.by_ratio
+    known = {other: entry.by_ratio for other, entry in SCHEDULES.items() if entry.by_ratio}
+    return look_up("schedule", name, known)

@@ -3,7 +3,7 @@
 Nothing here imports Keras.
 """
 
-from slimderm.components.common.errors import ParameterError
+from slimderm.components.common.checks import look_up
 from slimderm.components.training.networks import alexnet, custom1, custom2, lenet5
 from slimderm.components.training.networks.backbones import BACKBONES
 from slimderm.components.training.networks.network import Network
@@ -26,6 +26,4 @@ def get(name: str) -> Network:
     ParameterError
         When no network has that name; the message lists the names.
     """
-    if name not in NETWORKS:
-        raise ParameterError(f"network: received {name!r}, expected one of {', '.join(NETWORKS)}")
-    return NETWORKS[name]
+    return look_up("network", name, NETWORKS)

@@ -45,7 +45,7 @@ def test_a_matrix_without_noise_keeps_its_rank_and_zeros_have_none():
 
 def test_each_matrix_gets_its_own_and_at_least_one():
     spectra = {"some": planted((40, 300), 5, 1.0, 99.0), "none": planted((40, 300), 1, 1.0, 0.0)}
-    ranks = Ranks(evbmf=True).of(spectra, dict.fromkeys(spectra, (40, 300)))
+    ranks = Ranks(evbmf=True).of(dict.fromkeys(spectra, (40, 300)), lambda: spectra)
     assert ranks == {"some": 5, "none": 1}
 
 
