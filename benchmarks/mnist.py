@@ -1,4 +1,4 @@
-"""The third and fourth seed's MNIST studies: networks of few numbers, and files of few bytes.
+"""Network compression on MNIST: networks of few numbers, and files of few bytes.
 
 ::
 
@@ -58,7 +58,7 @@ def read(folder: Path, part: str) -> Digits:
 
 
 def mlp() -> keras.Model:
-    """Build the seed's 784-5×1024-10."""
+    """Build 784-5×1024-10."""
     hidden = [layers.Dense(1024, "relu", name=f"hidden{number}") for number in range(1, 6)]
     last = layers.Dense(10, "softmax", name="last")
     return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), *hidden, last])
