@@ -28,7 +28,7 @@ def demo() -> None:
     """Run the whole job on images that it draws.
 
     Reads params.yaml and dvc.yaml. Writes data/, models/, reports/, dvc.lock and mlflow.db. Takes
-    about six minutes on two cores and less than 1 GB of disk; needs no network. What is up to
+    about ten minutes on two cores and less than 1 GB of disk; needs no network. What is up to
     date is not run again.
     """
     _bring_up_to_date()
