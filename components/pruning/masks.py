@@ -31,7 +31,8 @@ class _Masked(keras.constraints.Constraint):  # type: ignore[misc]  # keras has 
     def __call__(self, weight: Any) -> Any:
         if self.own is not None:
             weight = self.own(weight)
-        return keras.ops.where(self.mask, weight, 0)  # a product would give -0.0, too
+        tensor = keras.ops.convert_to_tensor(weight)  # JAX takes no variable for one here
+        return keras.ops.where(self.mask, tensor, 0)  # a product would give -0.0, too
 
 
 def kernels(model: keras.Model) -> dict[str, Any]:

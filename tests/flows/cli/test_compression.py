@@ -87,3 +87,15 @@ def test_what_cannot_be_done_is_an_error_of_ours(model, call, tmp_path, argument
     code, printed, errors = call(*arguments, "--json")
     assert (code, printed) == (1, "")
     assert said in errors
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+def test_the_commands_of_the_page_run_as_they_stand(make_workspace, model, tmp_path):
+    workspace = make_workspace()
+    (tmp_path / "model.keras").rename(workspace.folder / "model.keras")
+    packed, inspected, unpacked = workspace.follow("slim-file.md")
+    assert "saved: small.slim" in packed
+    assert "binary/kernel" in inspected
+    assert "saved: model.keras" in unpacked
