@@ -21,6 +21,7 @@ def backfill() -> None:
     """
     params = read_params()
     wanted = [layout.pruned(network) / "steps.json" for network in params.networks]
+    wanted += [layout.slimmed(recipe) / "recipe.json" for recipe in params.slim]
     missing = [str(path) for path in [*wanted, layout.TABLES] if not path.exists()]
     if missing:
         raise RecordError(
@@ -50,6 +51,7 @@ def _stale(params: Params) -> list[str]:
     """
     needs, behind = dvc_lock.needs(), set[str]()
     waiting = [f"prune@{network}" for network in params.networks]
+    waiting += [f"slim@{recipe}" for recipe in params.slim]
     while waiting:
         stage = waiting.pop()
         if stage not in behind:

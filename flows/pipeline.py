@@ -134,7 +134,7 @@ def step(
 
     Args:
         name: A step of dvc.yaml.
-        item: Of train and prune a network, of study its name; empty for all.
+        item: Of train and prune a network, of study and slim its name; empty for all.
         agents: Train and prune on the workers of pool gpu, networks side by side.
         engine: Where chunks of images run; empty for what params.yaml says.
         dask_address: For dask, the scheduler, such as tcp://head:8786.
@@ -144,8 +144,8 @@ def step(
         wanted = [stage for stage in known if item in (None, stage.partition("@")[2])]
         if not wanted:
             raise ParameterError(
-                f"item: received {item!r}, expected one of {', '.join(known) or 'none'}; networks "
-                "and studies of params.yaml say which there are"
+                f"item: received {item!r}, expected one of {', '.join(known) or 'none'}; "
+                "networks, studies and slim of params.yaml say which there are"
             )
         with page_of_run("step") as ran:
             run_stages(wanted, ran, agents=agents)

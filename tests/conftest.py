@@ -45,6 +45,7 @@ evaluate: {bootstrap_samples: 100, latency_repeats: 3, permutations: 1, ablation
 prune: {schedule: path, path: ["R1: 50%", "R1: 33%"], acceptance: relative,
         relative_tolerance: 0.9, relative_floor: 0.0}
 studies: {}
+slim: {}
 record: {tracking_uri: "sqlite:///mlflow.db", experiment: slimderm}
 """
 

@@ -103,7 +103,7 @@ class Distil(Pass):
         Of each pair of layers in the loss.
     """
 
-    teacher: keras.Model
+    teacher: Any = None
     alpha: float = 0.9
     temperature: float = 4.0
     features: Mapping[str, str] = field(default_factory=dict)

@@ -77,6 +77,8 @@ class Pass(ABC):
     """A way to make a model smaller; its settings are the attributes of the dataclass."""
 
     order: ClassVar[Order]
+    # For pydantic, by which the settings of a recipe in params.yaml are read.
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     def apply(
         self,

@@ -98,15 +98,26 @@ def compress(
         yield made
 
 
-def _check(steps: Sequence[Step], train: Train | None) -> None:
-    if not steps:
-        raise ParameterError("steps: received none, expected at least one pass")
+def check_order(steps: Sequence[Step]) -> None:
+    """Refuse passes of which one would undo what another did.
+
+    Raises
+    ------
+    ParameterError
+        Naming both.
+    """
     for before, after in pairwise(steps):
         if after.made_by.order < before.made_by.order:
             raise ParameterError(
                 f"steps: received {_name(after)} after {_name(before)}, expected it before: it "
                 f"changes weights that {_name(before)} has set"
             )
+
+
+def _check(steps: Sequence[Step], train: Train | None) -> None:
+    if not steps:
+        raise ParameterError("steps: received none, expected at least one pass")
+    check_order(steps)
     if train is None and any(step.epochs for step in steps):
         raise ParameterError("train: received none, expected a callable for steps with epochs")
 

@@ -19,7 +19,12 @@ def bytes_with_optimizer(model: keras.Model) -> int:
     trained = without_optimizer(model)
     trained.compile(keras.optimizers.Adam(), "categorical_crossentropy")
     trained.optimizer.build(trained.trainable_variables)
+    return file_bytes(trained)
+
+
+def file_bytes(model: keras.Model) -> int:
+    """Measure the ``.keras`` file of a model as it is, with its optimizer if it has one."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        trained.save(path)
+        model.save(path)
         return path.stat().st_size

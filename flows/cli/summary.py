@@ -25,11 +25,24 @@ def pruning_summary(frame: pd.DataFrame) -> Table:
     return table
 
 
+def _recipes() -> list[str]:
+    """Say of each recipe what its last pass left."""
+    file = layout.TABLES / "recipes.csv"
+    if not file.exists():
+        return []
+    table = pd.read_csv(file)
+    return [
+        f"{row.notation.partition(':')[0]} is {row.network} in {row.slim_bytes:,} bytes, "
+        f"{row.times_fewer_bytes:.1f}× fewer than the unpruned weights: {row.verdict}."
+        for row in table[table["verdict"].notna()].itertuples()
+    ]
+
+
 def print_summary() -> None:
     """Print the pruning steps, the storage saved, and where everything lies."""
     metrics = read_json(layout.METRICS_FILE)
     console.print(pruning_summary(pd.read_csv(layout.TABLES / "pruning.csv")))
-    lines = [metrics["sentence"]]
+    lines = [metrics["sentence"], *_recipes()]
     challenger = metrics["registry"]["challenger"]
     if challenger:
         lines.append(

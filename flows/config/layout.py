@@ -46,6 +46,7 @@ VARIANTS = {variants.ORIGINAL: RAW, variants.COMPRESSED: COMPRESSED}
 
 IMAGE_ONLY = "image_only"  # in a baseline's folder: trained without age, sex and site
 MODELS = Path("models")  # of the networks that params.yaml lists
+SLIM = MODELS / "slim"  # of its recipes
 UNLISTED = Path(".cache/unlisted")  # models of networks that it lists no more
 
 REPORTS = Path("reports")
@@ -65,3 +66,8 @@ def baseline(network: str) -> Path:
 def pruned(network: str) -> Path:
     """Return the folder of a network's pruning steps."""
     return MODELS / network / "pruned"
+
+
+def slimmed(recipe: str) -> Path:
+    """Return the folder of what a recipe's passes made."""
+    return SLIM / recipe

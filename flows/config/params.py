@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,7 @@ from slimderm.components.common.settings import (
 )
 from slimderm.components.compression.settings import CompressSettings, StorageSettings
 from slimderm.components.dataset.settings import IngestSettings, SplitSettings, SyntheticSettings
+from slimderm.components.network_compression.settings import SlimSettings
 from slimderm.components.pruning.settings import PruneSettings
 from slimderm.components.pruning.study_settings import StudySettings
 from slimderm.components.quality.settings import (
@@ -40,6 +41,7 @@ from slimderm.flows.config.yaml_sections import read_sections
 
 _RECORD: ContextVar[Mapping[str, Any]] = ContextVar("record", default=types.MappingProxyType({}))
 
+Entry = TypeVar("Entry")
 Engine = Literal["processes", "dask"]
 
 
@@ -126,6 +128,30 @@ class Params:
         default={}, description="Studies by name, each of one network pruned by several methods."
     )
 
+    slim: dict[str, SlimSettings] = Field(
+        default={}, description="Recipes by name, each of passes over one network."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, recipe in self.slim.items():
+            if recipe.network not in self.networks:
+                raise ParameterError(
+                    f"slim: received {name} over {recipe.network}, expected a network of the "
+                    f"section networks: {', '.join(self.networks)}"
+                )
+        return self
+
+    def recipe(self, name: str) -> SlimSettings:
+        """Return one recipe's settings.
+
+        Raises
+        ------
+        ParameterError
+            If there is none of that name.
+        """
+        return _entry("slim", name, self.slim)
+
     def study(self, name: str) -> StudySettings:
         """Return one study's settings.
 
@@ -134,12 +160,15 @@ class Params:
         ParameterError
             If there is none of that name.
         """
-        if name not in self.studies:
-            raise ParameterError(
-                f"study: received {name!r}, expected one of {', '.join(self.studies) or 'none'}, "
-                "the entries of the section studies"
-            )
-        return self.studies[name]
+        return _entry("studies", name, self.studies)
+
+
+def _entry(section: str, name: str, entries: Mapping[str, Entry]) -> Entry:
+    if name not in entries:
+        raise ParameterError(
+            f"{section}: received {name!r}, expected one of {', '.join(entries) or 'none'}"
+        )
+    return entries[name]
 
 
 def read_params(path: Path | str = layout.PARAMS) -> Params:

@@ -120,7 +120,7 @@ def described(stage: str) -> dict[str, Any]:
     except (EntryNotFound, ResolveError) as error:
         raise RecordError(
             f"stage: received {stage!r}, expected one that {DVC_YAML} describes ({error}); "
-            "networks and studies in params.yaml say for which there are stages"
+            "networks, studies and slim in params.yaml say for which there are stages"
         ) from error
 
 

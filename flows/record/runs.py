@@ -25,6 +25,9 @@ from slimderm.flows.record.served import KERAS_FILE
 DATA = tuple(str(path) for path in (layout.RAW, layout.COMPRESSED, layout.SPLITS))
 WRITTEN = (layout.DVC_LOCK, layout.PARAMS)  # by runs themselves
 MADE = "made.json"  # beside a model: what led to it
+HISTORY = "history.csv"  # beside a model: its training, where there was one
+LEDGER = ("slim_bytes", "float32_bytes")  # metrics among what a ledger holds
+LOGGED = (".json", ".csv", ".png", ".slim", ".txt")  # files beside a model that MLflow gets
 WORKER = "PREFECT__FLOW_RUN_ID"  # Prefect's own, in what a worker starts
 
 
@@ -121,16 +124,32 @@ def record_folder(
     with tracker.child(parent_id, record["key"], name, tags) as run:
         run.params(_params(record) | _settings(record))
         _record_figures(run, name, record)
-        history = pd.read_csv(folder / "history.csv")
-        run.figure(training_plots.learning_curves({name: history}), "learning_curve.png")
-        for row in history.to_dict("records"):
-            curves = {f"epoch_{key}": value for key, value in row.items() if key != "epoch"}
-            run.metrics(curves, step=int(row["epoch"]))
+        if (folder / HISTORY).exists():  # some passes train nothing
+            _record_history(run, name, pd.read_csv(folder / HISTORY))
         for file in sorted(folder.iterdir()):
-            if file.suffix in (".json", ".csv", ".png"):
+            if file.suffix in LOGGED:
                 run.artifacts(file)
         run.artifacts(layout.PARAMS)
         run.model(folder / KERAS_FILE, description)
+
+
+def record_recipe(tracker: Tracker, summary: Mapping[str, Any], folder: Path) -> None:
+    """Log what each pass of a recipe made as child runs of its network's run.
+
+    Parameters
+    ----------
+    tracker : Tracker
+        Writes to MLflow.
+    summary : mapping
+        As `slimderm.flows.work.slim_files.write_recipe` returns it.
+    folder : Path
+        Holds a folder for each record.
+    """
+    parent = record_network(tracker, summary["network"], summary["trainer"])
+    _, *made = summary["passes"]  # what the first network is, pruning has recorded
+    for record in [*made, *summary["seeds"]]:
+        place = folder / record["folder"]
+        record_folder(tracker, parent, record["notation"], place, summary["description"])
 
 
 def _record_figures(run: Run, name: str, record: Mapping[str, Any]) -> None:
@@ -138,6 +157,13 @@ def _record_figures(run: Run, name: str, record: Mapping[str, Any]) -> None:
     run.metrics(record["metrics"] | _sizes(record))
     if "confusion" in record:
         run.figure(training_plots.confusion_matrices({name: record}), "confusion.png")
+
+
+def _record_history(run: Run, name: str, history: pd.DataFrame) -> None:
+    run.figure(training_plots.learning_curves({name: history}), "learning_curve.png")
+    for row in history.to_dict("records"):
+        curves = {f"epoch_{key}": value for key, value in row.items() if key != "epoch"}
+        run.metrics(curves, step=int(row["epoch"]))
 
 
 def _judge_again(run: Run, folder: Path, verdict: Mapping[str, str]) -> None:
@@ -152,6 +178,7 @@ def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the training's settings: parameters in effect, and how its images were stored."""
     params = read_params()
     found = {f"train.{name}": value for name, value in asdict(params.train).items()}
+    found |= record.get("settings", {})
     found |= {"split.seed": params.split.seed, "split.fill": params.split.fill}
     if "verdict" in record:
         found |= {f"prune.{name}": value for name, value in params.prune.in_effect().items()}
@@ -177,7 +204,9 @@ def _sizes(record: Mapping[str, Any]) -> dict[str, float]:
         "training_seconds",
         "latency_p50_ms",
     )
-    return {name: float(record[name]) for name in kept if name in record}
+    found = {name: float(record[name]) for name in kept if name in record}
+    counted = record.get("ledger", {})
+    return found | {name: float(counted[name]) for name in LEDGER if name in counted}
 
 
 def _files_key(folder: Path) -> str:

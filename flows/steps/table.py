@@ -48,6 +48,7 @@ STAGES = {
     "train": Stage("train:train", "networks", trains=True),
     "prune": Stage("prune:prune", "networks", trains=True),
     "study": Stage("study:study", "networks", trains=True),
+    "slim": Stage("slim:slim", "networks", trains=True),
     "growth": Stage("growth:growth", "networks"),
     "register": Stage("register:register", "record"),
     "review": Stage("review:review", "record"),

@@ -10,7 +10,7 @@ import pandas as pd
 from slimderm.components.pruning.study_settings import UNPRUNED
 from slimderm.components.reporting.layer_similarity import feature_rows, heat_maps
 from slimderm.flows.base.keras_loader import load_keras
-from slimderm.flows.work.training import TrainingRun
+from slimderm.flows.work.training_run import TrainingRun
 
 BATCH, NUM_BATCHES = 32, 4
 SHOWN = 5  # filters and maps a network

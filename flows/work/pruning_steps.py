@@ -38,14 +38,14 @@ def write_steps(pruning: Pruning, tracker: Tracker, folder: Path) -> dict[str, A
     trainer = pruning.trainer
     parent = record_network(tracker, pruning.network, trainer.key)
     description = trainer.description()
-    power = pruning.power()
+    power = pruning.acceptance.power(pruning.source)
     report_power(pruning.network, power)
     records, seeds, trained_of = [], [], {}
     for step in pruning.steps():
         record = pruning.keep(step, folder)
         record_folder(tracker, parent, step.notation, folder / record["folder"], description)
         records.append(record)
-        for other in pruning.keep_seeds(step, folder):
+        for other in pruning.acceptance.keep_seeds(step.notation, folder):
             record_folder(tracker, parent, other["notation"], folder / other["folder"], description)
             seeds.append(other)
         trained_of[step.notation] = step.evaluation.trained

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import zipfile
 from collections.abc import Collection, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
-from slimderm.flows.record.runs import record_folder, record_network
+from slimderm.flows.record.runs import record_folder, record_network, record_recipe
 
 
 def register_accepted(params: Params) -> dict[str, Any]:
-    """Register every accepted step, and give the alias challenger to the smallest.
+    """Register every accepted network, and give the alias challenger to the smallest.
 
     Runs that the tracking server lacks are recorded first: those of the unpruned networks and those
     of every step.
@@ -26,17 +27,20 @@ def register_accepted(params: Params) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``model``: the registered model's name; ``accepted``: network, notation, num_parameters and
-        version of each; ``challenger``: the one with the fewest parameters, or None; ``endings``:
-        what networks say of which no pruned one is accepted.
+        ``model``: the registered model's name; ``accepted``: network, notation, num_parameters,
+        bytes (of the `.slim` file of a recipe, else of the `.keras` file) and version of each;
+        ``challenger``: the one with the fewest parameters, of equals that with the fewest bytes, or
+        None; ``endings``: what networks say of which no pruned one is accepted.
     """
-    set_unlisted_aside(params.networks)
+    set_unlisted_aside(params.networks, params.slim)
     tracker = Tracker(params.record)
     registry = Registry(tracker)
     accepted = [
         entry for network in params.networks for entry in _register(network, tracker, registry)
     ]
-    challenger = min(accepted, key=lambda entry: entry["num_parameters"], default=None)
+    for recipe in params.slim:
+        accepted += _register_recipe(recipe, tracker, registry)
+    challenger = min(accepted, key=itemgetter("num_parameters", "bytes"), default=None)
     if challenger is not None:
         registry.set_alias("challenger", challenger["version"])
     summaries = [read_json(layout.pruned(name) / "steps.json") for name in params.networks]
@@ -49,17 +53,21 @@ def register_accepted(params: Params) -> dict[str, Any]:
     }
 
 
-def set_unlisted_aside(networks: Collection[str]) -> None:
-    """Move the models of networks that ``params.yaml`` lists no more out of the folder ``models``.
+def set_unlisted_aside(networks: Collection[str], recipes: Collection[str]) -> None:
+    """Move the models of networks and recipes that ``params.yaml`` lists no more out of ``models``.
 
     Stages depend on the whole folder, for DVC takes no list of folders from a parameter. So a clone
     that pulls the networks that are listed would be stale by those that are not.
     """
-    for folder in sorted(layout.MODELS.iterdir()):
-        made = (layout.baseline(folder.name), layout.pruned(folder.name))
-        if folder.name in networks or not any(each.is_dir() for each in made):
-            continue
-        target = layout.UNLISTED / folder.name
+    unlisted = [
+        folder
+        for folder in sorted(layout.MODELS.iterdir())
+        if folder.name not in networks
+        and any(made(folder.name).is_dir() for made in (layout.baseline, layout.pruned))
+    ]
+    unlisted += [each for each in sorted(layout.SLIM.glob("*")) if each.name not in recipes]
+    for folder in unlisted:
+        target = layout.UNLISTED / folder.relative_to(layout.MODELS)
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(folder, target)
@@ -85,12 +93,30 @@ def _register(network: str, tracker: Tracker, registry: Registry) -> list[dict[s
         notation, folder = step["notation"], pruned / step["folder"]
         record_folder(tracker, parent, notation, folder, summary["description"])
         if step["verdict"]["accepted"]:
-            tags = {"network": network, "notation": notation}
-            content = model_content(folder / "model.keras", summary["description"])
-            version = registry.register(step["key"], tags, content)
-            size = {"num_parameters": step["num_parameters"]}
-            accepted.append(tags | size | {"version": version})
+            accepted.append(_version(registry, step, folder, summary["description"]))
     return accepted
+
+
+def _register_recipe(recipe: str, tracker: Tracker, registry: Registry) -> list[dict[str, Any]]:
+    """Record a recipe's runs, and register what its last pass made, if it is accepted."""
+    folder = layout.slimmed(recipe)
+    summary = read_json(folder / "recipe.json")
+    record_recipe(tracker, summary, folder)
+    last = summary["passes"][-1]
+    if not last["verdict"]["accepted"]:
+        return []
+    return [_version(registry, last, folder / last["folder"], summary["description"])]
+
+
+def _version(
+    registry: Registry, record: Mapping[str, Any], folder: Path, description: Mapping[str, Any]
+) -> dict[str, Any]:
+    tags = {"network": record["network"], "notation": record["notation"]}
+    content = model_content(folder / "model.keras", description)
+    version = registry.register(record["key"], tags, content)
+    size = {"num_parameters": record["num_parameters"]}
+    size["bytes"] = record.get("ledger", {}).get("slim_bytes", record["bytes"])
+    return tags | size | {"version": version}
 
 
 def model_content(file: Path, description: Mapping[str, Any]) -> str:

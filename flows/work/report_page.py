@@ -1,5 +1,7 @@
 """The report's page: its pictures, and which tables stand beside them."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -28,6 +30,20 @@ PRUNING_COLUMNS = [
     "latency_p50_ms",
     "validation_accuracy",
     "test_balanced_accuracy",
+    "verdict",
+    "reason",
+]
+RECIPE_COLUMNS = [
+    "network",
+    "notation",
+    "parameters",
+    "times_fewer_parameters",
+    "slim_bytes",
+    "times_fewer_bytes",
+    "latency_p50_ms",
+    "validation_balanced_accuracy",
+    "low",
+    "high",
     "verdict",
     "reason",
 ]
@@ -75,6 +91,19 @@ def _storage_sentences(arms: pd.DataFrame, choice: StorageChoice) -> list[str]:
         return storage_sentences(arms, codec=choice.codec, quality=choice.quality, k=k)
     except ParameterError as error:
         return [f"{error}."]
+
+
+def _recipes(frames: Mapping[str, pd.DataFrame]) -> list[Section]:
+    """Lay out the ledgers of the recipes, where there are any."""
+    if "recipes" not in frames:
+        return []
+    sentences = (
+        "What each pass left. Bytes are those of the .slim file; times fewer is against the "
+        "float32 weights of the unpruned network. The last network of a recipe is judged like a "
+        "pruned one. tables/recipes.csv has the controls: zstd of the weights as they are, of "
+        "eight bits, and of the numbers of their values.",
+    )
+    return [Section("Recipes", sentences, frames["recipes"].filter(RECIPE_COLUMNS))]
 
 
 def sections(results: Results, saved: str) -> list[Section]:
@@ -145,6 +174,7 @@ def sections(results: Results, saved: str) -> list[Section]:
             frames["pruning"].filter(PRUNING_COLUMNS),
             {"plots/pruning_path.png": "validation accuracy against parameters"},
         ),
+        *_recipes(frames),
         Section(
             "Parameters against iteration",
             ("The paper's figure 2: how fast parameters fall, by which convolutions shrink.",),

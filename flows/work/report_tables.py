@@ -1,5 +1,6 @@
 """What the report shows: every stage's tables, read once."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -47,7 +48,10 @@ class Results:
         pruned = {
             network: read_json(layout.pruned(network) / "steps.json") for network in params.networks
         }
-        return cls(baselines, pruned, _frames(baselines, pruned), storage_choice(), input_size())
+        frames = _frames(baselines, pruned)
+        if params.slim:
+            frames["recipes"] = _recipes(params.slim)
+        return cls(baselines, pruned, frames, storage_choice(), input_size())
 
     @property
     def power(self) -> list[str]:
@@ -88,6 +92,18 @@ def _frames(baselines: list[Any], pruned: dict[str, Any]) -> dict[str, pd.DataFr
         "shortfall": pd.read_csv(layout.SHORTFALL),
         "quarantine": quarantine["reason"].value_counts().rename_axis("reason").reset_index(),
     }
+
+
+def _recipes(names: Collection[str]) -> pd.DataFrame:
+    """Gather the ledgers; the last network of each recipe has a verdict."""
+    found = []
+    for name in names:
+        folder = layout.slimmed(name)
+        ledger = pd.read_csv(folder / "ledger.csv")
+        last = read_json(folder / "recipe.json")["passes"][-1]["verdict"]
+        ledger.loc[ledger.index[-1], ["verdict", "reason"]] = [last["word"], last["reason"]]
+        found.append(ledger)
+    return pd.concat(found, ignore_index=True)
 
 
 def _ablations(networks: set[str]) -> dict[str, Any]:

@@ -1,14 +1,11 @@
 """What a pruning schedule calls: prune a trained network, train the result, find both again."""
 
-import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from slimderm.components.pruning.method import PruningMethod, PruningStep
 from slimderm.components.pruning.schedules.base import StepResult
@@ -16,7 +13,8 @@ from slimderm.components.training.networks import NETWORKS
 from slimderm.components.training.settings import TrainingSettings
 from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.keras_loader import load_keras
-from slimderm.flows.work.training import Trainer, TrainingRun
+from slimderm.flows.work.training import Trainer
+from slimderm.flows.work.training_run import TrainingRun
 
 
 def fixed_layers(network: str, *, image_only: bool) -> tuple[str, ...]:
@@ -154,27 +152,10 @@ class StepRunner:
         load_keras()
         from slimderm.components.pruning.apply_step import apply_step
 
-        data = self._batches() if self.method.needs_data else None
+        data = self.trainer.batches(self.data_batches) if self.method.needs_data else None
         model = origin.load()
         return apply_step(
             model, pruning_step, self.method, draft, original=self.original, data=data
-        )
-
-    def _batches(self) -> Iterator[tuple[Any, np.ndarray]]:
-        """Yield the first balanced batches of the training part, not augmented."""
-        from slimderm.components.training.batches import BalancedBatches
-
-        source, settings = self.trainer.source, self.trainer.params.train
-        batches = BalancedBatches(
-            source.examples["train"],
-            num_classes=len(source.classes),
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            augmented=False,
-            image_only=self.trainer.image_only,
-        )
-        return (
-            batches[index] for index in itertools.islice(range(len(batches)), self.data_batches)
         )
 
 

@@ -36,7 +36,8 @@ from slimderm.flows.work.study_tables import (
     predictions,
     table,
 )
-from slimderm.flows.work.training import Trainer, TrainingRun
+from slimderm.flows.work.training import Trainer
+from slimderm.flows.work.training_run import TrainingRun
 
 
 class Study:

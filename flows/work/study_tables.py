@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from slimderm.components.pruning.study_settings import UNPRUNED
-from slimderm.flows.work.training import TrainingRun
+from slimderm.flows.work.training_run import TrainingRun
 
 KEPT = (
     "num_parameters",

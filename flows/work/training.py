@@ -1,16 +1,16 @@
 """One training, keyed by its content: what the train step, the prune step and the studies share.
 
 A `Trainer` trains one network on the examples of one source. `Trainer.fit` trains the unpruned
-network, `Trainer.refit` whatever network a recipe makes, or each finds that training in the cache;
-the folder it returns holds the model, its history and every measurement but those on the test part,
-which `Trainer.tested` adds when asked.
+network, `Trainer.refit` whatever network a pruning step makes, and `Trainer.remake` keeps one that
+was trained while it was made; or each finds its network in the cache. The folder it returns holds
+the model, its history and every measurement but those on the test part, which `Trainer.tested` adds
+when asked.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,52 +22,16 @@ from slimderm.flows.base.files import file_hash, read_json, write_json
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import progress_bar
 from slimderm.flows.config.params import EvaluateSettings, Params
-from slimderm.flows.work.judging import VALIDATION, judge_parts, judge_test, permute_metadata
+from slimderm.flows.work.judging import judge_parts, judge_test, permute_metadata
 from slimderm.flows.work.sources import ExampleSource
+from slimderm.flows.work.training_run import TrainingRun
+
+if TYPE_CHECKING:
+    from slimderm.components.training.fit import History
 
 Make = Callable[[Path], Any]  # an empty folder for notes on how it was made, to an untrained model
-
-
-@dataclass(frozen=True)
-class TrainingRun:
-    """A finished training in the cache."""
-
-    key: str
-    folder: Path
-    test: dict[str, Any] | None = None
-
-    @cached_property
-    def record(self) -> dict[str, Any]:
-        """Sizes, counts, times and the metrics of the training and validation parts."""
-        return dict(read_json(self.folder / "record.json"))
-
-    @property
-    def judgement(self) -> dict[str, Any]:
-        """What `Trainer.tested` added."""
-        if self.test is None:
-            raise ValueError(f"{self.key}: not judged on the test part yet, call Trainer.tested")
-        return self.test
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The metrics alone, as acceptance reads them: ``validation_accuracy`` and the like."""
-        return {**self.record["metrics"], **(self.test or {"metrics": {}})["metrics"]}
-
-    @cached_property
-    def validation(self) -> dict[str, np.ndarray]:
-        """Probabilities (N, C), labels (N,) and lesions (N,) of the validation part."""
-        with np.load(self.folder / VALIDATION) as kept:
-            return {name: kept[name] for name in kept.files}
-
-    @property
-    def full_record(self) -> dict[str, Any]:
-        """The record with its key, and with the judgement on test where there is one."""
-        found = {**self.record, **(self.test or {}), "key": self.key}
-        return found | {"metrics": self.metrics}
-
-    def load(self) -> Any:
-        """Load the trained model, not compiled."""
-        return load_keras().models.load_model(self.folder / "model.keras", compile=False)
+# The same to a finished model and the trainings that were part of its making.
+Remake = Callable[[Path], "tuple[Any, Sequence[History]]"]
 
 
 class Trainer:
@@ -136,6 +100,37 @@ class Trainer:
         )
         return TrainingRun(key, folder)
 
+    def remake(self, recipe: Mapping[str, Any], make: Remake) -> TrainingRun:
+        """Keep and measure a network that is made of a trained one, or find it in the cache.
+
+        Parameters
+        ----------
+        recipe : mapping
+            JSON-able; says all that `make` depends on.
+        make : callable
+            Makes the finished network, perhaps by `train`, and may write notes into the folder.
+        """
+        key = content_key(trainer=self.key, recipe=dict(recipe))
+        folder = cached(
+            self.params.record.cache, key, lambda draft: self._keep(draft, *make(draft))
+        )
+        return TrainingRun(key, folder)
+
+    def batches(self, number: int) -> "Iterator[tuple[Any, np.ndarray]]":
+        """Yield the first balanced batches of the training part, not augmented."""
+        from slimderm.components.training.batches import BalancedBatches
+
+        settings = self.params.train
+        batches = BalancedBatches(
+            self.source.examples["train"],
+            num_classes=len(self.source.classes),
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            augmented=False,
+            image_only=self.image_only,
+        )
+        return (batches[index] for index in range(min(number, len(batches))))
+
     @property
     def image_only(self) -> bool:
         """Whether the network sees no metadata."""
@@ -160,11 +155,15 @@ class Trainer:
         return build_backbone(self.network, weights=self.weights, **shared)
 
     def _train(self, draft: Path, model: Any, settings: TrainingSettings, title: str) -> None:
+        self._keep(draft, model, [self.train(model, settings, title)])
+
+    def train(self, model: Any, settings: TrainingSettings, title: str) -> "History":
+        """Train a model in place; nothing is kept of it."""
         from slimderm.components.training.fit import fit
 
         examples = self.source.examples
         with progress_bar(title, settings.epochs) as update:
-            history = fit(
+            return fit(
                 model,
                 examples["train"],
                 examples["validation"],
@@ -173,19 +172,21 @@ class Trainer:
                     epoch, f"validation accuracy {logs['validation_accuracy']:.3f}"
                 ),
             )
-        history.frame.to_csv(draft / "history.csv", index=False)
-        trained = {"training_seconds": history.seconds, "best_epoch": history.best_epoch}
-        self._keep(draft, model, trained)
 
-    def _keep(self, draft: Path, model: Any, trained: Mapping[str, Any]) -> None:
-        """Save a model with all that is measured without the test part."""
+    def _keep(self, draft: Path, model: Any, histories: "Sequence[History]") -> None:
+        """Save a model with its trainings and all that is measured without the test part."""
         keras = load_keras()
+        import pandas as pd
+
         from slimderm.components.model_graph.cost import multiply_accumulates
         from slimderm.components.model_graph.latency import latency
         from slimderm.components.training.file_size import bytes_with_optimizer, without_optimizer
 
         path = draft / "model.keras"
         without_optimizer(model).save(path)
+        if histories:
+            epochs = pd.concat([history.frame for history in histories], ignore_index=True)
+            epochs.assign(epoch=epochs.index + 1).to_csv(draft / "history.csv", index=False)
         record = {
             "network": self.network,
             "variant": self.source.name,
@@ -194,7 +195,8 @@ class Trainer:
             "multiply_accumulates": multiply_accumulates(model),
             "bytes_with_optimizer": bytes_with_optimizer(model),
             "bytes": path.stat().st_size,
-            **trained,
+            "training_seconds": sum(history.seconds for history in histories),
+            "best_epoch": histories[-1].best_epoch if histories else 0,
             "precision": model.layers[-2].dtype_policy.name,
             "latency_p50_ms": latency(model, repeats=self.params.evaluate.latency_repeats),
             "metrics": judge_parts(

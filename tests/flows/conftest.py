@@ -32,7 +32,11 @@ def empty_record(tmp_path_factory):
     return lambda folder: shutil.copy(file, folder)
 
 
-ITEMS = {"${networks}": ["lenet5"], "${studies}": []}  # of the workspace's parameters
+ITEMS = {
+    "${networks}": ["lenet5"],
+    "${studies}": [],
+    "${slim}": [],
+}  # of the workspace's parameters
 
 
 @pytest.fixture(scope="session")

@@ -27,15 +27,27 @@ def finished(workers):
     return found
 
 
-def test_jobs_run_side_by_side_and_their_words_come_back(capsys):
-    meet = "import time; t = time.time(); time.sleep(0.5); print(t, time.time())"
+MEET = """
+import time
+from pathlib import Path
+
+here = Path({folder!r})
+(here / {own!r}).touch()
+until = time.monotonic() + 60
+while not (here / {other!r}).exists():
+    assert time.monotonic() < until
+    time.sleep(0.01)
+print({own!r}, "met", {other!r})
+"""
+
+
+def test_jobs_run_side_by_side_and_their_words_come_back(capsys, tmp_path):
     with WorkerPool(2) as workers:
-        for name in (meet, f"{meet} "):
-            workers.submit(name, exec)
-        (_, one), (_, other) = finished(workers)
-    begun, ended = zip(*(map(float, text.split()) for text in (one, other)), strict=True)
-    assert max(begun) < min(ended)
-    assert one not in capsys.readouterr().out
+        for own, other in (("one", "two"), ("two", "one")):
+            workers.submit(MEET.format(folder=str(tmp_path), own=own, other=other), exec)
+        said = {text for _, text in finished(workers)}
+    assert said == {"one met two\n", "two met one\n"}
+    assert "met" not in capsys.readouterr().out
 
 
 def test_progress_is_drawn_here(capsys):

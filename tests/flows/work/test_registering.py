@@ -53,7 +53,7 @@ import pathlib
 import yaml
 from slimderm.flows.work.registering import set_unlisted_aside
 networks = yaml.safe_load(pathlib.Path("params.yaml").read_text())["networks"]
-set_unlisted_aside(networks)
+set_unlisted_aside(networks, [])
 pathlib.Path("registry.json").write_text(str(networks))
 """
 
@@ -92,14 +92,17 @@ def test_nothing_is_stale_in_a_clone_that_pulled_though_the_networks_had_been_ot
 
 def test_a_network_that_is_listed_and_files_of_others_stay(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("lenet5/baseline", "alexnet/baseline", "notes"):
+    for name in ("lenet5/baseline", "alexnet/baseline", "notes", "slim/kept", "slim/gone"):
         (layout.MODELS / name).mkdir(parents=True)
     (layout.MODELS / "read me.txt").touch()
     for _ in range(2):
-        set_unlisted_aside(["lenet5"])
+        set_unlisted_aside(["lenet5"], ["kept"])
         assert sorted(path.name for path in layout.MODELS.iterdir()) == [
             "lenet5",
             "notes",
             "read me.txt",
+            "slim",
         ]
+        assert [path.name for path in layout.SLIM.iterdir()] == ["kept"]
+        assert (layout.UNLISTED / "slim/gone").is_dir()
         assert (layout.UNLISTED / "alexnet/baseline").is_dir()
