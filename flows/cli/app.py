@@ -39,6 +39,7 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
         compression.pack,
         compression.unpack,
         compression.inspect,
+        compression.search,
     ),
     "Registry": (
         registry.review,

@@ -1,5 +1,6 @@
 """Network compression: models as `.slim` files and back."""
 
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +14,7 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.flows.base.terminal import console
 from slimderm.flows.cli.command import Answer, Json, say
 from slimderm.flows.cli.pruning import load_model, quiet_keras
+from slimderm.flows.config import layout
 
 if TYPE_CHECKING:
     from slimderm.components.network_compression.slim_contents import Contents
@@ -133,3 +135,49 @@ def _as_json(contents: "Contents") -> dict[str, object]:
         "frame_bytes": contents.frame_bytes,
         "raw_bytes": contents.raw_bytes,
     }
+
+
+def search(
+    network: Annotated[str, typer.Argument(help="One of the networks of params.yaml.")],
+    *,
+    recipes: Annotated[int, typer.Option(min=2, help="Recipes that are tried at first.")] = 16,
+    rungs: Annotated[
+        int, typer.Option(min=1, help="Rounds: each keeps half and trains for twice as long.")
+    ] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each training in the last round.")] = 8,
+    start: Annotated[
+        str,
+        typer.Option(
+            help="What recipes start from: unpruned, or smallest, as in the section slim.",
+            autocompletion=lambda: ["unpruned", "smallest"],
+        ),
+    ] = "unpruned",
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of recipes.")] = 0,
+    as_json: Json = False,
+) -> Answer:
+    """Search for recipes that make a trained network small, fast and still accurate.
+
+    Reads what `make run` made. Tries recipes of the section slim side by side, drops dominated ones
+    early, and writes reports/search/NETWORK: a table, a picture of the Pareto front, and
+    recipes.yaml for `make run RECIPE=...`, which judges and registers them. Takes hours on real
+    data; killed and run again, it goes on.
+    """
+    from slimderm.flows.config.params import read_params
+    from slimderm.flows.work.searching import Search, search_recipes, write_search
+
+    found = Search(network, recipes, rungs, epochs, start, seed)
+    table = search_recipes(read_params(), found)
+    folder = layout.SEARCH / network
+    write_search(folder, table, found)
+    front = table[table["front"]]
+    shown = Table(box=SIMPLE, title=f"The front: {len(front)} of {len(table)} recipes")
+    titles = ("recipe", "parameters", "bytes", "ms", "balanced accuracy")
+    for title in titles:
+        shown.add_column(title, justify="left" if title == "recipe" else "right")
+    for line in front.itertuples():
+        accuracy = f"{line.validation_balanced_accuracy:.3f} ({line.low:.3f} to {line.high:.3f})"
+        size = f"{line.parameters:,}", f"{line.slim_bytes:,}", f"{line.latency_p50_ms:.1f}"
+        shown.add_row(line.notation, *size, accuracy)
+    console.print(shown)
+    say(f"search: table, picture and recipes.yaml in {folder}")
+    return Answer(json.loads(front.to_json(orient="records")))

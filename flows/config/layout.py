@@ -55,6 +55,7 @@ PLOTS = REPORTS / "plots"
 METRICS_FILE = REPORTS / "metrics.json"
 PAGE = REPORTS / "index.html"
 EVALUATIONS = REPORTS / "evaluations"  # what `make evaluate` writes, a folder each
+SEARCH = REPORTS / "search"  # what `slimderm search` writes, a folder a network
 CODECS = REPORTS / "storage"  # what `make codecs` writes
 
 

@@ -1,7 +1,7 @@
 """The files of a recipe: each network with its `.slim` file, and the ledger of them all."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ FIRST = [
     "times_fewer_bytes",
 ]
 SLIM_FILE, LEDGER = "model.slim", "ledger.json"
+METRIC = "balanced_accuracy"
 
 
 def write_recipe(
@@ -63,7 +64,7 @@ def write_recipe(
         records.append(_kept(slimming, index, network, folder, **more))
         networks.append(network)
         note(records[-1])
-    table(slimming, records, networks).to_csv(folder / "ledger.csv", index=False)
+    table(slimming, networks).to_csv(folder / "ledger.csv", index=False)
     return {
         "network": slimming.network,
         "trainer": slimming.trainer.key,
@@ -116,35 +117,33 @@ def _counted(params: Params, trained: TrainingRun) -> Path:
     return cached(params.record.cache, key, count)
 
 
-def table(
-    slimming: Slimming, records: list[dict[str, Any]], networks: list[TrainingRun]
-) -> pd.DataFrame:
-    """Lay out the ledgers, a row a network, beside accuracy and its interval by lesion."""
-    evaluate, metric = slimming.params.evaluate, "balanced_accuracy"
-    rows = []
-    for record, network in zip(records, networks, strict=True):
-        kept, counted = network.validation, record["ledger"]
-        intervals = bootstrap_intervals(
-            kept["labels"],
-            kept["probabilities"],
-            kept["lesions"],
-            num_samples=evaluate.bootstrap_samples,
-            confidence=evaluate.confidence,
-            seed=evaluate.seed,
-        )
-        low, high = intervals[metric]
-        whole = slimming.acceptance.baseline["num_parameters"]
-        rows.append(
-            {"network": slimming.network, "notation": record["notation"]}
-            | counted
-            | {
-                "times_fewer_parameters": whole / counted["parameters"],
-                "times_fewer_bytes": 4 * whole / counted["slim_bytes"],
-                "latency_p50_ms": record["latency_p50_ms"],
-                f"validation_{metric}": record["metrics"][f"validation_{metric}"],
-                "low": low,
-                "high": high,
-            }
-        )
-    found = pd.DataFrame(rows)
+def table(slimming: Slimming, networks: Sequence[TrainingRun]) -> pd.DataFrame:
+    """Lay out the ledgers of a recipe's networks, a row a network."""
+    rows = zip(slimming.notations, networks, strict=True)
+    found = pd.DataFrame([{"notation": each} | row(slimming, trained) for each, trained in rows])
+    found.insert(0, "network", slimming.network)
     return found[[*FIRST, *found.columns.difference(FIRST, sort=False)]]
+
+
+def row(slimming: Slimming, trained: TrainingRun) -> dict[str, Any]:
+    """Gather a network's ledger, latency, and balanced accuracy with its interval by lesion."""
+    counted: dict[str, Any] = read_json(_counted(slimming.params, trained) / LEDGER)
+    whole = slimming.acceptance.baseline["num_parameters"]
+    evaluate, kept = slimming.params.evaluate, trained.validation
+    intervals = bootstrap_intervals(
+        kept["labels"],
+        kept["probabilities"],
+        kept["lesions"],
+        num_samples=evaluate.bootstrap_samples,
+        confidence=evaluate.confidence,
+        seed=evaluate.seed,
+    )
+    low, high = intervals[METRIC]
+    return counted | {
+        "times_fewer_parameters": whole / counted["parameters"],
+        "times_fewer_bytes": 4 * whole / counted["slim_bytes"],
+        "latency_p50_ms": trained.record["latency_p50_ms"],
+        f"validation_{METRIC}": trained.metrics[f"validation_{METRIC}"],
+        "low": low,
+        "high": high,
+    }

@@ -88,7 +88,7 @@ def test_a_command_that_needs_a_clone_says_so_elsewhere(tmp_path):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_only_some_commands_work_outside_a_clone(tmp_path, monkeypatch, call, name):
     monkeypatch.chdir(tmp_path)
-    required = {"predict": 1, "evaluate": 1, "batch": 1, "codecs": 1, "remote": 1}
+    required = dict.fromkeys(("predict", "evaluate", "batch", "codecs", "remote", "search"), 1)
     function = FUNCTIONS[COMMANDS.index(name)]
     if function in program.ANYWHERE:
         return
