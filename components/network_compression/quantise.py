@@ -116,7 +116,7 @@ class GridKernel(Kernel):
 
     def value(self, layer: Any) -> Any:
         """Return the kernel on the grid."""
-        kernel = ops.convert_to_tensor(layer._kernel) * self.kept
+        kernel = ops.multiply(layer._kernel, self.kept)
         return with_gradient(lambda whole: on_grid(whole, self.bits), _through)(kernel)
 
     def inputs(self, inputs: Any) -> Any:
