@@ -7,6 +7,7 @@ import keras
 
 from slimderm.components.common.checks import check_whole
 from slimderm.components.model_graph.calls import layers_by_path
+from slimderm.components.model_graph.outputs import has_kernel
 from slimderm.components.network_compression.passes import chosen
 from slimderm.components.network_compression.reparametrised import has_plain_kernel
 
@@ -48,9 +49,7 @@ def layers_with_bits(
     ParameterError
         For a pattern that fits no layer.
     """
-    layers = {
-        path: layer for path, layer in layers_by_path(model).items() if hasattr(layer, "kernel")
-    }
+    layers = {path: layer for path, layer in layers_by_path(model).items() if has_kernel(layer)}
     found: dict[str, tuple[Any, int]] = {}
     for pattern, number in _patterns(bits).items():
         for path in chosen(layers, (pattern,)):
