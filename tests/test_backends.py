@@ -1,4 +1,7 @@
-"""JAX and PyTorch as Keras's backend: the pruner without TensorFlow; on JAX the whole pipeline."""
+"""JAX and PyTorch as Keras's backend: pruner and passes without TensorFlow.
+
+On JAX the whole pipeline.
+"""
 
 import os
 import re
@@ -101,22 +104,24 @@ def environment(folder, backend):
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_surgery_is_right(backend, tmp_path):
-    done = subprocess.run(
-        [str(environment(tmp_path / backend, backend)), "-c", PROOF, backend],
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "KERAS_BACKEND": backend,
-            "PYTHONPATH": str(ROOT),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.rstrip().endswith("all held")
+def test_pruner_and_passes_are_right(backend, tmp_path):
+    python = str(environment(tmp_path / backend, backend))
+    for proof in (["-c", PROOF], ["tests/passes_on_backend.py"]):
+        done = subprocess.run(
+            [python, *proof, backend],
+            cwd=ROOT,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "KERAS_BACKEND": backend,
+                "PYTHONPATH": str(ROOT),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.rstrip().endswith("all held")
 
 
 @pytest.mark.integration

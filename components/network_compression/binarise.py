@@ -15,7 +15,7 @@ from slimderm.components.network_compression.passes import (
     Pass,
     compared,
 )
-from slimderm.components.network_compression.reparametrised import KINDS, trained
+from slimderm.components.network_compression.reparametrised import KINDS, Kernel, trained
 from slimderm.components.network_compression.replaceable import replaceable
 
 
@@ -31,7 +31,7 @@ def _through(values: Any, gradient: Any) -> Any:
 sign = with_gradient(_sign, _through)
 
 
-class BinaryKernel:
+class BinaryKernel(Kernel):
     """The signs of a trained kernel, times its mean magnitude, the best scale for given signs."""
 
     def build(self, layer: Any) -> None:

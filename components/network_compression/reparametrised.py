@@ -34,6 +34,10 @@ class Kernel(Protocol):
     def value(self, layer: Any) -> Any:
         """Return the kernel, a tensor of the shape of ``layer._kernel``."""
 
+    def inputs(self, inputs: Any) -> Any:
+        """Return what the layer takes instead of its inputs, while it is trained."""
+        return inputs
+
 
 class _Computed:
     """Lets a layer compute with a kernel of its own."""
@@ -44,6 +48,10 @@ class _Computed:
     def kernel(self) -> Any:
         made: Kernel = vars(self)["computed_kernel"]
         return keras.ops.cast(made.value(self), self.compute_dtype)
+
+    def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        made: Kernel = vars(self)["computed_kernel"]
+        return super().call(made.inputs(inputs), *args, **kwargs)  # type: ignore[misc]  # Keras's
 
 
 def has_plain_kernel(layer: Any) -> bool:
@@ -118,7 +126,8 @@ def baked(trained: keras.Model, model: keras.Model) -> keras.Model:
     for path, layer in layers_by_path(plain).items():
         other = layers[path]
         if isinstance(other, _Computed):
-            layer.kernel.assign(keras.ops.convert_to_numpy(other.kernel))
+            kernel: Kernel = vars(other)["computed_kernel"]
+            layer.kernel.assign(keras.ops.convert_to_numpy(kernel.value(other)))
             if layer.use_bias:
                 layer.bias.assign(vars(other)["bias"])
         else:

@@ -57,7 +57,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 
 
 def bits_of(path: str, variable: Any) -> Bits:
-    """Return a weight's values as unsigned integers of their size, flat.
+    """Return a weight's values as unsigned integers of their size.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def bits_of(path: str, variable: Any) -> Bits:
     except SlimFileError as error:
         raise ParameterError(f"{path}: {error}") from error
     values = np.asarray(keras.ops.convert_to_numpy(variable)).astype(dtype, copy=False)
-    return np.ascontiguousarray(values).reshape(-1).view(f"u{dtype.itemsize}")
+    return np.ascontiguousarray(values).view(f"u{dtype.itemsize}")
 
 
 class Decoded:

@@ -7,6 +7,7 @@ from slimderm.components.network_compression.distil import Distil
 from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.passes import Pass
 from slimderm.components.network_compression.prune import Prune
+from slimderm.components.network_compression.quantise import Quantise
 from slimderm.components.network_compression.separable import Separable
 from slimderm.components.network_compression.share import ShareWeights
 from slimderm.components.network_compression.sparsify import Sparsify
@@ -24,6 +25,7 @@ PASSES: dict[str, type[Pass]] = {
     "sparsify": Sparsify,
     "share": ShareWeights,
     "binarise": Binarise,
+    "quantise": Quantise,
 }
 
 

@@ -26,7 +26,7 @@ from slimderm.components.network_compression.passes import (
     compared,
 )
 from slimderm.components.network_compression.ranks import Ranks
-from slimderm.components.network_compression.reparametrised import trained
+from slimderm.components.network_compression.reparametrised import Kernel, trained
 from slimderm.components.network_compression.replaceable import replaceable
 
 GAP = 1e-3  # of the largest singular value squared: below, directions count as equal
@@ -108,7 +108,7 @@ def truncated(matrix: Any, rank: int, right: Any, gradient: str) -> Any:
     )(matrix)
 
 
-class TruncatedKernel:
+class TruncatedKernel(Kernel):
     """A kernel cut to a rank each time that it is used.
 
     The singular vectors are those of the use before, made better by one subspace iteration: kernels

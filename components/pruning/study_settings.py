@@ -154,7 +154,7 @@ class StudySettings:
     )
     max_train: Count | None = Field(default=None, description="Training images taken; null: all.")
     weights: str | None = Field(
-        default=None, description=f"A file of ImageNet weights, for {' and '.join(BACKBONES)}."
+        default=None, description=f"A file of ImageNet weights, for {', '.join(BACKBONES)}."
     )
     cifar: str | None = Field(
         default=None, description="The folder of CIFAR-100's files, in place of the dataset."

@@ -1,4 +1,4 @@
-"""VGG16 and DenseNet169 on images alone (the second seed): Keras's own, with our classes.
+"""Networks of `keras.applications` on images alone, with our classes: see `BACKBONES`.
 
 The classifier that ImageNet's thousand classes need is replaced by global average pooling and one
 dense layer, so that any image size will do. Images come as 0..255 and are scaled inside the network
@@ -29,7 +29,7 @@ def build_backbone(
     precision: str = "float32",
     seed: int = 0,
 ) -> keras.Model:
-    """Build VGG16 or DenseNet169 for images alone.
+    """Build a network of `keras.applications` for images alone.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def build_backbone(
     num_classes : int
         Units of the softmax.
     input_shape : tuple of int
-        Height, width and, optionally, the 3 channels; at least 32 each way.
+        Height, width and, optionally, the 3 channels; at least 32 each way, 71 for Xception.
     weights : path, optional
         A file of ImageNet weights without the top, as Keras publishes them
         (``…_notop.h5`` or ``.weights.h5``). Fresh random weights where none is given.

@@ -30,6 +30,19 @@ class TrainingSettings:
 
     epochs: Count = Field(default=75, description="Passes over the training part; the paper: 75.")
     learning_rate: Positive = Field(default=0.002, description="Of Adam; the paper: 0.002.")
+    head_epochs: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="Of a network with weights from a file: epochs, the first ones, in which its "
+        "last layer alone is trained.",
+    )
+    unfreeze_from: str | None = Field(
+        default=None,
+        description="Of a network with weights from a file: the first layer that is trained after "
+        "head_epochs; all before it keep their weights for good. null: all are trained.",
+    )
+    unfrozen_learning_rate: Positive | None = Field(
+        default=None, description="After head_epochs; null: learning_rate."
+    )
     decay: Literal["none", "cosine"] = Field(
         default="none", description="Whether the learning rate falls to zero over the epochs."
     )

@@ -68,7 +68,8 @@ class Trainer:
 
     def fit(self, title: str) -> TrainingRun:
         """Train the unpruned network, or return the training of the same content."""
-        return self.refit({"unpruned": self.network}, lambda draft: self.build(), title)
+        recipe = {"unpruned": self.network}
+        return self.refit(recipe, lambda draft: self.build(), title, transfer=bool(self.weights))
 
     def refit(
         self,
@@ -77,6 +78,7 @@ class Trainer:
         title: str,
         *,
         train: TrainingSettings | None = None,
+        transfer: bool = False,
     ) -> TrainingRun:
         """Train what `make` makes, or return the training of the same content from the cache.
 
@@ -90,13 +92,15 @@ class Trainer:
             Of the progress bar.
         train : TrainingSettings, optional
             Instead of the section train.
+        transfer : bool
+            Whether layers are frozen as the settings say.
         """
         settings = train or self.params.train
         key = content_key(trainer=self.key, recipe=dict(recipe), train=asdict(settings))
         folder = cached(
             self.params.record.cache,
             key,
-            lambda draft: self._train(draft, make(draft), settings, title),
+            lambda draft: self._train(draft, make(draft), settings, title, transfer),
         )
         return TrainingRun(key, folder)
 
@@ -154,16 +158,22 @@ class Trainer:
             return build(self.network, image_only=settings.image_only, **shared)
         return build_backbone(self.network, weights=self.weights, **shared)
 
-    def _train(self, draft: Path, model: Any, settings: TrainingSettings, title: str) -> None:
-        self._keep(draft, model, [self.train(model, settings, title)])
+    def _train(
+        self, draft: Path, model: Any, settings: TrainingSettings, title: str, transfer: bool
+    ) -> None:
+        self._keep(draft, model, [self.train(model, settings, title, transfer=transfer)])
 
-    def train(self, model: Any, settings: TrainingSettings, title: str) -> "History":
+    def train(
+        self, model: Any, settings: TrainingSettings, title: str, *, transfer: bool = False
+    ) -> "History":
         """Train a model in place; nothing is kept of it."""
         from slimderm.components.training.fit import fit
+        from slimderm.components.training.transfer import fit_transferred
 
+        train = fit_transferred if transfer else fit
         examples = self.source.examples
         with progress_bar(title, settings.epochs) as update:
-            return fit(
+            return train(
                 model,
                 examples["train"],
                 examples["validation"],

@@ -1,23 +1,29 @@
 """All codings by name: the one list of them."""
 
 from slimderm.components.common.checks import look_up
-from slimderm.components.common.errors import SlimFileError
 from slimderm.components.network_compression.codings import (
     constant,
     deflate,
     raw,
+    scaled,
     shared,
     sparse,
 )
-from slimderm.components.network_compression.codings.base import Bits, Coding
+from slimderm.components.network_compression.codings.base import (
+    Bits,
+    Coding,
+    numbered,
+    smallest_of,
+)
 
-CODINGS: dict[str, Coding] = {
+FLAT: dict[str, Coding] = {
     "raw": Coding(0, raw.encode, raw.decode),
     "constant": Coding(1, constant.encode, constant.decode),
     "deflate": Coding(2, deflate.encode, deflate.decode),
     "shared": Coding(3, shared.encode, shared.decode),
     "sparse": Coding(4, sparse.encode, sparse.decode),
 }
+CODINGS: dict[str, Coding] = {**FLAT, "scaled": scaled.over(5, FLAT)}
 
 
 def get(name: str) -> Coding:
@@ -39,14 +45,15 @@ def name_of(number: int) -> str:
     SlimFileError
         For a number that stands for none.
     """
-    for name, coding in CODINGS.items():
-        if coding.number == number:
-            return name
-    raise SlimFileError(f"received coding {number}, expected 0 to {len(CODINGS) - 1}")
+    return numbered(number, CODINGS)
 
 
 def smallest(bits: Bits) -> tuple[str, bytes]:
-    """Write values by every coding, and keep the shortest: its name and the bytes."""
-    found = ((name, coding.encode(bits)) for name, coding in CODINGS.items())
-    written = [(name, data) for name, data in found if data is not None]
-    return min(written, key=lambda each: len(each[1]))
+    """Write values, in the shape of their weight, by every coding, and keep the shortest.
+
+    Returns
+    -------
+    str, bytes
+        Its name, and what it wrote.
+    """
+    return smallest_of(bits, CODINGS)

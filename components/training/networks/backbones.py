@@ -43,4 +43,22 @@ BACKBONES: dict[str, Backbone] = {
         deviation=(58.395, 57.12, 57.375),
         smallest=32,
     ),
+    "mobilenet": Backbone(
+        application="MobileNet",
+        mean=(127.5, 127.5, 127.5),
+        deviation=(127.5, 127.5, 127.5),
+        smallest=32,
+    ),
+    "mobilenet_v2": Backbone(
+        application="MobileNetV2",
+        mean=(127.5, 127.5, 127.5),
+        deviation=(127.5, 127.5, 127.5),
+        smallest=32,
+    ),
+    "xception": Backbone(
+        application="Xception",
+        mean=(127.5, 127.5, 127.5),
+        deviation=(127.5, 127.5, 127.5),
+        smallest=71,
+    ),
 }

@@ -15,14 +15,22 @@ FLOATS = np.array([0.0, -0.0, 1.5, np.nan, -np.nan, np.inf, 1e-45], np.float32)
 
 def back(name, values):
     """Encode and decode; None where the coding takes no such values."""
-    bits = np.ascontiguousarray(values).reshape(-1).view(f"u{values.dtype.itemsize}")
-    data = get(name).encode(bits)
+    bits = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
+    data = get(name).encode(bits if get(name).by_channel else bits.reshape(-1))
+    bits = bits.reshape(-1)
     if data is None:
         return None
     found = get(name).decode(memoryview(data), bits.size, bits.dtype)
     assert found.dtype == bits.dtype
     assert found.tobytes() == bits.tobytes()
     return data
+
+
+def gridded(random, rows, channels, most=7):
+    """A kernel on a grid of its own for each channel, as rounding leaves it."""
+    numbers = random.integers(-most, most + 1, (rows, channels)).astype(np.float32)
+    numbers[0] = most
+    return numbers * np.exp(random.normal(size=channels)).astype(np.float32)
 
 
 sizes = st.integers(0, 300)
@@ -76,6 +84,7 @@ def test_what_each_is_for_is_what_is_chosen():
         "deflate": kernel,
         "shared": shared,
         "sparse": np.where(random.random(5000) < 0.1, shared, 0),
+        "scaled": gridded(random, 500, 10),
     }
     for name, values in cases.items():
         assert smallest(values.astype(np.float32).view(np.uint32))[0] == name
@@ -111,12 +120,85 @@ def test_the_filler_carries_no_value_and_zero_is_none():
     assert fillers == sum(gap // (2**width - 1) for gap in gaps)
 
 
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32), most=st.sampled_from([1, 3, 7, 15, 31, 63, 127]))
+def test_a_grid_of_any_scales_is_found(seed, most):
+    """By numpy alone: the scales are those of the values' rounding, some a bit beside."""
+    random = np.random.default_rng(seed)
+    values = gridded(random, 30, 50, most)
+    values[:, 1:][:, random.random(49) < 0.2] = 0
+    assert back("scaled", values) is not None
+
+
+def test_a_grid_takes_a_scale_a_channel_and_its_numbers():
+    """4 bits: at most half a byte a weight; zeros pay as they do in other kernels."""
+    random = np.random.default_rng(0)
+    values = gridded(random, 1000, 20)
+    name, data = smallest(values.view(np.uint32))
+    assert name == "scaled"
+    assert len(data) <= 20_000 / 2 + 4 * 20 + 30
+    values[1:][random.random((999, 20)) < 0.95] = 0
+    assert len(smallest(values.view(np.uint32))[1]) < 20_000 / 16 + 4 * 20 + 30
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.float32([[0.5, -0.0], [1.0, 0.25]]),  # a zero with a sign
+        np.float32([[np.nan, 1.0], [1.0, 1.0]]),
+        np.float32([[np.inf, 1.0], [1.0, 1.0]]),
+        np.float32([[1e-45, 1.0], [0.0, 1.0]]),  # some machines take such a scale for zero
+        np.float32([[np.sqrt(2), 1.0], [1.0, 1.0]]),
+        np.zeros((3, 2), np.float32),
+        np.zeros((0, 2), np.float32),
+        np.float32([0.5, 1.0]),  # one dimension
+        np.int32([[1, 2], [3, 4]]),
+        np.float16([[0.5, 1.0], [1.0, 1.0]]),
+    ],
+)
+def test_what_is_on_no_grid_is_left_to_others(values):
+    assert back("scaled", values) is None
+
+
+def scaled(scales, inner=0, numbers=b"\1\2\3\4"):
+    return bytes([len(scales)]) + np.float32(scales).tobytes() + bytes([inner]) + numbers
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        scaled([]),
+        scaled([1.0, 2.0, 3.0]),  # 4 values are no rows of 3
+        scaled([0.0]),
+        scaled([1e-45]),
+        scaled([-1.0]),
+        scaled([np.nan]),
+        scaled([np.inf]),
+        scaled([3e38]),  # times 127 it is infinite
+        scaled([1.0], inner=5),  # itself
+        scaled([1.0], inner=9),
+        scaled([1.0], numbers=b"\1\2\3"),
+        scaled([1.0], numbers=b"\1\2\3\4\5"),
+    ],
+)
+def test_scales_that_nobody_writes_are_refused(data):
+    coding = get("scaled")
+    found = coding.decode(memoryview(scaled([0.5, 2.0])), 4, np.dtype("u4"))
+    np.testing.assert_array_equal(found.view(np.float32), [0.5, 4, 1.5, 8])
+    with pytest.raises(SlimFileError):
+        coding.decode(memoryview(data), 4, np.dtype("u4"))
+    with pytest.raises(SlimFileError):
+        coding.decode(memoryview(scaled([0.5])), 4, np.dtype("u2"))
+
+
 @pytest.mark.parametrize("name", CODINGS)
 def test_damaged_bytes_are_refused_or_decoded_within_bounds(name):
     random = np.random.default_rng(0)
     values = np.where(random.random(400) < 0.3, random.choice(FLOATS[2:], 400), 0)
     if name == "constant":
         values = np.full(400, 1.5)
+    if name == "scaled":
+        values = gridded(random, 100, 4)
     whole = get(name).encode(values.astype(np.float32).view(np.uint32))
     refused = 0
     for _ in range(300):

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from slimderm.components.network_compression.codings.table import CODINGS
 from slimderm.components.network_compression.slim_dictionary import DICTIONARY
 from slimderm.components.network_compression.slim_file import load
 
-GOLDEN = Path(__file__).with_name("golden.slim")
+GOLDEN = [Path(__file__).with_name(name) for name in ("golden.slim", "golden_scaled.slim")]
 
 
 class Stranger:
@@ -75,11 +76,13 @@ def words(bits, lengths, count):
     return found
 
 
+def plane(reader, count):
+    packed = reader.take(reader.varint())
+    return packed if len(packed) == count else zlib.decompress(packed, -15)
+
+
 def deflate(reader, count):
-    planes = []
-    for _ in range(4):
-        packed = reader.take(reader.varint())
-        planes.append(packed if len(packed) == count else zlib.decompress(packed, -15))
+    planes = [plane(reader, count) for _ in range(4)]
     return floats(bytes(byte for value in zip(*planes, strict=True) for byte in value))
 
 
@@ -113,24 +116,42 @@ def sparse(reader, count):
     return found
 
 
+def scaled(reader, count):
+    size = reader.varint()
+    scales = floats(reader.take(4 * size))
+    numbers = BYTES[reader.varint()](reader, count)
+    signed = [number - 256 if number > 127 else number for number in numbers]
+    return [np.float32(scales[place % size]) * number for place, number in enumerate(signed)]
+
+
+def shared_bytes(reader, count):
+    size = reader.varint()
+    values = reader.take(size)
+    bits = reader.bits()
+    return [values[symbol] for symbol in words(bits, table(bits, size), count)]
+
+
+BYTES = {0: lambda reader, count: reader.take(count), 2: plane, 3: shared_bytes}
 READERS = [
     lambda reader, count: floats(reader.data),
     lambda reader, count: floats(reader.data) * count,
     deflate,
     shared,
     sparse,
+    scaled,
 ]
 
 
-def test_a_stranger_reads_the_golden_file():
-    reader = Stranger(GOLDEN.read_bytes())
+def read_as_a_stranger(path):
+    """Check one file against the reader under test; return the numbers of its codings."""
+    reader = Stranger(path.read_bytes())
     assert reader.take(8) == bytes.fromhex("8B 53 4C 49 4D 0D 0A 01")
     size = reader.varint()
     text = zlib.decompressobj(-15, DICTIONARY).decompress(reader.take(reader.varint()))
     document = json.loads(text)
     assert len(text) == size
     assert document["config"]["name"] == "golden"
-    expected = load(GOLDEN).get_weights()
+    expected = load(path).get_weights()
     assert reader.varint() == len(expected)
     codings = set()
     for weight in expected:
@@ -139,7 +160,12 @@ def test_a_stranger_reads_the_golden_file():
         found = np.float32(READERS[coding](payload, weight.size))
         assert found.tobytes() == weight.tobytes()
         codings.add(coding)
-    assert codings == set(range(len(READERS)))
     end = reader.place
     assert reader.take(4) == zlib.crc32(reader.data[:end]).to_bytes(4, "little")
     assert len(reader.data) == reader.place
+    return codings
+
+
+def test_a_stranger_reads_the_golden_files():
+    codings = set.union(*(read_as_a_stranger(path) for path in GOLDEN))
+    assert codings == {coding.number for coding in CODINGS.values()} == set(range(len(READERS)))

@@ -125,7 +125,7 @@ def test_layers_without_a_plain_kernel_are_left_and_named():
         [keras.Input((8, 8, 2)), layers.Conv2DTranspose(3, 3, name="back"), layers.Dense(2)]
     )
     made = ShareWeights(2).apply(model)
-    assert made.report.left == {"back": "a Conv2DTranspose has no plain kernel to share"}
+    assert made.report.left == {"back": "a Conv2DTranspose has no plain kernel"}
 
 
 @pytest.mark.parametrize("bits", [0, 9, 33, 2.5, True, {"*": 0}])

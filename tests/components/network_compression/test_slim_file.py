@@ -494,7 +494,7 @@ def test_the_dictionary_of_version_1_stays_as_it_is():
 
 
 def test_the_golden_file_is_read():
-    """Written by the first version, with every coding; later versions read it."""
+    """Written by the first version, with the codings that it had; later versions read it."""
     rows = inspect(GOLDEN.read_bytes()).weights
     found = dict(zip([row.path for row in rows], load_slim(GOLDEN).get_weights(), strict=True))
     expected = {
@@ -519,3 +519,16 @@ def test_the_golden_file_is_read():
     }
     for path, values in expected.items():
         np.testing.assert_array_equal(found[path], values.astype(np.float32), path)
+
+
+def test_the_golden_file_of_the_coding_scaled_is_read():
+    """Whole numbers of 4 and of 8 bits."""
+    found = load_slim(GOLDEN.with_name("golden_scaled.slim"))
+    four = np.arange(600).reshape(200, 3) ** 3 % 1009 % 15 - 7
+    eight = np.arange(240).reshape(3, 80) ** 3 % 1009 % 255 - 127
+    four[0], eight[0] = 7, 127
+    np.testing.assert_array_equal(found.get_weights()[0], four * np.float32([0.125, 0.5, 3]))
+    scales = np.sqrt(1 + np.arange(80, dtype=np.float32))
+    np.testing.assert_array_equal(found.get_weights()[2], eight.astype(np.float32) * scales)
+    rows = inspect(GOLDEN.with_name("golden_scaled.slim").read_bytes()).weights
+    assert [row.coding for row in rows] == ["scaled", "sparse", "scaled", "sparse"]

@@ -1,6 +1,8 @@
 """Passes by name."""
 
 from dataclasses import fields, is_dataclass
+from pathlib import Path
+from runpy import run_path
 
 import pytest
 
@@ -21,3 +23,9 @@ def test_each_is_a_frozen_dataclass_with_an_order(name):
 def test_an_unknown_name_is_refused_with_those_that_there_are():
     with pytest.raises(ParameterError, match="received 'gzip', expected one of prune, low_rank, "):
         get("gzip")
+
+
+def test_each_has_an_example_for_the_other_backends():
+    """The slow suite runs them there; a pass without one would be missed."""
+    found = run_path(str(Path(__file__).parents[2] / "passes_on_backend.py"))
+    assert list(found["EXAMPLES"]) == list(PASSES)

@@ -1,4 +1,4 @@
-"""VGG16 and DenseNet169 with our classes, on fresh weights and on a file of published ones."""
+"""Networks of `keras.applications` with our classes, on fresh weights and on published ones."""
 
 import keras
 import numpy as np
@@ -8,22 +8,31 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.pruner import prune
 from slimderm.components.training.build import NORMALISATION_MOMENTUM
 from slimderm.components.training.build_backbone import build_backbone
+from slimderm.components.training.networks import BACKBONES
 
 PREPROCESS = {
     "vgg16": keras.applications.vgg16.preprocess_input,
     "densenet169": keras.applications.densenet.preprocess_input,
+    "mobilenet": keras.applications.mobilenet.preprocess_input,
+    "mobilenet_v2": keras.applications.mobilenet_v2.preprocess_input,
+    "xception": keras.applications.xception.preprocess_input,
 }
-MAKE = {"vgg16": keras.applications.VGG16, "densenet169": keras.applications.DenseNet169}
+QUICK = ("vgg16", "mobilenet")
 
 
-@pytest.mark.parametrize("name", ["vgg16", pytest.param("densenet169", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in BACKBONES],
+)
 def test_weights_from_a_file_see_images_as_keras_would_show_them(name, tmp_path):
     keras.utils.set_random_seed(1)
-    published = MAKE[name](include_top=False, weights=None, input_shape=(32, 32, 3), pooling="avg")
+    make = getattr(keras.applications, BACKBONES[name].application)
+    size = (BACKBONES[name].smallest,) * 2
+    published = make(include_top=False, weights=None, input_shape=(*size, 3), pooling="avg")
     path = tmp_path / "published_notop.weights.h5"
     published.save_weights(path)
-    model = build_backbone(name, num_classes=7, input_shape=(32, 32), weights=path)
-    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("float32")
+    model = build_backbone(name, num_classes=7, input_shape=size, weights=path)
+    images = np.random.default_rng(0).integers(0, 256, (2, *size, 3)).astype("float32")
     features = keras.Model(model.inputs, model.layers[-1].input).predict(images, verbose=0)
     expected = published.predict(PREPROCESS[name](images.copy()), verbose=0)
     np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
@@ -64,6 +73,8 @@ def test_short_trainings_are_judged_with_statistics_of_their_own():
 def test_what_cannot_be_built_is_refused(tmp_path):
     with pytest.raises(ParameterError, match="expected one of vgg16, densenet169"):
         build_backbone("vgg19", num_classes=7, input_shape=(32, 32))
+    with pytest.raises(ParameterError, match="at least 71"):
+        build_backbone("xception", num_classes=7, input_shape=(70, 71))
     with pytest.raises(ParameterError, match="at least 32"):
         build_backbone("vgg16", num_classes=7, input_shape=(16, 64))
     with pytest.raises(ParameterError, match="file that exists"):

@@ -74,6 +74,35 @@ def test_other_weights_of_the_same_name_are_another_training(keys, made):
     assert find() != before
 
 
+@pytest.mark.slow
+def test_what_starts_from_a_file_is_frozen_as_the_settings_say(keys, made):
+    """MobileNet's trunk is that of the file, but for what is trained from a layer on."""
+    import keras
+
+    from slimderm.components.pruning.proof import randomise
+
+    write_json(made / "data/resize/choice.json", SIZE | {"height": 32, "width": 32})
+    published = keras.applications.MobileNet(
+        include_top=False, weights=None, input_shape=(32, 32, 3)
+    )
+    randomise(published, seed=0)  # fresh, so many layers would let hardly a gradient through
+    published.save_weights("published_notop.weights.h5")
+    frozen = {"head_epochs": 1, "unfreeze_from": "conv_pw_13", "epochs": 2}
+    params = replace(Params(), train=replace(Params().train, **frozen))
+    source = LesionSource(params, "original")
+    trainer = Trainer(params, "mobilenet", source, weights="published_notop.weights.h5")
+    run = trainer.fit("mobilenet")
+    write_json(made / "data/resize/choice.json", SIZE | {"height": 24, "width": 16})
+    assert len(pd.read_csv(run.folder / "history.csv")) == 2
+    model = run.load()
+    for name in ("conv1", "conv_dw_1_bn", "conv_pw_12_bn", "conv_pw_13"):
+        one, other = (
+            [value.tobytes() for value in each.get_layer(name).get_weights()]
+            for each in (published, model)
+        )
+        assert (one == other) == (name != "conv_pw_13"), name
+
+
 def test_another_input_size_changes_both_keys(keys, made):
     before = keys()
     write_json(made / "data/resize/choice.json", SIZE | {"height": 32, "width": 16})
