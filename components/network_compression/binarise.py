@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from slimderm.components.keras_support.gradients import with_gradient
 from slimderm.components.network_compression.passes import (
     Compressed,
     Means,
@@ -17,18 +16,7 @@ from slimderm.components.network_compression.passes import (
 )
 from slimderm.components.network_compression.reparametrised import KINDS, trained
 from slimderm.components.network_compression.replaceable import replaceable
-
-
-def _sign(values: Any) -> Any:
-    return ops.where(values >= 0, ops.ones_like(values), -ops.ones_like(values))
-
-
-def _through(values: Any, gradient: Any) -> Any:
-    return gradient * ops.cast(ops.abs(values) <= 1, gradient.dtype)
-
-
-# +1 where a value is at least 0, else -1; gradients go through between -1 and 1.
-sign = with_gradient(_sign, _through)
+from slimderm.components.network_compression.signs import sign
 
 
 class BinaryKernel:

@@ -7,6 +7,7 @@ from slimderm.components.network_compression.codings import (
     deflate,
     raw,
     shared,
+    signs,
     sparse,
 )
 from slimderm.components.network_compression.codings.base import Bits, Coding
@@ -17,6 +18,7 @@ CODINGS: dict[str, Coding] = {
     "deflate": Coding(2, deflate.encode, deflate.decode),
     "shared": Coding(3, shared.encode, shared.decode),
     "sparse": Coding(4, sparse.encode, sparse.decode),
+    "signs": Coding(5, signs.encode, signs.decode),
 }
 
 

@@ -76,6 +76,7 @@ def test_what_each_is_for_is_what_is_chosen():
         "deflate": kernel,
         "shared": shared,
         "sparse": np.where(random.random(5000) < 0.1, shared, 0),
+        "signs": np.tile(abs(kernel[:50]), 100) * random.choice([-1, 1], 5000),
     }
     for name, values in cases.items():
         assert smallest(values.astype(np.float32).view(np.uint32))[0] == name
@@ -86,6 +87,24 @@ def test_two_values_cost_a_bit_each():
     name, data = smallest(signs.view(np.uint32))
     assert name == "shared"
     assert 10_000 <= len(data) <= 10_000 + 10  # two values of four bytes, their number, a table
+
+
+@pytest.mark.parametrize(("filters", "rows"), [(64, 500), (1, 8001), (7, 3)])
+def test_two_values_a_filter_cost_a_bit_each_and_a_magnitude_a_filter(filters, rows):
+    random = np.random.default_rng(0)
+    scales = random.normal(size=filters).astype(np.float32)
+    values = scales * random.choice(np.float32([-1, 1]), (rows, filters))
+    data = back("signs", values)
+    assert len(data) <= -(-rows * filters // 8) + 4 * filters + 12
+
+
+def test_magnitudes_that_do_not_repeat_are_nothing_for_signs():
+    random = np.random.default_rng(0)
+    values = np.tile(random.normal(size=6), 50)
+    values[-1] *= 1.5
+    assert back("signs", values) is None
+    assert back("signs", np.float32([1, -1, 1])) is not None  # a prime number of values
+    assert back("signs", np.float32([1, -2, 1])) is None
 
 
 def test_pruned_shared_weights_take_little_more_than_their_entropy():
@@ -117,6 +136,8 @@ def test_damaged_bytes_are_refused_or_decoded_within_bounds(name):
     values = np.where(random.random(400) < 0.3, random.choice(FLOATS[2:], 400), 0)
     if name == "constant":
         values = np.full(400, 1.5)
+    if name == "signs":
+        values = np.tile(random.normal(size=50), 8)
     whole = get(name).encode(values.astype(np.float32).view(np.uint32))
     refused = 0
     for _ in range(300):
