@@ -20,7 +20,8 @@ def sign(values: Any) -> Any:
 
 def is_sign(tensor: Any) -> bool:
     """Tell whether a symbolic tensor is what `sign` gives of a layer's output."""
-    return _described(tensor, {}) == _described(sign(keras.Input(tensor.shape[1:])), {})
+    wanted = _described(sign(keras.Input(tensor.shape[1:])), {})
+    return bool(_described(tensor, {}) == wanted)
 
 
 def _described(part: Any, leaves: dict[int, int]) -> Any:

@@ -12,6 +12,7 @@ from slimderm.components.network_compression.share import ShareWeights
 from slimderm.components.network_compression.sparsify import Sparsify
 from slimderm.components.network_compression.truncate import Truncate
 from slimderm.components.network_compression.tucker import Tucker
+from slimderm.components.network_compression.xnor import XNOR
 
 PASSES: dict[str, type[Pass]] = {
     "prune": Prune,
@@ -24,6 +25,7 @@ PASSES: dict[str, type[Pass]] = {
     "sparsify": Sparsify,
     "share": ShareWeights,
     "binarise": Binarise,
+    "xnor": XNOR,
 }
 
 

@@ -37,7 +37,9 @@ def decode(data: memoryview, count: int, dtype: np.dtype[Any]) -> Bits:
     if len(reader.rest()) or np.unpackbits(signs)[count:].any():
         raise SlimFileError("received bits behind the last sign, expected none")
     negative = np.unpackbits(signs, count=count).astype(bool)
-    return np.tile(magnitudes, count // period) | np.where(negative, _top(dtype), dtype.type(0))
+    values: Bits = np.tile(magnitudes, count // period)
+    values[negative] |= _top(dtype)
+    return values
 
 
 def _top(dtype: np.dtype[Any]) -> Any:
