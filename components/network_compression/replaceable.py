@@ -60,7 +60,8 @@ def inputs_of(model: keras.Model) -> dict[str, list[Any]]:
     """List the symbolic tensors that each layer is called with, call by call, by its path."""
     found: dict[str, list[Any]] = {}
     for call in _all_calls(model):
-        found.setdefault(call.path, []).extend(call.inputs[:1])
+        if call.inputs:  # not the model's own inputs
+            found.setdefault(call.path, []).append(call.inputs[0])
     return found
 
 

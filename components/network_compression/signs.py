@@ -20,6 +20,8 @@ def sign(values: Any) -> Any:
 
 def is_sign(tensor: Any) -> bool:
     """Tell whether a symbolic tensor is what `sign` gives of a layer's output."""
+    if not is_operation(type(tensor._keras_history.operation)):
+        return False
     wanted = _described(sign(keras.Input(tensor.shape[1:])), {})
     return bool(_described(tensor, {}) == wanted)
 

@@ -192,25 +192,13 @@ def test_nested_and_shared_layers_come_back_in_a_fresh_process(convolutional, ba
             kernel = layers_by_path(made.model)[f"{name}/{name[-6:]}_binary"].kernel
             magnitude = abs(np.asarray(kernel).reshape(-1, kernel.shape[-1]))
             np.testing.assert_array_equal(magnitude, np.broadcast_to(magnitude[0], magnitude.shape))
-        pair = [str(tmp_path / f"{input_scale}.{kind}") for kind in ("keras", "slim")]
-        made.model.save(pair[0])
-        save(made.model, pair[1])
-        names.append(pair)
-    subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-c",
-            FRESH,
-            str(tmp_path / "given.npz"),
-            *[name for pair in names for name in pair],
-        ],
-        check=True,
-    )
-    for pair, expected in zip(names, trained, strict=True):
-        for name in pair:
-            np.testing.assert_array_equal(np.load(name + ".npy"), expected)
+        names += [str(tmp_path / f"{input_scale}.{kind}") for kind in ("keras", "slim")]
+        made.model.save(names[-2])
+        save(made.model, names[-1])
+    command = [sys.executable, "-W", "ignore", "-c", FRESH, str(tmp_path / "given.npz"), *names]
+    subprocess.run(command, check=True)
+    for name, expected in zip(names, np.repeat(trained, 2, axis=0), strict=True):
+        np.testing.assert_array_equal(np.load(name + ".npy"), expected)
 
 
 def test_a_sequential_model_stays_one_and_takes_a_bit_a_weight(rows):
