@@ -132,7 +132,7 @@ class _Counter:
         *_, channels, filters = kernel.shape
         taps = np.where(kernel >= 0, np.float32(1), np.float32(-1)).reshape(-1, channels, filters)
         rows = taps.transpose(2, 0, 1).reshape(-1, channels)
-        self.words = popcount.pack(rows).reshape(filters, -1)
+        self.words = np.ascontiguousarray(popcount.pack(rows).reshape(filters, -1).T)
         self.sums = taps.sum(axis=1).astype(np.int32)  # (taps, filters)
         self.number = len(taps) * channels
         self.scale = np.abs(kernel).reshape(-1, filters)[0]
@@ -147,7 +147,7 @@ class _Counter:
             shape = words.shape[:3]
         else:
             shape = words.shape[:-1]
-        sums = popcount.product(words.reshape(-1, self.words.shape[1]), self.words, self.number)
+        sums = popcount.product(words.reshape(-1, len(self.words)), self.words, self.number)
         sums = sums.reshape(*shape, -1)
         if getattr(self.layer, "padding", "valid") == "same":
             sums += self._outside(values.shape)

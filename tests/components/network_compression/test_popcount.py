@@ -20,7 +20,7 @@ def signs(*shape):
 @pytest.mark.parametrize("number", [1, 63, 64, 65, 200, 1152])
 def test_counting_bits_is_exact_against_the_product(number):
     left, right = signs(7, number), signs(number, 11)
-    found = popcount.product(popcount.pack(left), popcount.pack(right.T), number)
+    found = popcount.product(popcount.pack(left), popcount.pack(right.T).T, number)
     np.testing.assert_array_equal(found, left.astype(int) @ right.astype(int))
     assert found.dtype == np.int32
 
