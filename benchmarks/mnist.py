@@ -2,14 +2,16 @@
 
 ::
 
-    python benchmarks/mnist.py DATA low_rank|deep_lenet300|deep_lenet5 [--seeds 3] [--epochs 10]
+    python benchmarks/mnist.py DATA low_rank|deep_lenet300|deep_lenet5|xnor [--seeds 3]
 
 DATA holds MNIST's four ``idx.gz`` files. All training images are trained on and all test images
 judged; settings stand in this file. Finished trainings are found again in ``--cache``.
 
 ``low_rank``: 784-5×1024-10, its hidden layers of rank D by plain and by data-aware SVD, without
 training, then D = 20 trained on for three epochs beside the control, the whole network trained on
-as long. ``deep_lenet300`` and ``deep_lenet5``: Deep Compression, as `.slim` files.
+as long. ``deep_lenet300`` and ``deep_lenet5``: Deep Compression, as `.slim` files. ``xnor``:
+784-3×512-10 whose two inner layers have binary weights, then binary inputs, too, beside the control
+trained on as long.
 
 A table comes first. The last line is one JSON object.
 """
@@ -30,12 +32,15 @@ import numpy.typing as npt
 from keras import layers
 
 from slimderm.components.common.cache import content_key
+from slimderm.components.network_compression.binarise import Binarise
 from slimderm.components.network_compression.low_rank import LowRank
+from slimderm.components.network_compression.packed import packed
 from slimderm.components.network_compression.ranks import Ranks
 from slimderm.components.network_compression.recipe import Step, compress
 from slimderm.components.network_compression.share import ShareWeights
 from slimderm.components.network_compression.slim_file import pack
 from slimderm.components.network_compression.sparsify import Sparsify
+from slimderm.components.network_compression.xnor import XNOR
 
 RATE, BATCH = 1e-3, 128
 CALIBRATION = 2_000  # training images that data-aware ranks look at
@@ -60,6 +65,13 @@ def read(folder: Path, part: str) -> Digits:
 def mlp() -> keras.Model:
     """Build 784-5×1024-10."""
     hidden = [layers.Dense(1024, "relu", name=f"hidden{number}") for number in range(1, 6)]
+    last = layers.Dense(10, "softmax", name="last")
+    return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), *hidden, last])
+
+
+def mlp512() -> keras.Model:
+    """Build 784-3×512-10."""
+    hidden = [layers.Dense(512, "relu", name=f"hidden{number}") for number in range(1, 4)]
     last = layers.Dense(10, "softmax", name="last")
     return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), *hidden, last])
 
@@ -109,8 +121,12 @@ class Trainer:
 
 def error(model: keras.Model, test: Digits) -> float:
     """Return the share of test images that are taken for another digit, in per cent."""
-    said = model.predict(test.images, batch_size=1000, verbose=0).argmax(axis=1)
-    return float(100 * np.mean(said != test.digits))
+    return wrong(model.predict(test.images, batch_size=1000, verbose=0), test)
+
+
+def wrong(said: npt.NDArray[np.float32], test: Digits) -> float:
+    """Return the share of probabilities, (N, 10), whose largest is another digit's, in per cent."""
+    return float(100 * np.mean(said.argmax(axis=1) != test.digits))
 
 
 class Study:
@@ -206,7 +222,32 @@ def deep(
         }
 
 
-ZERO_EPOCHS, SHARE_EPOCHS = 8, 5
+def xnor(study: Study) -> Iterator[Row]:
+    """Train binary weights, and XNOR-Net with and without the scale of inputs, on from floats."""
+    model = study.trained(mlp512)
+    whole = 4 * model.count_params()
+
+    def row(what: str, size: int, found: float) -> Row:
+        return {"what": what, "bytes": size, "times": whole / size, "error": found}
+
+    yield row("float32", whole, error(model, study.test))
+    for what, settings in (
+        ("binary weights", Binarise(scale="filter")),
+        ("XNOR", XNOR()),
+        ("XNOR, with K", XNOR(input_scale=True)),
+    ):
+        [made] = study.compressed(model, Step(settings, epochs=BINARY_EPOCHS))
+        size = len(pack(made.model))
+        yield row(what, size, error(made.model, study.test))
+        if isinstance(settings, XNOR):
+            said = packed(made.model).predict(study.test.images, batch_size=1000)
+            yield row(f"{what}, by counting bits", size, wrong(said, study.test))
+    keras.utils.set_random_seed(study.seed)
+    study.trainer(model, BINARY_EPOCHS)
+    yield row(f"float32, {BINARY_EPOCHS} more epochs", whole, error(model, study.test))
+
+
+ZERO_EPOCHS, SHARE_EPOCHS, BINARY_EPOCHS = 8, 5, 4
 # Shares of zeros as in the paper's tables 2 and 3.
 STUDIES: dict[str, Callable[[Study], Iterator[Row]]] = {
     "low_rank": low_rank,
@@ -218,6 +259,7 @@ STUDIES: dict[str, Callable[[Study], Iterator[Row]]] = {
         lenet5,
         {"convolution1": 0.34, "convolution2": 0.88, "dense1": 0.92, "dense2": 0.81},
     ),
+    "xnor": xnor,
 }
 
 

@@ -15,11 +15,20 @@ singular values fall as those of trained kernels do: our randomised algorithm ag
 ``low_rank``: one image through 784-5×1024-10, its hidden layers of rank 20, against the whole
 network.
 
-A table comes first. The last line is one JSON object: ``tucker_ratio``, ``decode_ratio`` and
-``low_rank_ratio``, their seconds over ours, ``tucker_error_ratio``, our error over theirs, and
-``decode_ms``.
+``popcount``: products of matrices of ±1, (M, K) by (K, N), by counting bits, packing the left one
+among it, against NumPy's product of float32; and 256 images through 784-5×1024-10 with XNOR's
+layers, packed, against Keras's own ``model(images)``. Each pair gives the same numbers.
 
-Thresholds: tucker_ratio at least 10, tucker_error_ratio at most 1.01, decode_ms at most 100.
+``huffman``: a million symbols of 32 values, unevenly frequent, by our Huffman code, its table among
+it, against zlib with ``Z_HUFFMAN_ONLY``. Our ``.slim`` codings use it.
+
+A table comes first. The last line is one JSON object: ``tucker_ratio``, ``decode_ratio``,
+``low_rank_ratio``, ``popcount_ratio`` (the least of three shapes), ``packed_ratio`` and
+``huffman_ratio`` (encoding and decoding together), their seconds over ours, ``tucker_error_ratio``,
+our error over theirs, and ``decode_ms``.
+
+Thresholds: tucker_ratio at least 10, tucker_error_ratio at most 1.01, decode_ms at most 100,
+popcount_ratio at least 2.5.
 """
 
 import argparse
@@ -157,10 +166,96 @@ def low_rank(effort: Effort) -> dict[str, Any]:
     return {"low_rank_ratio": seconds["theirs"] / seconds["ours"]}
 
 
+def popcount(effort: Effort) -> dict[str, Any]:
+    """Compare products of ±1, and a binary network."""
+    from slimderm.components.network_compression.popcount import pack, product
+
+    generator = np.random.default_rng(0)
+    ratios = []
+    for rows, inner, columns in ((256, 1024, 1024), (576, 1152, 256), (64, 4096, 1024)):
+        left, right = (
+            generator.choice(np.float32([-1, 1]), shape)
+            for shape in ((rows, inner), (inner, columns))
+        )
+        bits = np.ascontiguousarray(pack(right.T).T)
+        calls: dict[str, Callable[[], Any]] = {
+            "ours": lambda left=left, bits=bits, inner=inner: product(pack(left), bits, inner),
+            "theirs": lambda left=left, right=right: left @ right,
+        }
+        same(calls)
+        seconds = alternate(calls, effort.repeats)
+        row(f"popcount: {rows}, {inner}, {columns}", seconds["ours"], seconds["theirs"], "s")
+        ratios.append(seconds["theirs"] / seconds["ours"])
+    return {"popcount_ratio": min(ratios), "packed_ratio": _packed(effort)}
+
+
+def _packed(effort: Effort) -> float:
+    from benchmarks.mnist import mlp
+    from slimderm.components.network_compression.packed import packed
+    from slimderm.components.network_compression.xnor import XNOR
+
+    images = np.random.default_rng(0).random((256, 28, 28, 1), np.float32)
+    model = XNOR().apply(mlp(), data=[(images, None)]).model
+    counting = packed(model)
+    calls = {
+        "ours": lambda: counting.predict(images),
+        "theirs": lambda: np.asarray(model(images, training=False)),
+    }
+    same(calls)
+    seconds = alternate(calls, effort.repeats)
+    row("popcount: packed network, Keras", seconds["ours"], seconds["theirs"], "s")
+    return seconds["theirs"] / seconds["ours"]
+
+
+def same(calls: Mapping[str, Callable[[], Any]]) -> None:
+    """Make sure that all give the same numbers."""
+    first, *others = (call() for call in calls.values())
+    for other in others:
+        np.testing.assert_array_equal(first, other)
+
+
+def huffman(effort: Effort) -> dict[str, Any]:
+    """Compare a Huffman code's encoding, its table among it, and decoding with zlib's."""
+    import zlib
+
+    from slimderm.components.network_compression import huffman as ours
+    from slimderm.components.network_compression.bits import BitReader, pack_bits
+
+    shares = np.random.default_rng(0).dirichlet(np.full(32, 0.5))
+    symbols = np.random.default_rng(0).choice(32, 1_000_000, p=shares).astype(np.uint8)
+    plain = symbols.tobytes()
+
+    def encode() -> bytes:
+        lengths = ours.code_lengths(np.bincount(symbols, minlength=32))
+        return pack_bits(ours.encode_lengths(lengths), ours.encode(symbols, lengths))
+
+    def decode() -> npt.NDArray[np.uint16]:
+        reader = BitReader(coded)
+        return ours.decode(reader, symbols.size, ours.decode_lengths(reader, 32))
+
+    def deflate() -> bytes:
+        packer = zlib.compressobj(6, zlib.DEFLATED, -15, zlib.DEF_MEM_LEVEL, zlib.Z_HUFFMAN_ONLY)
+        return packer.compress(plain) + packer.flush()
+
+    coded, deflated = encode(), deflate()
+    np.testing.assert_array_equal(decode(), symbols)
+    encoding = alternate({"ours": encode, "theirs": deflate}, effort.repeats)
+    decoding = alternate(
+        {"ours": decode, "theirs": lambda: zlib.decompress(deflated, -15)}, effort.repeats
+    )
+    for what, found in (("encoding", encoding), ("decoding", decoding)):
+        row(f"huffman: {what}, zlib's", 1 / found["ours"], 1 / found["theirs"], "MB/s")
+    row("huffman: coded", len(coded), len(deflated), "bytes")
+    ours_s, theirs_s = (encoding[side] + decoding[side] for side in ("ours", "theirs"))
+    return {"huffman_ratio": theirs_s / ours_s}
+
+
 COMPARISONS: dict[str, Callable[[Effort], dict[str, Any]]] = {
     "tucker": tucker,
     "decode": decode,
     "low_rank": low_rank,
+    "popcount": popcount,
+    "huffman": huffman,
 }
 
 

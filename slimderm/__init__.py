@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from slimderm.components.compression.svd import Decomposition, decompose
     from slimderm.components.compression.write import compress_image as compress
     from slimderm.components.dataset.images import decode_image
+    from slimderm.components.network_compression.packed import packed
     from slimderm.components.network_compression.slim_file import load as load_slim
     from slimderm.components.network_compression.slim_file import save as save_slim
     from slimderm.components.pruning.method import Budget, Limits
@@ -34,6 +35,7 @@ __all__ = [
     "decode_image",
     "decompose",
     "load_slim",
+    "packed",
     "prune",
     "replay",
     "save_slim",
@@ -53,6 +55,7 @@ _PLACES = {
     "decode_image": "dataset.images:decode_image",
     "decompose": "compression.svd:decompose",
     "load_slim": "network_compression.slim_file:load",
+    "packed": "network_compression.packed:packed",
     "prune": "pruning.pruner:prune",
     "replay": "pruning.replay:replay",
     "save_slim": "network_compression.slim_file:save",

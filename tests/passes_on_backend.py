@@ -27,6 +27,7 @@ from slimderm.components.network_compression.sparsify import Sparsify
 from slimderm.components.network_compression.table import PASSES
 from slimderm.components.network_compression.truncate import Truncate, TruncatedKernel
 from slimderm.components.network_compression.tucker import Tucker
+from slimderm.components.network_compression.xnor import XNOR
 
 IMAGES = np.random.default_rng(0).random((32, 12, 10, 4), np.float32)
 BATCHES = [(IMAGES[start : start + 16], np.arange(16) % 3) for start in (0, 16)]
@@ -77,6 +78,7 @@ EXAMPLES = {
     "share": ([ShareWeights(3)], []),
     "binarise": ([Binarise()], []),
     "quantise": ([Quantise({"last": 8, "*": 4}, activations=8)], []),
+    "xnor": ([XNOR()], []),
 }
 
 

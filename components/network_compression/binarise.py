@@ -1,4 +1,4 @@
-"""Kernels of two values, ±α: one bit a weight in a `.slim` file."""
+"""Kernels of two values, ±α, or of two a filter: one bit a weight in a `.slim` file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from slimderm.components.keras_support.gradients import with_gradient
+from slimderm.components.common.checks import check_name
+from slimderm.components.network_compression.outermost import outermost
 from slimderm.components.network_compression.passes import (
     Compressed,
     Means,
@@ -17,30 +18,37 @@ from slimderm.components.network_compression.passes import (
 )
 from slimderm.components.network_compression.reparametrised import KINDS, Kernel, trained
 from slimderm.components.network_compression.replaceable import replaceable
+from slimderm.components.network_compression.signs import sign
 
-
-def _sign(values: Any) -> Any:
-    return ops.where(values >= 0, ops.ones_like(values), -ops.ones_like(values))
-
-
-def _through(values: Any, gradient: Any) -> Any:
-    return gradient * ops.cast(ops.abs(values) <= 1, gradient.dtype)
-
-
-# +1 where a value is at least 0, else -1; gradients go through between -1 and 1.
-sign = with_gradient(_sign, _through)
+SCALES = ("layer", "filter")  # what has an α of its own
 
 
 class BinaryKernel(Kernel):
-    """The signs of a trained kernel, times its mean magnitude, the best scale for given signs."""
+    """The signs of a trained kernel, times its mean magnitude, the best scale for given signs.
+
+    Parameters
+    ----------
+    scale : str
+        One of `SCALES`.
+    rounded : bool
+        Round scales to bfloat16; gradients go straight through.
+    """
+
+    def __init__(self, scale: str = "layer", *, rounded: bool = False) -> None:
+        self.scale, self.rounded = scale, rounded
 
     def build(self, layer: Any) -> None:
         """Leave the kernel itself to be trained."""
 
     def value(self, layer: Any) -> Any:
-        """Return the kernel of two values."""
+        """Return the kernel of two values, or of two a filter."""
         kernel = ops.copy(layer._kernel)  # a tensor, no variable
-        return sign(kernel) * ops.mean(ops.abs(kernel))
+        axes = None if self.scale == "layer" else tuple(range(len(kernel.shape) - 1))
+        scale = ops.mean(ops.abs(kernel), axis=axes)
+        if self.rounded:
+            rounded = ops.cast(ops.cast(scale, "bfloat16"), scale.dtype)
+            scale = scale + ops.stop_gradient(rounded - scale)  # both steps are exact
+        return sign(kernel) * scale
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Binarise(Pass):
     layers : sequence of str, optional
         By path; ``*`` and ``?`` stand for any characters. Where not given, all dense layers and
         convolutions but the first and the last, on which accuracy depends most.
+    scale : str
+        ``layer``, one α each, or ``filter``, one for each filter or unit.
 
     References
     ----------
@@ -61,14 +71,19 @@ class Binarise(Pass):
     """
 
     layers: Sequence[str] | None = None
+    scale: str = "layer"
     order: ClassVar[Order] = Order.VALUES
+
+    def __post_init__(self) -> None:
+        check_name("scale", self.scale, SCALES)
 
     def _compress(self, model: keras.Model, means: Means) -> Compressed:
         found, left = replaceable(model, KINDS, self.layers)
         if self.layers is None:
-            for path in list(found)[:1] + list(found)[1:][-1:]:
+            for path in outermost(model) & found.keys():
                 del found[path]
-                left[path] = "the first and the last layer keep their values"
-        after = trained(model, {path: BinaryKernel() for path in found}, means.train)
+                left[path] = "the first and the last layers keep their values"
+        kernels = {path: BinaryKernel(self.scale) for path in found}
+        after = trained(model, kernels, means.train)
         changed = dict.fromkeys(found, "two values, one bit a weight")
         return compared(model, after, changed, left)

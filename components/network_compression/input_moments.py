@@ -66,14 +66,26 @@ def _rows(layer: Any, inputs: Any) -> list[npt.NDArray[np.float64]]:
     values = np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(inputs, "float32")))
     if layer.data_format == "channels_first":
         values = np.moveaxis(values, 1, -1)
-    places = _places(layer, values)  # (N, places..., kernel..., channels)
-    groups = np.split(places, layer.groups, axis=-1)
+    windows = places(layer, values)  # (N, places..., kernel..., channels)
+    groups = np.split(windows, layer.groups, axis=-1)
     size = int(np.prod(layer.kernel_size))
     return [group.reshape(-1, size * group.shape[-1]).astype(np.float64) for group in groups]
 
 
-def _places(layer: Any, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the window of each place that a convolution looks at, as a view."""
+def places(layer: Any, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the window of each place that a convolution looks at, as a view.
+
+    Parameters
+    ----------
+    layer : keras.Layer
+        The convolution; its own channels do not count.
+    values : array of shape (N, places..., C)
+        Zeros are put around them where the layer pads.
+
+    Returns
+    -------
+    array of shape (N, places..., kernel..., C)
+    """
     padded = np.pad(values, [(0, 0), *_padding(layer, values.shape[1:-1]), (0, 0)])
     reach = [
         (size - 1) * rate + 1

@@ -52,8 +52,17 @@ def replaced(
 
 def largest_input(model: keras.Model, path: str) -> Shape:
     """Return the shape, the batch first, of the largest tensor that a layer is called with."""
-    shapes = [tuple(call.inputs[0].shape) for call in _all_calls(model) if call.path == path]
+    shapes = [tuple(tensor.shape) for tensor in inputs_of(model)[path]]
     return max(shapes, key=lambda shape: [size or 0 for size in shape])
+
+
+def inputs_of(model: keras.Model) -> dict[str, list[Any]]:
+    """List the symbolic tensors that each layer is called with, call by call, by its path."""
+    found: dict[str, list[Any]] = {}
+    for call in _all_calls(model):
+        if call.inputs:  # not the model's own inputs
+            found.setdefault(call.path, []).append(call.inputs[0])
+    return found
 
 
 def _all_calls(model: Any, prefix: str = "") -> Iterator[Call]:

@@ -13,6 +13,7 @@ from slimderm.components.network_compression.share import ShareWeights
 from slimderm.components.network_compression.sparsify import Sparsify
 from slimderm.components.network_compression.truncate import Truncate
 from slimderm.components.network_compression.tucker import Tucker
+from slimderm.components.network_compression.xnor import XNOR
 
 PASSES: dict[str, type[Pass]] = {
     "prune": Prune,
@@ -26,6 +27,7 @@ PASSES: dict[str, type[Pass]] = {
     "share": ShareWeights,
     "binarise": Binarise,
     "quantise": Quantise,
+    "xnor": XNOR,
 }
 
 

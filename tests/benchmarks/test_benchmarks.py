@@ -241,6 +241,9 @@ def test_network_compression():
         "decode_ratio",
         "decode_ms",
         "low_rank_ratio",
+        "popcount_ratio",
+        "packed_ratio",
+        "huffman_ratio",
     }
     assert positive(found)
     assert found["tucker_error_ratio"] < 1.01

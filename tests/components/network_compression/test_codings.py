@@ -97,6 +97,15 @@ def test_two_values_cost_a_bit_each():
     assert 10_000 <= len(data) <= 10_000 + 10  # two values of four bytes, their number, a table
 
 
+@pytest.mark.parametrize(("filters", "rows"), [(64, 500), (1, 8001), (7, 3)])
+def test_two_values_a_filter_cost_a_bit_each_and_a_magnitude_a_filter(filters, rows):
+    random = np.random.default_rng(0)
+    scales = random.normal(size=filters).astype(np.float32)
+    values = scales * random.choice(np.float32([-1, 1]), (rows, filters))
+    data = back("scaled", values)
+    assert len(data) <= -(-rows * filters // 8) + 4 * filters + 12
+
+
 def test_pruned_shared_weights_take_little_more_than_their_entropy():
     random = np.random.default_rng(0)
     values = random.choice(random.normal(size=31).astype(np.float32), 100_000)
