@@ -90,7 +90,7 @@ print("all held")
 """
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def environment(folder, backend):

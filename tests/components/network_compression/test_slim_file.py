@@ -432,10 +432,14 @@ def mutated(data, random, mend):
 
 
 def test_a_thousand_mutations_do_no_harm():
-    model = keras.Sequential([keras.Input((9,)), layers.Dense(8, name="first")])
+    parts = [layers.Dense(8, name="first"), layers.Dense(20, use_bias=False, name="grid")]
+    model = keras.Sequential([keras.Input((9,)), *parts])
     model.layers[0].kernel.assign(np.where(np.arange(72).reshape(9, 8) % 3, 0, 0.5))
-    data = pack(model)
     random = np.random.default_rng(0)
+    numbers = np.vstack([np.full(20, 7), random.integers(-7, 8, (7, 20))]).astype(np.float32)
+    model.layers[1].kernel.assign(numbers * random.random(20).astype(np.float32))
+    data = pack(model)
+    assert [row.coding for row in inspect(data).weights] == ["sparse", "sparse", "scaled"]
     read, said = 0, set()
     tracemalloc.start()
     try:
@@ -456,7 +460,7 @@ def test_a_thousand_mutations_do_no_harm():
     finally:
         tracemalloc.stop()
     assert read > 10  # some bits are values of weights
-    assert {"file", "architecture", "first/kernel"} <= said
+    assert {"file", "architecture", "first/kernel", "grid/kernel"} <= said
 
 
 ODD = [None, -1, 0, 1, 3.5, True, "", "x", [], [0, 0], [None], {}, 4999, float("nan")]
