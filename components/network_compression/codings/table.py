@@ -18,6 +18,8 @@ CODINGS: dict[str, Coding] = {
     "shared": Coding(3, shared.encode, shared.decode),
     "sparse": Coding(4, sparse.encode, sparse.decode),
 }
+# Of several weights together, which values alone do not tell: `slim_random` reads and writes it.
+RANDOM, RANDOM_NUMBER = "random", 5
 
 
 def get(name: str) -> Coding:
@@ -39,10 +41,10 @@ def name_of(number: int) -> str:
     SlimFileError
         For a number that stands for none.
     """
-    for name, coding in CODINGS.items():
-        if coding.number == number:
-            return name
-    raise SlimFileError(f"received coding {number}, expected 0 to {len(CODINGS) - 1}")
+    names = {coding.number: name for name, coding in CODINGS.items()} | {RANDOM_NUMBER: RANDOM}
+    if number not in names:
+        raise SlimFileError(f"received coding {number}, expected one of {sorted(names)}")
+    return names[number]
 
 
 def smallest(bits: Bits) -> tuple[str, bytes]:
