@@ -1,4 +1,4 @@
-"""Random codes: the law by which samples are chosen, what a code stands for, its bytes in a file."""
+"""Random codes: the law by which samples are chosen, what a code stands for, its bytes."""
 
 import math
 import subprocess
@@ -151,7 +151,7 @@ def test_a_code_of_other_weights_is_refused():
     with pytest.raises(ParameterError, match="second/bias: received weights that are not those"):
         pack(other, code)
     strange = replace(code, groups=code.groups | {"third/kernel": 1})
-    with pytest.raises(ParameterError, match="code: received one of .*third/kernel"):
+    with pytest.raises(ParameterError, match=r"code: received one of .*third/kernel"):
         pack(model, strange)
 
 
@@ -216,7 +216,7 @@ def test_a_small_code_of_a_large_network_is_refused_quickly_and_takes_no_memory(
     tracemalloc.start()
     try:
         for limit in (10**6, 250_000_000):
-            with pytest.raises(SlimFileError, match="max_parameters|20000000 normals"):
+            with pytest.raises(SlimFileError, match=r"max_parameters|20000000 normals"):
                 unpack(data, max_parameters=limit)
         assert tracemalloc.get_traced_memory()[1] < 20e6
     finally:
