@@ -21,8 +21,10 @@ from slimderm.components.network_compression import coder
 from slimderm.components.network_compression.bits import varint
 from slimderm.components.network_compression.coder import choose
 from slimderm.components.network_compression.random_code import Blocks, RandomCode, decode
+from slimderm.components.network_compression.slim_architecture import build, read_architecture
 from slimderm.components.network_compression.slim_container import read_container, write_container
 from slimderm.components.network_compression.slim_file import inspect, pack, unpack
+from slimderm.components.network_compression.slim_random import read_random
 from slimderm.components.network_compression.slim_weights import weights_of
 
 ROOT = Path(__file__).parents[3]
@@ -207,9 +209,10 @@ def test_only_float32_is_coded():
 
 
 def test_a_small_code_of_a_large_network_is_refused_quickly_and_takes_no_memory():
-    """20 MB of code words to come from a few bytes; normals have a limit of their own."""
-    wide = keras.Sequential([keras.Input((5000,)), layers.Dense(4000, use_bias=False)])
+    """20 million normals to come from a few bytes: they have a limit of their own."""
+    wide = keras.Sequential([keras.Input((5000,)), layers.Dense(7, use_bias=False)])
     architecture = read_container(pack(wide)).architecture
+    architecture = architecture.replace(b'"units":7,', b'"units":4000,')
     record = (5, b"\0\x3c\1" + varint(1) + varint(20) + varint(1) + bytes(3))
     data = write_container(architecture, [record])
     start = time.process_time()
@@ -222,3 +225,46 @@ def test_a_small_code_of_a_large_network_is_refused_quickly_and_takes_no_memory(
     finally:
         tracemalloc.stop()
     assert time.process_time() - start < 5
+
+
+def test_a_thousand_mutations_of_a_code_do_no_harm():
+    """Bits of one record flip, bytes go or come; half of the indices are codes of other weights."""
+    container = read_container(pack(*coded()))
+    random = np.random.default_rng(0)
+    places = [place for place, (number, _) in enumerate(container.records) if number == 5]
+    sizes = [weight.shape for weight in coded()[0].weights]
+    document = read_architecture(container.architecture, 10_000)
+    weights = weights_of(build(document))
+    read = 0
+    tracemalloc.start()
+    try:
+        for _ in range(1000):
+            records = {weights[place][0]: bytes(container.records[place][1]) for place in places}
+            path = list(records)[random.integers(len(records))]
+            records[path] = damaged(bytearray(records[path]), random)
+            try:
+                found = read_random(
+                    {path: memoryview(data) for path, data in records.items()}, weights
+                )
+            except SlimFileError:
+                continue
+            read += 1
+            for place, values in zip(places, found.values(), strict=True):
+                assert values.shape == (math.prod(sizes[place]),)
+                assert np.isfinite(values).all()
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+    assert 200 < read < 800
+
+
+def damaged(data, random):
+    place = int(random.integers(len(data)))
+    kind = random.integers(4)
+    if kind < 2:
+        data[place] ^= 1 << int(random.integers(8))
+    elif kind == 2:
+        del data[place:]
+    else:
+        data[place:place] = random.bytes(int(random.integers(1, 9)))
+    return bytes(data)
