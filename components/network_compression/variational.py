@@ -75,9 +75,11 @@ class Posterior:
         if _training():
             noise = keras.random.normal(normals.shape, dtype="float32", seed=seed)
             normals = normals + ops.exp(self.log_sigma) * noise
-        normals = ops.where(self.is_coded > 0, self.coded, normals)
+        coded = ops.convert_to_tensor(self.coded)  # JAX takes no variable for one here
+        normals = ops.where(self.is_coded > 0, coded, normals)
         if self.signs is not None:
-            normals = ops.reshape(normals[:, None] * self.signs, (-1,))[: self.part.size]
+            signs = ops.convert_to_tensor(self.signs)  # PyTorch multiplies by no array of NumPy's
+            normals = ops.reshape(normals[:, None] * signs, (-1,))[: self.part.size]
         return ops.reshape(normals, self.shape)
 
 
