@@ -2,7 +2,7 @@
 
 ::
 
-    python benchmarks/mnist.py DATA low_rank|deep_lenet300|deep_lenet5|xnor [--seeds 3]
+    python benchmarks/mnist.py DATA STUDY [--seeds 3] [--epochs 10]
 
 DATA holds MNIST's four ``idx.gz`` files. All training images are trained on and all test images
 judged; settings stand in this file. Finished trainings are found again in ``--cache``.
@@ -12,6 +12,7 @@ training, then D = 20 trained on for three epochs beside the control, the whole 
 as long. ``deep_lenet300`` and ``deep_lenet5``: Deep Compression, as `.slim` files. ``xnor``:
 784-3×512-10 whose two inner layers have binary weights, then binary inputs, too, beside the control
 trained on as long.
+``miracle_lenet300`` and ``miracle_lenet5``: minimal random codes, as `.slim` files; hours.
 
 A table comes first. The last line is one JSON object.
 """
@@ -34,11 +35,12 @@ from keras import layers
 from slimderm.components.common.cache import content_key
 from slimderm.components.network_compression.binarise import Binarise
 from slimderm.components.network_compression.low_rank import LowRank
+from slimderm.components.network_compression.miracle import Miracle
 from slimderm.components.network_compression.packed import packed
 from slimderm.components.network_compression.ranks import Ranks
 from slimderm.components.network_compression.recipe import Step, compress
 from slimderm.components.network_compression.share import ShareWeights
-from slimderm.components.network_compression.slim_file import pack
+from slimderm.components.network_compression.slim_file import pack, unpack
 from slimderm.components.network_compression.sparsify import Sparsify
 from slimderm.components.network_compression.xnor import XNOR
 
@@ -140,6 +142,7 @@ class Study:
                 for part in (self.train, self.test)
             )
         self.epochs, self.cache, self.seed = options.epochs, options.cache, seed
+        self.quick = options.images is not None
         self.trainer = Trainer(self.train)
 
     def trained(self, build: Callable[[], keras.Model]) -> keras.Model:
@@ -247,7 +250,32 @@ def xnor(study: Study) -> Iterator[Row]:
     yield row(f"float32, {BINARY_EPOCHS} more epochs", whole, error(model, study.test))
 
 
+def miracle(
+    study: Study,
+    build: Callable[[], keras.Model],
+    hashing: Mapping[str, int],
+    sizes: tuple[int, ...],
+) -> Iterator[Row]:
+    """Compress by minimal random codes of some numbers of bytes."""
+    model = study.trained(build)
+    whole = 4 * model.count_params()
+    yield {"what": "float32", "bytes": whole, "times": 1.0, "error": error(model, study.test)}
+    trainings, rounds = (1, 2) if study.quick else (TRAININGS, ROUNDS)
+    for size in sizes:
+        code = Miracle(size, 12, hashing, trainings, rounds, PACE)
+        [made] = study.compressed(model, Step(code, epochs=CODE_EPOCHS))
+        data = pack(made.model, made.code)
+        yield {
+            "what": f"codes of {size} bytes",
+            "bytes": len(data),
+            "times": whole / len(data),
+            "error": error(unpack(data), study.test),
+        }
+
+
 ZERO_EPOCHS, SHARE_EPOCHS, BINARY_EPOCHS = 8, 5, 4
+# 100 epochs before the first block is coded, 95 until the last one is.
+TRAININGS, ROUNDS, CODE_EPOCHS, PACE = 20, 20, 5, 1.0005
 # Shares of zeros as in the paper's tables 2 and 3.
 STUDIES: dict[str, Callable[[Study], Iterator[Row]]] = {
     "low_rank": low_rank,
@@ -260,6 +288,12 @@ STUDIES: dict[str, Callable[[Study], Iterator[Row]]] = {
         {"convolution1": 0.34, "convolution2": 0.88, "dense1": 0.92, "dense2": 0.81},
     ),
     "xnor": xnor,
+    "miracle_lenet300": lambda study: miracle(
+        study, lenet300, {"dense1": 20, "dense2": 5}, (1_250,)
+    ),
+    "miracle_lenet5": lambda study: miracle(  # hashed as by the paper's authors
+        study, lenet5, {"convolution2": 2, "dense1": 50}, (2_700, 1_550)
+    ),
 }
 
 

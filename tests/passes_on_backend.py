@@ -15,6 +15,7 @@ from slimderm.components.network_compression.binarise import Binarise
 from slimderm.components.network_compression.cp import CP
 from slimderm.components.network_compression.distil import Distil
 from slimderm.components.network_compression.low_rank import LowRank
+from slimderm.components.network_compression.miracle import Miracle
 from slimderm.components.network_compression.prune import Prune
 from slimderm.components.network_compression.quantise import Quantise
 from slimderm.components.network_compression.ranks import Ranks
@@ -79,6 +80,7 @@ EXAMPLES = {
     "binarise": ([Binarise()], []),
     "quantise": ([Quantise({"last": 8, "*": 4}, activations=8)], []),
     "xnor": ([XNOR()], []),
+    "miracle": ([Miracle(60, 8, rounds=2, pace=1.5)], []),
 }
 
 
@@ -107,7 +109,7 @@ def check_trained(setting, folder):
     assert made.report.changed or "faster" in str(made.report), setting
     for layer in made.model.layers:
         assert type(layer).__module__.startswith("keras."), layer
-    save(made.model, folder / "small.slim")
+    save(made.model, folder / "small.slim", code=made.code)
     again = load(folder / "small.slim")
     assert same(made.model, again), setting
     assert (outputs(made.model) == outputs(again)).all(), setting

@@ -12,6 +12,7 @@ import zstandard
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.copies import copied
 from slimderm.components.model_graph.cost import multiply_accumulates
+from slimderm.components.network_compression.random_code import RandomCode
 from slimderm.components.network_compression.slim_file import pack
 from slimderm.components.network_compression.slim_weights import weights_of
 from slimderm.components.training.file_size import file_bytes
@@ -20,13 +21,15 @@ LEVEL = 22  # zstd's highest
 MOST_SYMBOLS = 256  # of a weight with more values the bytes themselves are compressed
 
 
-def ledger(model: keras.Model) -> dict[str, int | None]:
+def ledger(model: keras.Model, code: RandomCode | None = None) -> dict[str, int | None]:
     """Count a network's parameters, operations and bytes, and those of the control arms.
 
     Parameters
     ----------
     model : keras.Model
         Functional or sequential, built.
+    code : RandomCode, optional
+        As for `slimderm.components.network_compression.slim_file.pack`.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def ledger(model: keras.Model) -> dict[str, int | None]:
         "multiply_accumulates": operations,
         "keras_bytes": file_bytes(copied(model)),
         "float32_bytes": 4 * parameters,
-        "slim_bytes": len(pack(model)),
+        "slim_bytes": len(pack(model, code)),
         "zstd_float32_bytes": _zstd(each.tobytes() for each in floats),
         "zstd_int8_bytes": _zstd(_int8(each) for each in floats),
         "zstd_symbols_bytes": _zstd(_symbols(each) for each in floats),

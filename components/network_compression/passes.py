@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
@@ -11,6 +12,7 @@ import keras
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import check_model, layers_by_path
 from slimderm.components.model_graph.cost import change, multiply_accumulates
+from slimderm.components.network_compression.random_code import RandomCode
 from slimderm.components.pruning.method import matching
 
 Batches = Iterable[tuple[Any, Any]]
@@ -24,6 +26,7 @@ class Order(IntEnum):
     SHAPES = 0  # layers and their sizes; all weights may change
     ZEROS = 1  # which weights are zero
     VALUES = 2  # how many values weights have
+    CODES = 3  # all values, to those that short codes stand for; undoes zeros and shared values
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Compressed:
-    """A smaller plain Keras model, not compiled, and what was done to get it."""
+    """A smaller plain Keras model, not compiled, and what was done to get it.
+
+    ``code`` is what some weights are written as in a `.slim` file, where values alone do not tell.
+    """
 
     model: keras.Model
     report: Report
+    code: RandomCode | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class Means:
     data: Batches | None = None
     fine_tune: FineTune | None = None
     seed: int = 0
+    progress: Path | None = None
 
     def train(self, model: keras.Model) -> None:
         """Train a model in place, where a training is given."""
@@ -87,6 +95,7 @@ class Pass(ABC):
         data: Batches | None = None,
         fine_tune: FineTune | None = None,
         seed: int = 0,
+        progress: Path | str | None = None,
     ) -> Compressed:
         """Make a smaller model; the given one is not changed.
 
@@ -100,6 +109,9 @@ class Pass(ABC):
             Trains a model in place: the smaller one, or what a pass lets train on the way to it.
         seed : int
             Of what is drawn.
+        progress : path, optional
+            A folder for this call alone. A pass of many trainings keeps there what is done, and
+            goes on from it when it is called again with the same arguments.
 
         Raises
         ------
@@ -109,7 +121,8 @@ class Pass(ABC):
         """
         check_finite(model)
         batches = None if data is None else list(data)
-        return self._compress(model, Means(batches, fine_tune, seed))
+        folder = None if progress is None else Path(progress)
+        return self._compress(model, Means(batches, fine_tune, seed, folder))
 
     @abstractmethod
     def _compress(self, model: keras.Model, means: Means) -> Compressed:

@@ -10,6 +10,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import partial
@@ -19,16 +20,23 @@ from typing import Any
 
 import keras
 
-from slimderm.components.common.cache import cached, content_key
+from slimderm.components.common.cache import cached, content_key, place
 from slimderm.components.common.checks import check_whole
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.keras_support.seeding import seeded
 from slimderm.components.model_graph.copies import config_of
-from slimderm.components.network_compression.passes import Batches, Compressed, Pass, Report
+from slimderm.components.network_compression.passes import (
+    Batches,
+    Compressed,
+    Order,
+    Pass,
+    Report,
+)
+from slimderm.components.network_compression.random_code import RandomCode
 
 # Trains a model in place for a number of epochs.
 Train = Callable[[keras.Model, int], None]
-MODEL, REPORT = "model.keras", "report.json"
+MODEL, REPORT, CODE = "model.keras", "report.json", "code.json"
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,8 @@ def check_order(steps: Sequence[Step]) -> None:
         Naming both.
     """
     for before, after in pairwise(steps):
-        if after.made_by.order < before.made_by.order:
+        anew = after.made_by.order is Order.CODES and before.made_by.order is not Order.SHAPES
+        if anew or after.made_by.order < before.made_by.order:
             raise ParameterError(
                 f"steps: received {_name(after)} after {_name(before)}, expected it before: it "
                 f"changes weights that {_name(before)} has set"
@@ -151,15 +160,33 @@ def model_hash(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
-def _found(cache: Path | str, key: str, apply: Callable[[], Compressed]) -> Compressed:
+def _found(cache: Path | str, key: str, apply: Callable[..., Compressed]) -> Compressed:
+    progress = place(cache, content_key(progress_of=key))
+
     def produce(folder: Path) -> None:
-        made = apply()
+        made = apply(progress=progress)
         made.model.save(folder / MODEL)
         (folder / REPORT).write_text(json.dumps(asdict(made.report)))
+        keep_code(folder, made.code)
 
     folder = cached(cache, key, produce)
+    shutil.rmtree(progress, ignore_errors=True)
     found = json.loads((folder / REPORT).read_text())
     for name in ("parameters", "multiply_accumulates", "notes"):
         found[name] = found[name] and tuple(found[name])
     model = keras.models.load_model(folder / MODEL, compile=False)
-    return Compressed(model, Report(**found))
+    return Compressed(model, Report(**found), kept_code(folder))
+
+
+def keep_code(folder: Path, code: RandomCode | None) -> None:
+    """Write what a pass gave beside a model into a folder, where it gave something."""
+    if code is not None:
+        (folder / CODE).write_text(json.dumps(asdict(code)))
+
+
+def kept_code(folder: Path) -> RandomCode | None:
+    """Read what `keep_code` wrote, None where there was nothing."""
+    if not (folder / CODE).exists():
+        return None
+    written = json.loads((folder / CODE).read_text())
+    return RandomCode(**written | {"indices": tuple(written["indices"])})

@@ -26,7 +26,7 @@ KINDS = (
 
 
 class Kernel(Protocol):
-    """What one layer computes its kernel from."""
+    """What one layer computes its kernel from; with a method `bias`, its bias, too."""
 
     def build(self, layer: Any) -> None:
         """Add what is trained by ``layer.add_weight``, or leave ``layer._kernel`` to be trained."""
@@ -48,6 +48,14 @@ class _Computed:
     def kernel(self) -> Any:
         made: Kernel = vars(self)["computed_kernel"]
         return keras.ops.cast(made.value(self), self.compute_dtype)
+
+    @property
+    def bias(self) -> Any:
+        own = vars(self).get("bias")
+        computed = getattr(vars(self)["computed_kernel"], "bias", None)
+        if own is None or computed is None:
+            return own
+        return keras.ops.cast(computed(self), self.compute_dtype)
 
     def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         made: Kernel = vars(self)["computed_kernel"]
@@ -129,7 +137,7 @@ def baked(trained: keras.Model, model: keras.Model) -> keras.Model:
             kernel: Kernel = vars(other)["computed_kernel"]
             layer.kernel.assign(keras.ops.convert_to_numpy(kernel.value(other)))
             if layer.use_bias:
-                layer.bias.assign(vars(other)["bias"])
+                layer.bias.assign(keras.ops.convert_to_numpy(other.bias))
         else:
             layer.set_weights(other.get_weights())
     settle(plain)

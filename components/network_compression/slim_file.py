@@ -13,7 +13,13 @@ import numpy as np
 
 from slimderm.components.common.errors import ParameterError, SlimFileError
 from slimderm.components.model_graph.copies import settle
-from slimderm.components.network_compression.codings.table import get, name_of, smallest
+from slimderm.components.network_compression.codings.table import (
+    RANDOM_NUMBER,
+    get,
+    name_of,
+    smallest,
+)
+from slimderm.components.network_compression.random_code import RandomCode
 from slimderm.components.network_compression.slim_architecture import (
     build,
     read_architecture,
@@ -25,6 +31,7 @@ from slimderm.components.network_compression.slim_container import (
     write_container,
 )
 from slimderm.components.network_compression.slim_contents import Contents, Weight
+from slimderm.components.network_compression.slim_random import random_records, read_random
 from slimderm.components.network_compression.slim_weights import (
     Decoded,
     bits_of,
@@ -36,7 +43,7 @@ from slimderm.components.network_compression.slim_weights import (
 MAX_PARAMETERS = 250_000_000
 
 
-def pack(model: keras.Model) -> bytes:
+def pack(model: keras.Model, code: RandomCode | None = None) -> bytes:
     """Write a model as the bytes of a `.slim` file.
 
     Parameters
@@ -44,11 +51,14 @@ def pack(model: keras.Model) -> bytes:
     model : keras.Model
         Functional or sequential, built, of Keras's own layers. Weights of any dtype up to eight
         bytes. It is not changed.
+    code : RandomCode, optional
+        What some of its weights are written as, where a pass gave one beside the model.
 
     Raises
     ------
     ParameterError
-        For a model that such a file cannot hold; the message names the layer and the reason.
+        For a model that such a file cannot hold, or a code of other weights; the message names
+        the layer and the reason.
     """
     text = write_architecture(model)
     try:
@@ -58,8 +68,18 @@ def pack(model: keras.Model) -> bytes:
             f"model: received {model.name!r}, which cannot be made again ({error})"
         ) from error
     check_same(model, again)
-    written = (smallest(bits_of(path, variable)) for path, variable in weights_of(model))
-    return write_container(text, ((get(name).number, data) for name, data in written))
+    weights = weights_of(model)
+    coded = random_records(code, weights) if code else {}
+    records = (
+        (RANDOM_NUMBER, coded[path]) if path in coded else _smallest(path, variable)
+        for path, variable in weights
+    )
+    return write_container(text, records)
+
+
+def _smallest(path: str, variable: Any) -> tuple[int, bytes]:
+    name, data = smallest(bits_of(path, variable))
+    return get(name).number, data
 
 
 def unpack(data: bytes, *, max_parameters: int = MAX_PARAMETERS) -> keras.Model:
@@ -86,8 +106,12 @@ def unpack(data: bytes, *, max_parameters: int = MAX_PARAMETERS) -> keras.Model:
 
     def fill(model: Any, made: list[Any]) -> None:
         weights = _checked(model, made, container, max_parameters)
-        for (path, variable), record in zip(weights, container.records, strict=True):
-            variable._initializer = Decoded(path, variable, *record)
+        paths = [path for path, _ in weights]
+        records = dict(zip(paths, container.records, strict=True))
+        coded = {path: data for path, (number, data) in records.items() if number == RANDOM_NUMBER}
+        values = read_random(coded, weights) if coded else {}
+        for path, variable in weights:
+            variable._initializer = Decoded(path, variable, *records[path], values.get(path))
 
     model: keras.Model = build(document, fill)
     settle(model)
@@ -121,15 +145,16 @@ def inspect(data: bytes, *, max_parameters: int = MAX_PARAMETERS) -> Contents:
     return Contents(model.name, found, container.architecture_bytes, len(data))
 
 
-def save(model: keras.Model, path: Path | str) -> None:
-    """Write a model as a `.slim` file, which appears whole or not at all.
+def save(model: keras.Model, path: Path | str, *, code: RandomCode | None = None) -> None:
+    """Write a model as a `.slim` file, which appears whole or not at all; `code` as for `pack`.
 
     Raises
     ------
     ParameterError
-        For a model that such a file cannot hold; the message names the layer and the reason.
+        For a model that such a file cannot hold, or a code of other weights; the message names
+        the layer and the reason.
     """
-    write(pack(model), path)
+    write(pack(model, code), path)
 
 
 def write(data: bytes, path: Path | str) -> None:

@@ -73,10 +73,17 @@ def bits_of(path: str, variable: Any) -> Bits:
 
 
 class Decoded:
-    """Initialises a weight with what a record holds."""
+    """Initialises a weight with what a record holds, or with values that are decoded already."""
 
-    def __init__(self, path: str, variable: Any, number: int, payload: memoryview) -> None:
-        self.path, self.number, self.payload = path, number, payload
+    def __init__(
+        self,
+        path: str,
+        variable: Any,
+        number: int,
+        payload: memoryview,
+        values: npt.NDArray[Any] | None = None,
+    ) -> None:
+        self.path, self.number, self.payload, self.values = path, number, payload, values
         self.count = math.prod(variable.shape)
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
@@ -88,6 +95,8 @@ class Decoded:
         return keras.ops.convert_to_tensor(values.reshape(shape), dtype=dtype)
 
     def _values(self, name: str) -> npt.NDArray[Any]:
+        if self.values is not None:
+            return self.values
         dtype = numpy_dtype(name)
         coding = get(name_of(self.number))
         bits = coding.decode(self.payload, self.count, np.dtype(f"u{dtype.itemsize}"))

@@ -5,6 +5,7 @@ from slimderm.components.network_compression.binarise import Binarise
 from slimderm.components.network_compression.cp import CP
 from slimderm.components.network_compression.distil import Distil
 from slimderm.components.network_compression.low_rank import LowRank
+from slimderm.components.network_compression.miracle import Miracle
 from slimderm.components.network_compression.passes import Pass
 from slimderm.components.network_compression.prune import Prune
 from slimderm.components.network_compression.quantise import Quantise
@@ -28,6 +29,7 @@ PASSES: dict[str, type[Pass]] = {
     "binarise": Binarise,
     "quantise": Quantise,
     "xnor": XNOR,
+    "miracle": Miracle,
 }
 
 

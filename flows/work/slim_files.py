@@ -108,11 +108,12 @@ def _counted(params: Params, trained: TrainingRun) -> Path:
     def count(draft: Path) -> None:
         load_keras()
         from slimderm.components.network_compression.ledger import ledger
+        from slimderm.components.network_compression.recipe import kept_code
         from slimderm.components.network_compression.slim_file import save
 
-        model = trained.load()
-        save(model, draft / SLIM_FILE)
-        write_json(draft / LEDGER, ledger(model))
+        model, code = trained.load(), kept_code(trained.folder)
+        save(model, draft / SLIM_FILE, code=code)
+        write_json(draft / LEDGER, ledger(model, code))
 
     return cached(params.record.cache, key, count)
 

@@ -1,11 +1,13 @@
 """One recipe of the section slim: passes over a trained network, each network kept and counted."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from slimderm.components.common.cache import content_key, place
 from slimderm.components.dataset.variants import COMPRESSED
 from slimderm.components.pruning.verdict import Verdict
 from slimderm.components.pruning.widths import UNPRUNED
@@ -122,6 +124,7 @@ class Slimming:
         """Make the next network; return it and the trainings that were part of it."""
         load_keras()
         from slimderm.components.keras_support.seeding import seeded
+        from slimderm.components.network_compression.recipe import keep_code
 
         step = self.settings.steps(unpruned.load())[index]
         seed, histories = trainer.params.train.seed, []
@@ -136,12 +139,17 @@ class Slimming:
             with seeded(seed):
                 histories.append(trainer.train(model, settings, title))
 
+        key = content_key(progress_of=self._content(index, origin, unpruned), trainer=trainer.key)
+        progress = place(self.params.record.cache, key)
         made = step.made_by.apply(
             origin.load(),
             data=trainer.batches(self.settings.data_batches),
             fine_tune=fine_tune if step.epochs else None,
             seed=seed,
+            progress=progress,
         )
+        shutil.rmtree(progress, ignore_errors=True)
+        keep_code(draft, made.code)
         (draft / "report.txt").write_text(f"{made.report}\n")
         return made.model, histories
 

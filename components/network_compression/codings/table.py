@@ -24,6 +24,8 @@ FLAT: dict[str, Coding] = {
     "sparse": Coding(4, sparse.encode, sparse.decode),
 }
 CODINGS: dict[str, Coding] = {**FLAT, "scaled": scaled.over(5, FLAT)}
+# Of several weights together, which values alone do not tell: `slim_random` reads and writes it.
+RANDOM, RANDOM_NUMBER = "random", 6
 
 
 def get(name: str) -> Coding:
@@ -45,6 +47,8 @@ def name_of(number: int) -> str:
     SlimFileError
         For a number that stands for none.
     """
+    if number == RANDOM_NUMBER:
+        return RANDOM
     return numbered(number, CODINGS)
 
 

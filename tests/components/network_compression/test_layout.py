@@ -6,15 +6,18 @@ It shares nothing with the reader under test but the dictionary, and is slow.
 import json
 import struct
 import zlib
+from math import ceil, prod
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
-from slimderm.components.network_compression.codings.table import CODINGS
+from slimderm.components.network_compression.codings.table import CODINGS, RANDOM_NUMBER
 from slimderm.components.network_compression.slim_dictionary import DICTIONARY
 from slimderm.components.network_compression.slim_file import load
 
 GOLDEN = [Path(__file__).with_name(name) for name in ("golden.slim", "golden_scaled.slim")]
+RANDOM = Path(__file__).with_name("golden_random.slim")
 
 
 class Stranger:
@@ -147,20 +150,25 @@ READERS = [
 def test_a_stranger_reads_the_golden_files():
     codings = set()
     for path in GOLDEN:
-        codings |= stranger_reads(path.read_bytes(), "golden", load(path))
+        codings |= stranger_reads(path)
     assert codings == {coding.number for coding in CODINGS.values()} == set(range(len(READERS)))
 
 
-def stranger_reads(data, name, model):
-    """Compare every weight; return which codings there were."""
-    reader = Stranger(data)
+def opened(path):
+    """Return a reader that stands before the number of weights."""
+    reader = Stranger(path.read_bytes())
     assert reader.take(8) == bytes.fromhex("8B 53 4C 49 4D 0D 0A 01")
     size = reader.varint()
     text = zlib.decompressobj(-15, DICTIONARY).decompress(reader.take(reader.varint()))
     document = json.loads(text)
     assert len(text) == size
-    assert document["config"]["name"] == name
-    expected = model.get_weights()
+    assert document["config"]["name"].startswith("golden")
+    return reader
+
+
+def stranger_reads(path):
+    """Compare every weight; return which codings there were."""
+    reader, expected = opened(path), load(path).get_weights()
     assert reader.varint() == len(expected)
     codings = set()
     for weight in expected:
@@ -173,3 +181,79 @@ def stranger_reads(data, name, model):
     assert reader.take(4) == zlib.crc32(reader.data[:end]).to_bytes(4, "little")
     assert len(reader.data) == reader.place
     return codings
+
+
+def philox(place, key):
+    """Philox4x64 of ten rounds, as its paper has it."""
+    whole = (1 << 64) - 1
+    words, key = [place >> 64 * each & whole for each in range(4)], list(key)
+    for _ in range(10):
+        one, other = 0xD2E7470EE14C6C93 * words[0], 0xCA5A826395121157 * words[2]
+        words = [
+            other >> 64 ^ words[1] ^ key[0],
+            other & whole,
+            one >> 64 ^ words[3] ^ key[1],
+            one & whole,
+        ]
+        key = [key[0] + 0x9E3779B97F4A7C15 & whole, key[1] + 0xBB67AE8584CAA73B & whole]
+    return words
+
+
+def normal(number):
+    return round(1024 * NormalDist().inv_cdf((number + 0.5) / 65536)) / 1024
+
+
+def sixteen(place, key):
+    return [word >> 16 * lane & 0xFFFF for word in philox(place, key) for lane in range(4)]
+
+
+def random_codes(records, sizes):
+    """Decode all weights of coding 6, from what their records hold."""
+    scales, groups = [], []
+    for reader in records:
+        scales += struct.unpack("<e", reader.take(2))
+        groups.append(reader.varint())
+    seed, bits, blocks = (records[0].varint() for _ in range(3))
+    text = "".join(f"{byte:08b}" for byte in records[0].take(ceil(blocks * bits / 8)))
+    indices = [int(text[bits * each : bits * (each + 1)], 2) for each in range(blocks)]
+    counts = [ceil(size / group) for size, group in zip(sizes, groups, strict=True)]
+    total = sum(counts)
+    words = [philox(each // 4, (seed, 1))[each % 4] for each in range(total)]
+    order = sorted(range(total), key=lambda each: (words[each], each))
+    counters = ceil(ceil(total / blocks) / 16)
+    samples = []
+    for block, index in enumerate(indices):
+        first = (block * 2**bits + index) * counters
+        samples.append([n for each in range(counters) for n in sixteen(first + each, (seed, 0))])
+    normals = iter(normal(samples[rank % blocks][rank // blocks]) for rank in order)
+    found, start = [], 0
+    for size, group, count, scale in zip(sizes, groups, counts, scales, strict=True):
+        own = [next(normals) for _ in range(count)]
+        weights = []
+        for place in range(size):
+            at = start + place
+            word = philox(at // 256, (seed, 2))[at // 64 % 4]
+            sign = 1 - 2 * (word >> at % 64 & 1) if group > 1 else 1
+            weights.append(scale * own[place // group] * sign)
+        found.append(weights)
+        start += size
+    return found
+
+
+def test_a_stranger_reads_random_codes():
+    reader = opened(RANDOM)
+    expected = load(RANDOM).get_weights()
+    assert reader.varint() == len(expected)
+    records, coded = [], []
+    for weight in expected:
+        coding = reader.varint()
+        payload = Stranger(reader.take(reader.varint()))
+        if coding == RANDOM_NUMBER:
+            records.append(payload)
+            coded.append(weight)
+    assert len(coded) == 4
+    assert len(expected) > 4  # others stand between them
+    found = random_codes(records, [prod(weight.shape) for weight in coded])
+    for weight, values in zip(coded, found, strict=True):
+        assert np.float32(values).tobytes() == weight.tobytes()
+    assert all(record.place == len(record.data) for record in records)
