@@ -24,8 +24,10 @@ def run_blocks(page, folder, monkeypatch):
 
 def test_a_stranger_slims_a_model_of_their_own(tmp_path, monkeypatch, capsys):
     blocks, names = run_blocks("slim-your-own.md", tmp_path, monkeypatch)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     assert len([line for line in blocks[0].splitlines() if line.strip()]) <= 10
+    found = names["network"].predict(names["images"])
+    np.testing.assert_allclose(found, np.asarray(names["binary"](names["images"])), atol=1e-5)
     assert "of its kernel is zero" in capsys.readouterr().out
     whole = 4 * names["model"].count_params()
     small, smaller = (tmp_path / name for name in ("small.slim", "smaller.slim"))
