@@ -20,6 +20,7 @@ from slimderm.components.common.errors import ParameterError, SlimFileError
 from slimderm.components.network_compression import coder
 from slimderm.components.network_compression.bits import varint
 from slimderm.components.network_compression.coder import choose
+from slimderm.components.network_compression.codings.table import RANDOM_NUMBER
 from slimderm.components.network_compression.random_code import Blocks, RandomCode, decode
 from slimderm.components.network_compression.slim_architecture import build, read_architecture
 from slimderm.components.network_compression.slim_container import read_container, write_container
@@ -161,7 +162,7 @@ def changed(place, data):
     """The file with what one record of a random code holds changed."""
     container = read_container(pack(*coded()))
     records = list(container.records)
-    records[place] = (5, data(bytes(records[place][1])))
+    records[place] = (RANDOM_NUMBER, data(bytes(records[place][1])))
     return write_container(container.architecture, records)
 
 
@@ -203,7 +204,7 @@ def test_random_codes_that_nobody_writes_are_refused(place, data, said):
 def test_only_float32_is_coded():
     half = keras.Sequential([keras.Input((3,)), layers.Dense(4, dtype="float16")])
     container = read_container(pack(half))
-    record = (5, b"\0\x3c\1" + varint(1) + varint(8) + varint(1) + b"\0")
+    record = (RANDOM_NUMBER, b"\0\x3c\1" + varint(1) + varint(8) + varint(1) + b"\0")
     with pytest.raises(SlimFileError, match="weights of float16"):
         unpack(write_container(container.architecture, [record, container.records[1]]))
 
@@ -213,7 +214,7 @@ def test_a_small_code_of_a_large_network_is_refused_quickly_and_takes_no_memory(
     wide = keras.Sequential([keras.Input((5000,)), layers.Dense(7, use_bias=False)])
     architecture = read_container(pack(wide)).architecture
     architecture = architecture.replace(b'"units":7,', b'"units":4000,')
-    record = (5, b"\0\x3c\1" + varint(1) + varint(20) + varint(1) + bytes(3))
+    record = (RANDOM_NUMBER, b"\0\x3c\1" + varint(1) + varint(20) + varint(1) + bytes(3))
     data = write_container(architecture, [record])
     start = time.process_time()
     tracemalloc.start()
@@ -231,7 +232,9 @@ def test_a_thousand_mutations_of_a_code_do_no_harm():
     """Bits of one record flip, bytes go or come; half of the indices are codes of other weights."""
     container = read_container(pack(*coded()))
     random = np.random.default_rng(0)
-    places = [place for place, (number, _) in enumerate(container.records) if number == 5]
+    places = [
+        place for place, (number, _) in enumerate(container.records) if number == RANDOM_NUMBER
+    ]
     sizes = [weight.shape for weight in coded()[0].weights]
     document = read_architecture(container.architecture, 10_000)
     weights = weights_of(build(document))
