@@ -18,19 +18,29 @@ A table comes first. The last line is one JSON object.
 """
 
 import argparse
-import gzip
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keras
 import numpy as np
-import numpy.typing as npt
-from keras import layers
+from digits import (
+    BATCH,
+    RATE,
+    Digits,
+    Trainer,
+    error,
+    lenet5,
+    lenet300,
+    mlp,
+    mlp512,
+    read,
+    wrong,
+)
 
 from slimderm.components.common.cache import content_key
 from slimderm.components.network_compression.binarise import Binarise
@@ -44,91 +54,8 @@ from slimderm.components.network_compression.slim_file import pack, unpack
 from slimderm.components.network_compression.sparsify import Sparsify
 from slimderm.components.network_compression.xnor import XNOR
 
-RATE, BATCH = 1e-3, 128
 CALIBRATION = 2_000  # training images that data-aware ranks look at
 RANKS = (10, 20, 50, 100, 200)
-
-
-class Digits(NamedTuple):
-    """Images in 0..1, of shape (N, 28, 28, 1), and their digits."""
-
-    images: npt.NDArray[np.float32]
-    digits: npt.NDArray[np.uint8]
-
-
-def read(folder: Path, part: str) -> Digits:
-    """Read one part of MNIST, ``train`` or ``t10k``."""
-    pixels = gzip.decompress((folder / f"{part}-images-idx3-ubyte.gz").read_bytes())
-    digits = gzip.decompress((folder / f"{part}-labels-idx1-ubyte.gz").read_bytes())
-    images = np.frombuffer(pixels, np.uint8, offset=16).reshape(-1, 28, 28, 1)
-    return Digits(images.astype(np.float32) / 255, np.frombuffer(digits, np.uint8, offset=8))
-
-
-def mlp() -> keras.Model:
-    """Build 784-5×1024-10."""
-    hidden = [layers.Dense(1024, "relu", name=f"hidden{number}") for number in range(1, 6)]
-    last = layers.Dense(10, "softmax", name="last")
-    return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), *hidden, last])
-
-
-def mlp512() -> keras.Model:
-    """Build 784-3×512-10."""
-    hidden = [layers.Dense(512, "relu", name=f"hidden{number}") for number in range(1, 4)]
-    last = layers.Dense(10, "softmax", name="last")
-    return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), *hidden, last])
-
-
-def lenet300() -> keras.Model:
-    """Build LeNet-300-100."""
-    return keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Flatten(),
-            layers.Dense(300, "relu", name="dense1"),
-            layers.Dense(100, "relu", name="dense2"),
-            layers.Dense(10, "softmax", name="dense3"),
-        ]
-    )
-
-
-def lenet5() -> keras.Model:
-    """Build Caffe's LeNet-5, as Deep Compression has it."""
-    return keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Conv2D(20, 5, name="convolution1"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(50, 5, name="convolution2"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(500, "relu", name="dense1"),
-            layers.Dense(10, "softmax", name="dense2"),
-        ]
-    )
-
-
-class Trainer:
-    """Trains by Adam with a rate that falls along a cosine, from scratch or on."""
-
-    def __init__(self, train: Digits, rate: float = RATE) -> None:
-        self.train, self.rate = train, rate
-
-    def __call__(self, model: keras.Model, epochs: int) -> None:
-        """Train in place."""
-        steps = epochs * -(-len(self.train.images) // BATCH)
-        schedule = keras.optimizers.schedules.CosineDecay(self.rate, steps)
-        model.compile(keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy")
-        model.fit(self.train.images, self.train.digits, batch_size=BATCH, epochs=epochs, verbose=0)
-
-
-def error(model: keras.Model, test: Digits) -> float:
-    """Return the share of test images that are taken for another digit, in per cent."""
-    return wrong(model.predict(test.images, batch_size=1000, verbose=0), test)
-
-
-def wrong(said: npt.NDArray[np.float32], test: Digits) -> float:
-    """Return the share of probabilities, (N, 10), whose largest is another digit's, in per cent."""
-    return float(100 * np.mean(said.argmax(axis=1) != test.digits))
 
 
 class Study:
