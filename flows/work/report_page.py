@@ -45,7 +45,6 @@ RECIPE_COLUMNS = [
     "low",
     "high",
     "verdict",
-    "reason",
 ]
 SIZE_QUALITY = {name: METRICS[name].label for name in HEADLINE}
 
@@ -103,7 +102,10 @@ def _recipes(frames: Mapping[str, pd.DataFrame]) -> list[Section]:
         "pruned one. tables/recipes.csv has the controls: zstd of the weights as they are, of "
         "eight bits, and of the numbers of their values.",
     )
-    return [Section("Recipes", sentences, frames["recipes"].filter(RECIPE_COLUMNS))]
+    judged = frames["recipes"].dropna(subset="verdict")
+    reasons = [f"{row.notation}: {row.reason}." for row in judged.itertuples()]
+    table = frames["recipes"].filter(RECIPE_COLUMNS)
+    return [Section("Recipes", (*sentences, *reasons), table)]
 
 
 def sections(results: Results, saved: str) -> list[Section]:

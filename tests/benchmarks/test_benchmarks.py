@@ -182,6 +182,9 @@ def test_mnist(tmp_path):
     sizes = [rows[f"{bits} bits"]["bytes"] for bits in (5, 4, 3, 2)]
     assert sizes == sorted(sizes, reverse=True)
     assert rows["2 bits"]["times"] == pytest.approx(4 * 266_610 / sizes[-1])
+    rows = run("mnist", tmp_path, "xnor", *options)["rows"]
+    assert rows["XNOR, by counting bits"] == rows["XNOR"]
+    assert rows["XNOR"]["times"] > 2  # the first layer stays float
 
 
 def test_pruning():
