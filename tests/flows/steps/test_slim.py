@@ -85,11 +85,11 @@ def test_the_last_network_is_registered_and_the_smallest_of_equals(workspace, re
 
 def test_a_search_ends_with_recipes_that_the_stage_finds_trained(workspace):
     command = ["python", "-m", "slimderm", "search", "lenet5", "--json", "--start", "smallest"]
-    command += ["--recipes", "3", "--rungs", "2", "--epochs", "2", "--seed", "2"]
+    command += ["--recipes", "2", "--rungs", "2", "--epochs", "2", "--seed", "34"]
     front = json.loads(workspace.run(*command).stdout)
     folder = workspace.folder / "reports/search/lenet5"
     table = pd.read_csv(folder / "recipes.csv")
-    assert sorted(table["rung"]) == [0, 0, 1]
+    assert sorted(table["rung"]) == [0, 1]
     assert set(table["epochs"]) == {1, 2}
     assert table["front"].sum() == len(front) == 1
     assert (folder / "front.png").stat().st_size > 10_000
