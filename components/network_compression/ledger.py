@@ -4,10 +4,10 @@ import io
 import math
 from typing import Any
 
+import imagecodecs
 import keras
 import numpy as np
 import numpy.typing as npt
-import zstandard
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.copies import copied
@@ -69,7 +69,7 @@ def _zstd(parts: Any) -> int:
     joined = io.BytesIO()
     for part in parts:
         joined.write(part)
-    return len(zstandard.ZstdCompressor(level=LEVEL).compress(joined.getvalue()))
+    return len(imagecodecs.zstd_encode(joined.getvalue(), level=LEVEL))
 
 
 def _int8(values: npt.NDArray[np.float32]) -> bytes:
