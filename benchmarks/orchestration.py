@@ -55,6 +55,7 @@ evaluate: {{bootstrap_samples: 100, latency_repeats: 3}}
 prune: {{schedule: path, path: ["R1: 50%"], acceptance: relative, relative_tolerance: 0.9,
         relative_floor: 0.0}}
 studies: {{}}
+slim: {{}}
 record: {{tracking_uri: "sqlite:///mlflow.db", workers: 2}}
 """
 FIRST_TASK = """\
