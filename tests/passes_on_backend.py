@@ -134,8 +134,8 @@ def check_gradients():
         "exact": whole,
         "tangent": (left * [3, 2, 0, 0, 0]) @ right,
     }
-    for gradient, kernel in kernels.items():
-        kernel = kernel.astype(np.float32)  # noqa: PLW2901
+    for gradient, double in kernels.items():
+        kernel = double.astype(np.float32)
         model = keras.Sequential([keras.Input((6,)), layers.Dense(5, use_bias=False, name="only")])
         model.layers[0].kernel.assign(kernel)
         trained = reparametrised(model, {"only": TruncatedKernel(2, gradient)})

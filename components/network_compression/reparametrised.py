@@ -26,13 +26,17 @@ KINDS = (
 
 
 class Kernel(Protocol):
-    """What one layer computes its kernel from; with a method `bias`, its bias, too."""
+    """What one layer computes its kernel from, and perhaps its bias and its inputs."""
 
     def build(self, layer: Any) -> None:
         """Add what is trained by ``layer.add_weight``, or leave ``layer._kernel`` to be trained."""
 
     def value(self, layer: Any) -> Any:
         """Return the kernel, a tensor of the shape of ``layer._kernel``."""
+
+    def bias(self, layer: Any) -> Any:
+        """Return the bias, of a layer that has one."""
+        return vars(layer)["bias"]
 
     def inputs(self, inputs: Any) -> Any:
         """Return what the layer takes instead of its inputs, while it is trained."""
@@ -51,11 +55,10 @@ class _Computed:
 
     @property
     def bias(self) -> Any:
-        own = vars(self).get("bias")
-        computed = getattr(vars(self)["computed_kernel"], "bias", None)
-        if own is None or computed is None:
-            return own
-        return keras.ops.cast(computed(self), self.compute_dtype)
+        if vars(self).get("bias") is None:
+            return None
+        made: Kernel = vars(self)["computed_kernel"]
+        return keras.ops.cast(made.bias(self), self.compute_dtype)
 
     def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         made: Kernel = vars(self)["computed_kernel"]
@@ -137,7 +140,7 @@ def baked(trained: keras.Model, model: keras.Model) -> keras.Model:
             kernel: Kernel = vars(other)["computed_kernel"]
             layer.kernel.assign(keras.ops.convert_to_numpy(kernel.value(other)))
             if layer.use_bias:
-                layer.bias.assign(keras.ops.convert_to_numpy(other.bias))
+                layer.bias.assign(keras.ops.convert_to_numpy(kernel.bias(other)))
         else:
             layer.set_weights(other.get_weights())
     settle(plain)

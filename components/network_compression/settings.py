@@ -1,6 +1,7 @@
 """The section slim of ``params.yaml``: recipes, each of passes over one network."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Self
 
@@ -41,52 +42,53 @@ class SlimSettings:
     def _check(self) -> Self:
         from slimderm.components.network_compression.recipe import check_order
 
-        check_order(self.steps(teacher=None))
+        check_order([self.step(index, _no_teacher) for index in range(len(self.passes))])
         return self
 
-    def steps(self, teacher: Any) -> tuple[Any, ...]:
-        """Return the passes with their epochs.
+    def step(self, index: int, teacher: Callable[[], Any]) -> Any:
+        """Return a pass with its epochs.
 
         Keras is imported here, so that parameters without a recipe are read in no time.
 
         Parameters
         ----------
-        teacher : keras.Model or None
-            What a pass learns from that learns from a teacher.
+        index : int
+            From 0.
+        teacher : callable
+            Gives the model that a pass learns from; called if the pass learns from one.
 
         Returns
         -------
-        tuple of slimderm.components.network_compression.recipe.Step
+        slimderm.components.network_compression.recipe.Step
 
         Raises
         ------
         ParameterError
             For a name or a setting that there is not, or a value out of its range.
         """
-        return tuple(
-            _step(number, given, teacher) for number, given in enumerate(self.passes, start=1)
-        )
+        from slimderm.components.network_compression.recipe import Step
+        from slimderm.components.network_compression.table import get
+
+        given, number = self.passes[index], index + 1
+        values = {name: value for name, value in given.items() if name not in OWN}
+        try:
+            kind = get(given.get("pass", ""))
+            if TEACHER in values:
+                raise ParameterError(f"{TEACHER}: received one, expected none: it is the network")
+            # As JSON: of Python's values a strict pydantic takes no mapping for a class.
+            made = TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
+            if TEACHER in kind.__dataclass_fields__:
+                made = replace(made, **{TEACHER: teacher()})
+            return Step(made, given.get("epochs", 0))
+        except ValidationError as error:
+            faults = "; ".join(_in_words(each, kind) for each in error.errors(include_url=False))
+            raise ParameterError(f"passes: {number}: {faults}") from None
+        except ParameterError as error:
+            raise ParameterError(f"passes: {number}: {error}") from None
 
 
-def _step(number: int, given: dict[str, Any], teacher: Any) -> Any:
-    from slimderm.components.network_compression.recipe import Step
-    from slimderm.components.network_compression.table import get
-
-    values = {name: value for name, value in given.items() if name not in OWN}
-    try:
-        kind = get(given.get("pass", ""))
-        if TEACHER in values:
-            raise ParameterError(f"{TEACHER}: received one, expected none: it is the network")
-        # As JSON: of Python's values pydantic, where it is strict, takes no mapping for a class.
-        made = TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
-        if TEACHER in kind.__dataclass_fields__:
-            made = replace(made, teacher=teacher)  # type: ignore[call-arg]  # this one has it
-        return Step(made, given.get("epochs", 0))
-    except ValidationError as error:
-        faults = "; ".join(_in_words(fault, kind) for fault in error.errors(include_url=False))
-        raise ParameterError(f"passes: {number}: {faults}") from None
-    except ParameterError as error:
-        raise ParameterError(f"passes: {number}: {error}") from None
+def _no_teacher() -> None:
+    """Stand for a teacher where settings are only checked."""
 
 
 def _in_words(fault: Any, kind: type[Any]) -> str:

@@ -25,7 +25,7 @@ from slimderm.components.reporting.recipe_plots import pareto_front
 from slimderm.flows.base.side_by_side import WorkerPool
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config.params import Params, read_params
-from slimderm.flows.work.slim_files import METRIC, row
+from slimderm.flows.work.slim_files import METRIC, counted, row
 from slimderm.flows.work.slimming import Slimming
 
 ACCURACY = f"validation_{METRIC}"
@@ -146,7 +146,7 @@ def _train(params: Params, recipes: Mapping[str, SlimSettings]) -> None:
 def _apply(settings: Mapping[str, Any], name: str) -> None:
     slimming = _slimming(read_params(), SlimSettings(**settings), name)
     *_, last = slimming.networks()
-    row(slimming, last)
+    counted(slimming.params, last)
     console.print(f"{name} is done")
 
 

@@ -55,15 +55,15 @@ def write_recipe(
     records, networks = [], []
     last = len(slimming.settings.passes)
     for index, network in enumerate(slimming.networks()):
-        more: dict[str, Any] = {}
-        if index == last:
-            verdict = slimming.verdict(network)
-            more["verdict"] = asdict(verdict)
-            if verdict.accepted:
-                network = slimming.trainer.tested(network)  # noqa: PLW2901  # the same, judged
-        records.append(_kept(slimming, index, network, folder, **more))
         networks.append(network)
-        note(records[-1])
+        if index < last:
+            record = _kept(slimming, index, network, folder)
+        else:
+            verdict = slimming.verdict(network)
+            judged = slimming.trainer.tested(network) if verdict.accepted else network
+            record = _kept(slimming, index, judged, folder, verdict=asdict(verdict))
+        records.append(record)
+        note(record)
     table(slimming, networks).to_csv(folder / "ledger.csv", index=False)
     return {
         "network": slimming.network,
@@ -79,7 +79,7 @@ def _kept(
     slimming: Slimming, index: int, trained: TrainingRun, folder: Path, **more: Any
 ) -> dict[str, Any]:
     """Copy a network and its `.slim` file into `folder`; return its record and ledger."""
-    counted = _counted(slimming.params, trained)
+    files = counted(slimming.params, trained)
     place = f"passes/{index:02d}"
     record = slimming.acceptance.keep(
         trained,
@@ -87,10 +87,10 @@ def _kept(
         place,
         notation=slimming.notations[index],
         settings={"slim": slimming.name} | _settings(slimming, index),
-        ledger=read_json(counted / LEDGER),
+        ledger=read_json(files / LEDGER),
         **more,
     )
-    shutil.copy(counted / SLIM_FILE, folder / place / SLIM_FILE)
+    shutil.copy(files / SLIM_FILE, folder / place / SLIM_FILE)
     return record
 
 
@@ -99,7 +99,7 @@ def _settings(slimming: Slimming, index: int) -> dict[str, Any]:
     return {f"slim.{name}": value for name, value in given.items()}
 
 
-def _counted(params: Params, trained: TrainingRun) -> Path:
+def counted(params: Params, trained: TrainingRun) -> Path:
     """Write a network's `.slim` file and its ledger, or find both in the cache."""
     key = content_key(
         counted=trained.key, code=code_hash("slimderm.components.network_compression.ledger")
@@ -128,7 +128,7 @@ def table(slimming: Slimming, networks: Sequence[TrainingRun]) -> pd.DataFrame:
 
 def row(slimming: Slimming, trained: TrainingRun) -> dict[str, Any]:
     """Gather a network's ledger, latency, and balanced accuracy with its interval by lesion."""
-    counted: dict[str, Any] = read_json(_counted(slimming.params, trained) / LEDGER)
+    ledger: dict[str, Any] = read_json(counted(slimming.params, trained) / LEDGER)
     whole = slimming.acceptance.baseline["num_parameters"]
     evaluate, kept = slimming.params.evaluate, trained.validation
     intervals = bootstrap_intervals(
@@ -140,9 +140,9 @@ def row(slimming: Slimming, trained: TrainingRun) -> dict[str, Any]:
         seed=evaluate.seed,
     )
     low, high = intervals[METRIC]
-    return counted | {
-        "times_fewer_parameters": whole / counted["parameters"],
-        "times_fewer_bytes": 4 * whole / counted["slim_bytes"],
+    return ledger | {
+        "times_fewer_parameters": whole / ledger["parameters"],
+        "times_fewer_bytes": 4 * whole / ledger["slim_bytes"],
         "latency_p50_ms": trained.record["latency_p50_ms"],
         f"validation_{METRIC}": trained.metrics[f"validation_{METRIC}"],
         "low": low,

@@ -126,7 +126,7 @@ class Slimming:
         from slimderm.components.keras_support.seeding import seeded
         from slimderm.components.network_compression.recipe import keep_code
 
-        step = self.settings.steps(unpruned.load())[index]
+        step = self.settings.step(index, unpruned.load)
         seed, histories = trainer.params.train.seed, []
         title = self._title(self.notations[index + 1], trainer)
         settings = replace(
@@ -155,12 +155,12 @@ class Slimming:
 
     def verdict(self, last: TrainingRun) -> Verdict:
         """Judge the recipe's last network; those before it are only on the way to it."""
-        unpruned = self._run(self._unpruned)
+        unpruned = self._run(self._unpruned, self._unpruned(0))
         reference = self.acceptance.judge(unpruned, unpruned, None)
-        own = self._run(lambda number: list(self.networks(number))[-1])
         if self.params.prune.tests_each_step:
-            own = replace(own, trained=self.trainer.tested(last))
+            last = self.trainer.tested(last)
+        own = self._run(lambda number: list(self.networks(number))[-1], last)
         return self.acceptance.judge(own, unpruned, reference)
 
-    def _run(self, make: Callable[[int], TrainingRun], number: int = 0) -> SlimRun:
-        return SlimRun(make(number), lambda more: self._run(make, more))
+    def _run(self, make: Callable[[int], TrainingRun], made: TrainingRun) -> SlimRun:
+        return SlimRun(made, lambda number: self._run(make, make(number)))

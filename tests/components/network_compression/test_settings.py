@@ -24,11 +24,12 @@ def test_entries_become_passes_with_their_epochs():
         {"pass": "share", "bits": {"dense*": 5, "*": 8}, "epochs": 1},
     )
     teacher = object()
-    assert made.steps(teacher) == (
+    steps = [made.step(index, lambda: teacher) for index in range(3)]
+    assert steps == [
         Step(LowRank(Ranks(energy=0.9), data_aware=True)),
         Step(Distil(teacher, alpha=0.5), 2),
         Step(ShareWeights({"dense*": 5, "*": 8}), 1),
-    )
+    ]
 
 
 @pytest.mark.parametrize(
