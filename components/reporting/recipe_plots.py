@@ -2,6 +2,7 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from slimderm.components.reporting.style import COLOURS, tidy_axes
 
@@ -38,9 +39,13 @@ def pareto_front(table: pd.DataFrame, metric: str, label: str) -> Figure:
                 markersize=4,
                 elinewidth=0.6,
                 color=colour,
-                label="on the front" if front else "dominated",
+                label="on the front" if front else "dominated, or dropped before the last round",
             )
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        ax.tick_params(axis="x", labelsize=7)
     figure.axes[0].set_ylabel(label)
-    figure.axes[0].legend(frameon=False, fontsize=8)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return figure
