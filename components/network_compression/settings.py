@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.common.settings import Count, NonEmpty, OneOf, Positive, settings
@@ -38,17 +38,22 @@ class SlimSettings:
         default=8, description="Batches of the training part, for passes that look at data."
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
+    def check(self) -> None:
+        """Refuse passes that are not there, cannot be as they are set, or undo each other.
+
+        Keras is imported for it: whoever only reads parameters does not wait for that.
+
+        Raises
+        ------
+        ParameterError
+            Naming the pass by its place, from 1.
+        """
         from slimderm.components.network_compression.recipe import check_order
 
         check_order([self.step(index, _no_teacher) for index in range(len(self.passes))])
-        return self
 
     def step(self, index: int, teacher: Callable[[], Any]) -> Any:
         """Return a pass with its epochs.
-
-        Keras is imported here, so that parameters without a recipe are read in no time.
 
         Parameters
         ----------

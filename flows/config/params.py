@@ -142,6 +142,22 @@ class Params:
                 )
         return self
 
+    def check_recipes(self) -> None:
+        """Check the passes of all recipes, before hours go into what they start from.
+
+        Keras is imported, if there are any.
+
+        Raises
+        ------
+        ParameterError
+            Naming the first faulty recipe, and its pass.
+        """
+        for name, recipe in self.slim.items():
+            try:
+                recipe.check()
+            except ParameterError as error:
+                raise ParameterError(f"slim: {name}: {error}") from None
+
     def recipe(self, name: str) -> SlimSettings:
         """Return one recipe's settings.
 

@@ -59,7 +59,7 @@ def apply_recipe(recipe: Path | None, data: Path | None, params: Path = layout.P
     with draft.open("w") as stream:
         yaml.dump(document, stream)
     try:
-        read_params(draft)
+        read_params(draft).check_recipes()
     except SlimDermError:
         draft.unlink()
         raise

@@ -16,6 +16,7 @@ from slimderm.flows.work.pruning_steps import write_steps
 def prune(network: str) -> None:
     """Write ``models/<network>/pruned``: ``steps.json`` and a folder for each step."""
     params = read_params()
+    params.check_recipes()
     pruning = Pruning(params, network)
     with replacing(layout.pruned(network)) as draft:
         summary = write_steps(pruning, Tracker(params.record), draft)

@@ -19,6 +19,7 @@ from slimderm.flows.work.baselines import TRAINED_ON, unpruned_trainers
 def train(network: str) -> None:
     """Write ``models/<network>/baseline``, a folder for each unpruned training."""
     params = read_params()
+    params.check_recipes()
     tracker = Tracker(params.record)
     trainers = unpruned_trainers(params, network)
     parent = record_network(tracker, network, trainers[COMPRESSED].key)

@@ -29,7 +29,7 @@ train: {epochs: 1}
 evaluate: {bootstrap_samples: 100, latency_repeats: 3}
 record: {workers: 1}
 """
-# No study or slim recipe stands in it, nothing is accepted that could be reviewed, and pictures take a while.
+# It holds no study or recipe, accepts nothing to review, and pictures take a while.
 LEFT_OUT = ("study", "slim", "review", "report")
 
 

@@ -23,7 +23,7 @@ def test_every_recipe_of_the_space_is_one_that_params_would_take_and_comes_once(
     drawn = candidates(number, seed=0)
     assert len({json.dumps(each) for each in drawn}) == number
     for passes in drawn:
-        SlimSettings(network="lenet5", passes=passes)
+        SlimSettings(network="lenet5", passes=passes).check()
     assert candidates(5, seed=3) == candidates(5, seed=3) != candidates(5, seed=4)
     with pytest.raises(ParameterError, match=f"recipes: received {number + 1}, expected at most"):
         candidates(number + 1, seed=0)

@@ -52,4 +52,4 @@ def test_entries_become_passes_with_their_epochs():
 )
 def test_what_cannot_be_is_said(passes, said):
     with pytest.raises(ParameterError, match=re.escape(said)):
-        recipe(*passes)
+        recipe(*passes).check()

@@ -6,6 +6,7 @@ import pytest
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.flows.config.params import Params, read_params, recorded_by
+from slimderm.flows.steps.table import STAGES
 
 ROOT = Path(__file__).parents[3]
 
@@ -157,10 +158,25 @@ def test_a_run_may_choose_where_it_works_and_the_choice_ends_with_it(tmp_path, m
         assert read_params(path).record.dask_address == "tcp://other:8786"
 
 
-def test_parameters_are_read_without_the_libraries_that_use_them():
+@pytest.mark.parametrize("stage", ["train", "prune"])
+def test_a_recipe_whose_passes_cannot_be_ends_what_it_would_start_from(
+    tmp_path, monkeypatch, stage
+):
+    write(tmp_path, "slim: {small: {network: lenet5, passes: [{pass: share, bits: 33}]}}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match="slim: small: passes: 1: bits: received 33"):
+        STAGES[stage].load().fn("lenet5")
+
+
+def test_parameters_are_read_without_the_libraries_that_use_them(tmp_path):
+    write(tmp_path, "slim: {small: {network: lenet5, passes: [{pass: share}]}}")
     heavy = {"cv2", "keras", "mlflow", "networkx", "numba", "pandas", "scipy", "tensorflow"}
-    script = f"import sys, slimderm.flows.pipeline; print(*sorted({heavy!r} & set(sys.modules)))"
+    script = (
+        "import sys, slimderm.flows.pipeline\n"
+        "assert slimderm.flows.pipeline.read_params().slim\n"
+        f"print(*sorted({heavy!r} & set(sys.modules)))"
+    )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []

@@ -60,6 +60,15 @@ def test_a_faulty_recipe_changes_nothing(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml", "recipe.yaml"]
 
 
+def test_a_recipe_whose_passes_cannot_be_changes_nothing(tmp_path):
+    params = write(tmp_path, "networks: [lenet5]\n")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("slim: {small: {network: lenet5, passes: [{pass: share, bits: 33}]}}\n")
+    with pytest.raises(ParameterError, match="slim: small: passes: 1: bits: received 33"):
+        apply_recipe(recipe, None, params)
+    assert params.read_text() == "networks: [lenet5]\n"
+
+
 def test_a_recipe_leaves_quotes_where_braces_need_them(tmp_path):
     path = write(tmp_path, 'record: {tracking_uri: "sqlite:///mlflow.db"}\n')
     apply_recipe(None, tmp_path, path)
