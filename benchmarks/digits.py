@@ -1,15 +1,24 @@
-"""MNIST's digits, the networks that are compressed on them, and how these are trained."""
+"""MNIST's digits, the networks that are compressed on them, how these are trained and judged."""
 
+import argparse
 import gzip
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import numpy.typing as npt
 from keras import layers
 
+from slimderm.components.common.cache import content_key
+from slimderm.components.network_compression.recipe import Step, compress
+from slimderm.components.network_compression.slim_file import pack
+
 RATE, BATCH = 1e-3, 128
+CALIBRATION = 2_000  # training images that data-aware ranks look at
+
+Row = dict[str, Any]
 
 
 class Digits(NamedTuple):
@@ -94,3 +103,63 @@ def error(model: keras.Model, test: Digits) -> float:
 def wrong(said: npt.NDArray[np.float32], test: Digits) -> float:
     """Return the share of probabilities, (N, 10), whose largest is another digit's, in per cent."""
     return float(100 * np.mean(said.argmax(axis=1) != test.digits))
+
+
+class Study:
+    """One seed's networks, each found again where it is finished."""
+
+    def __init__(self, options: argparse.Namespace, seed: int) -> None:
+        self.train, self.test = read(options.data, "train"), read(options.data, "t10k")
+        if options.images:
+            self.train, self.test = (
+                Digits(*(values[: options.images] for values in part))
+                for part in (self.train, self.test)
+            )
+        self.epochs, self.cache, self.seed = options.epochs, options.cache, seed
+        self.quick = options.images is not None
+        self.trainer = Trainer(self.train)
+
+    def trained(self, build: Callable[[], keras.Model], more: int = 0) -> keras.Model:
+        """Build a network by the seed and train it, then train it on: the control."""
+        key = content_key(
+            network=build.__name__,
+            seed=self.seed,
+            epochs=self.epochs,
+            images=len(self.train.images),
+            rate=RATE,
+            **({"more": more} if more else {}),
+        )
+        path = self.cache / f"{key}.keras"
+        if not path.exists():
+            model = self.trained(build) if more else None
+            keras.utils.set_random_seed(self.seed)
+            model = model or build()
+            self.trainer(model, more or self.epochs)
+            self.cache.mkdir(parents=True, exist_ok=True)
+            model.save(path, include_optimizer=False)
+        return keras.models.load_model(path, compile=False)
+
+    def compressed(self, model: keras.Model, *steps: Step) -> Iterator[Any]:
+        """Apply a recipe; batches are training images."""
+        few = slice(CALIBRATION)
+        return compress(
+            model,
+            steps,
+            data=[(self.train.images[few], self.train.digits[few])],
+            train=self.trainer,
+            seed=self.seed,
+            cache=self.cache,
+            trained_by={"rate": RATE, "batch": BATCH, "images": len(self.train.images)},
+        )
+
+
+def in_bytes(study: Study, what: str, model: keras.Model, whole: int, code: Any = None) -> Row:
+    """Measure a network as a `.slim` file against float32 weights of `whole` bytes."""
+    size = len(pack(model, code))
+    return {"what": what, "bytes": size, "times": whole / size, "error": error(model, study.test)}
+
+
+def as_floats(study: Study, what: str, model: keras.Model) -> Row:
+    """Measure a network as float32 weights alone."""
+    size = 4 * model.count_params()
+    return {"what": what, "bytes": size, "times": 1.0, "error": error(model, study.test)}

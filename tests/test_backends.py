@@ -92,6 +92,11 @@ print("all held")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
+# Tiny networks: JAX compiles them for longer than it computes them.
+QUICK_COMPILING = {
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+}
+
 
 def environment(folder, backend):
     """Make an environment that holds one backend and no TensorFlow; return its interpreter."""
@@ -115,6 +120,7 @@ def test_pruner_and_passes_are_right(backend, tmp_path):
                 "HOME": str(tmp_path),
                 "KERAS_BACKEND": backend,
                 "PYTHONPATH": str(ROOT),
+                **QUICK_COMPILING,
             },
             capture_output=True,
             text=True,
@@ -137,6 +143,7 @@ def test_the_pipeline_trains_prunes_and_registers_on_jax(made_workspace, tiny, t
         "PATH": f"{python.parent}:{workspace.environment['PATH']}",
         "PYTHONPATH": sysconfig.get_path("purelib"),
         "KERAS_BACKEND": "jax",
+        **QUICK_COMPILING,
     }
     done = workspace.run("python", "-m", "slimderm", "run")
     stages = {"resize", "train@lenet5", "prune@lenet5", "register", "review", "report"}

@@ -10,12 +10,15 @@ from slimderm.components.common.errors import ParameterError, SlimDermError
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 
+WHOLE = ("studies", "slim")
+
 
 def apply_recipe(recipe: Path | None, data: Path | None, params: Path = layout.PARAMS) -> list[str]:
     """Rewrite ``params.yaml`` with the values of a recipe and the folder of a dataset.
 
-    A section that the recipe holds replaces the section of ``params.yaml`` key by key. The result
-    is validated before it replaces the file, so a faulty recipe changes nothing.
+    A section that the recipe holds replaces the section of ``params.yaml`` key by key; studies and
+    slim, whose keys are names that one chooses, it replaces whole. The result is validated before
+    it replaces the file, so a faulty recipe changes nothing.
 
     Parameters
     ----------
@@ -51,7 +54,7 @@ def apply_recipe(recipe: Path | None, data: Path | None, params: Path = layout.P
         changes.setdefault("ingest", {})["source"] = str(data)
         changes["ingest"]["negatives"] = str(negatives) if negatives.is_dir() else None
     for name, values in changes.items():
-        if isinstance(values, dict) and isinstance(document.get(name), dict):
+        if name not in WHOLE and isinstance(values, dict) and isinstance(document.get(name), dict):
             document[name].update(values)
         else:
             document[name] = values

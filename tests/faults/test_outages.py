@@ -112,7 +112,7 @@ def test_each_server_goes_away_in_mid_run_and_comes_back(
     while last["state_type"] != "COMPLETED" and len(runs) <= len(servers):  # one an outage may fail
         runs.append(submit(platform))
         last = ended(platform, runs[-1], wait_until)
-    assert last["state_type"] == "COMPLETED", last["state"]
+    assert last["state_type"] == "COMPLETED", last["state"]["message"]
     platform.check(undisturbed)
     states = [platform.ask(f"/flow_runs/{run}")["state_name"] for run in runs]
     outcome(

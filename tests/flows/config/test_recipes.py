@@ -33,6 +33,16 @@ def test_a_recipe_replaces_only_what_it_names(tmp_path):
     assert apply_recipe(recipe, tmp_path / "mine", params) == []
 
 
+def test_a_recipe_replaces_studies_and_slim_whole(tmp_path):
+    entry = "{network: lenet5, passes: [{pass: share}]}"
+    params = write(tmp_path, f"slim: {{small: {entry}}}\nstudies: {{mine: {{network: lenet5}}}}\n")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"slim: {{other: {entry}}}\nstudies: {{}}\n")
+    assert apply_recipe(recipe, None, params) == ["slim.other"]
+    after = read_params(params)
+    assert (list(after.slim), dict(after.studies)) == (["other"], {})
+
+
 def test_names_may_hold_blanks_and_what_is_not_there_is_refused_before_anything_is_written(
     tmp_path,
 ):
