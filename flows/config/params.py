@@ -104,6 +104,9 @@ class RecordSettings:
         return self
 
 
+TRANSFER = ("head_epochs", "unfreeze_from", "unfrozen_learning_rate")  # of section train
+
+
 @settings
 class Params:
     """All of ``params.yaml``. A key left out takes its default, the paper's value."""
@@ -140,7 +143,24 @@ class Params:
                     f"slim: received {name} over {recipe.network}, expected a network of the "
                     f"section networks: {', '.join(self.networks)}"
                 )
+        self._check_transfer()
         return self
+
+    def _check_transfer(self) -> None:
+        first = self.train.head_epochs
+        started = {name: study for name, study in self.studies.items() if study.weights}
+        for name, study in started.items():
+            if first >= study.epochs:
+                raise ParameterError(
+                    f"train.head_epochs: received {first}, expected fewer than the {study.epochs} "
+                    f"epochs of study {name}"
+                )
+        for name in () if started else TRANSFER:
+            if given := getattr(self.train, name):
+                raise ParameterError(
+                    f"train.{name}: received {given!r}, expected a study that starts from weights "
+                    "of a file: it has no effect on others"
+                )
 
     def check_recipes(self) -> None:
         """Check the passes of all recipes, before hours go into what they start from.

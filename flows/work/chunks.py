@@ -1,4 +1,4 @@
-"""Where chunks of work run: on this machine's processes, or on a Dask cluster.
+"""Where pieces of work run: on this machine's processes, or on a Dask cluster.
 
 A chunk is a key and a function that fills an empty folder. It is kept under its key in the cache,
 where it appears whole or not at all. So a chunk may be done twice, as Dask does when it loses a
@@ -10,6 +10,7 @@ from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from prefect import flow, task
 
@@ -26,6 +27,13 @@ IMPORTS = (
     "slimderm.components.quality.sweep",
     "slimderm.flows.work.chunks",
 )
+
+
+class Job(Protocol):
+    """A piece of work that can be sent to another process or machine; it may be done twice."""
+
+    def run(self) -> None:
+        """Do it."""
 
 
 @dataclass(frozen=True)
@@ -96,19 +104,19 @@ def on_processes(chunks: Sequence[Chunk], workers: int) -> Iterator[int]:
 
 
 @task(name="chunk", task_run_name="chunk-{index}", **RETRIES)
-def _run_on_dask(chunk: Chunk, index: int) -> int:
-    chunk.run()
+def _run_on_dask(job: Job, index: int) -> int:
+    job.run()
     return index
 
 
-def on_dask(chunks: Sequence[Chunk], address: str) -> Iterator[int]:
-    """Run chunks as tasks of a Prefect flow on the Dask cluster at `address`, as `on_processes`."""
+def on_dask(jobs: Sequence[Job], address: str) -> Iterator[int]:
+    """Run jobs as tasks of a Prefect flow on the Dask cluster at `address`, as `on_processes`."""
     from prefect.futures import as_completed as as_prefect_completes
     from prefect_dask import DaskTaskRunner
 
     @flow(name="chunks", task_runner=DaskTaskRunner(address=address))
     def run_chunks() -> Iterator[int]:
-        futures = [_run_on_dask.submit(chunk, index) for index, chunk in enumerate(chunks)]
+        futures = [_run_on_dask.submit(job, index) for index, job in enumerate(jobs)]
         for future in as_prefect_completes(futures):
             yield future.result()
 

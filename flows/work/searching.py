@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ from slimderm.components.network_compression.search import (
 )
 from slimderm.components.network_compression.settings import SlimSettings
 from slimderm.components.reporting.recipe_plots import pareto_front
-from slimderm.flows.base.side_by_side import WorkerPool
 from slimderm.flows.base.terminal import console
-from slimderm.flows.config.params import Params, read_params
-from slimderm.flows.work.slim_files import METRIC, counted, row
-from slimderm.flows.work.slimming import Slimming
+from slimderm.flows.config.params import Params
+from slimderm.flows.work.recipe_jobs import slimming_of, train_recipes
+from slimderm.flows.work.slim_files import METRIC, row
 
 ACCURACY = f"validation_{METRIC}"
 
@@ -84,9 +82,9 @@ def search_recipes(params: Params, search: Search) -> pd.DataFrame:
         names = {
             f"recipe {number + 1}": _settings(search, tried[number], epochs) for number in alive
         }
-        _train(params, names)
+        train_recipes(params, names)
         for number, (name, each) in zip(alive, names.items(), strict=True):
-            slimming = _slimming(params, each, name)
+            slimming = slimming_of(params, each, name)
             *_, last = slimming.networks()
             told = {"notation": described(tried[number]), "rung": rung, "epochs": epochs}
             told["passes"] = json.dumps(each.passes)
@@ -126,28 +124,6 @@ def write_search(folder: Path, table: pd.DataFrame, search: Search) -> None:
 def _settings(search: Search, passes: Passes, epochs: int) -> SlimSettings:
     trained = tuple({**given, "epochs": epochs} for given in passes)
     return SlimSettings(network=search.network, passes=trained, start=search.start)
-
-
-def _slimming(params: Params, settings: SlimSettings, name: str) -> Slimming:
-    """Return a recipe; its name is in no key, so the stage slim finds what was trained here."""
-    return Slimming(replace(params, slim={name: settings}), name)
-
-
-def _train(params: Params, recipes: Mapping[str, SlimSettings]) -> None:
-    """Apply recipes in processes side by side; what they make is found in the cache."""
-    number = min(params.record.workers, len(recipes))
-    with WorkerPool(number) as workers:
-        for name, settings in recipes.items():
-            workers.submit(name, partial(_apply, asdict(settings)))
-        while workers.running:
-            workers.wait()
-
-
-def _apply(settings: Mapping[str, Any], name: str) -> None:
-    slimming = _slimming(read_params(), SlimSettings(**settings), name)
-    *_, last = slimming.networks()
-    counted(slimming.params, last)
-    console.print(f"{name} is done")
 
 
 def _costs(rows: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:

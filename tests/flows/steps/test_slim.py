@@ -1,6 +1,7 @@
 """A recipe through DVC: its files, its ledger, its runs in MLflow, its version, and its end."""
 
 import json
+import shutil
 
 import keras
 import mlflow
@@ -83,7 +84,30 @@ def test_the_last_network_is_registered_and_the_smallest_of_equals(workspace, re
     assert {"small: sparsify", "small: share"} <= names
 
 
-def test_a_search_ends_with_recipes_that_the_stage_finds_trained(workspace):
+def on_a_cluster(workspace, command, table, cluster):
+    """What is gone is made anew by Dask's workers, the same but for how long it takes."""
+    cache = workspace.folder / ".cache/slimderm"
+    newest = max(cache.glob("??/[!.]*/report.txt"), key=lambda path: path.stat().st_mtime_ns)
+    shutil.rmtree(newest.parent)
+    params = workspace.folder / "params.yaml"
+    before = params.read_text()
+    try:
+        address = json.loads(cluster.contact.read_text())["address"]
+        there = f"experiment: slimderm, engine: dask, dask_address: '{address}'"
+        params.write_text(before.replace("experiment: slimderm", there))
+        workspace.run(*command)
+    finally:
+        cluster.stop()
+        params.write_text(before)
+    assert newest.exists()
+    again = pd.read_csv(workspace.folder / "reports/search/lenet5/recipes.csv")
+    kept = [name for name in table if "latency" not in name and "_ms" not in name]
+    pd.testing.assert_frame_equal(again[kept], table[kept])
+
+
+def test_a_search_ends_with_recipes_that_the_stage_finds_trained(
+    workspace, tmp_path, start_cluster
+):
     command = ["python", "-m", "slimderm", "search", "lenet5", "--json", "--start", "smallest"]
     command += ["--recipes", "2", "--rungs", "2", "--epochs", "2", "--seed", "34"]
     front = json.loads(workspace.run(*command).stdout)
@@ -93,8 +117,9 @@ def test_a_search_ends_with_recipes_that_the_stage_finds_trained(workspace):
     assert set(table["epochs"]) == {1, 2}
     assert table["front"].sum() == len(front) == 1
     assert (folder / "front.png").stat().st_size > 10_000
-    before = {*(workspace.folder / ".cache/slimderm").glob("??/[!.]*")}
     assert json.loads(workspace.run(*command).stdout) == front  # all is found again
+    on_a_cluster(workspace, command, table, start_cluster(tmp_path))
+    before = {*(workspace.folder / ".cache/slimderm").glob("??/[!.]*")}
     workspace.run("python", "-m", "slimderm", "apply", "--recipe", str(folder / "recipes.yaml"))
     assert workspace.repro("slim@found1") == ["slim@found1"]
     after = {*(workspace.folder / ".cache/slimderm").glob("??/[!.]*")}

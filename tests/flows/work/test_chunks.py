@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,8 +24,6 @@ from slimderm.components.quality.settings import QualitySettings
 from slimderm.components.quality.sweep import SweepTools, measure_chunk
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.work.chunks import Chunk, run_chunks
-
-ROOT = Path(__file__).parents[3]
 
 
 def fill(folder, *, name, marks, seconds=0.0):
@@ -130,52 +127,6 @@ def same(one, other):
     np.testing.assert_allclose(one["ssim"], other["ssim"], rtol=1e-7)
 
 
-class Cluster:
-    """A Dask scheduler and two workers of one thread, each a process."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        # Chunks are pickled by the name of their function, so workers import what we import.
-        self.environment = os.environ | {
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}",
-            "HOME": str(folder),
-            "PREFECT_HOME": str(folder / "prefect"),
-        }
-        self.contact = folder / "scheduler.json"
-        self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", self.contact)
-        deadline = time.monotonic() + 60
-        while not self.contact.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        self.workers = [
-            self.start("worker", "--scheduler-file", self.contact, "--nthreads", "1", "--no-nanny")
-            for _ in range(2)
-        ]
-
-    def start(self, *command):
-        with (self.folder / "log.txt").open("a") as log:
-            return subprocess.Popen(
-                [
-                    sys.executable,
-                    "-W",
-                    "ignore",
-                    "-m",
-                    "dask",
-                    *map(str, command),
-                    "--no-dashboard",
-                ],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-            )
-
-    def stop(self):
-        for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.wait()
-
-
 SCRIPT = """
 import json, sys
 from pathlib import Path
@@ -194,8 +145,8 @@ print(sorted(run_chunks(chunks, RecordSettings(engine="dask", dask_address=addre
 @pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.timeout(900)
-def test_a_worker_that_is_killed_costs_no_more_than_its_chunk(tmp_path, marks):
-    cluster = Cluster(tmp_path)
+def test_a_worker_that_is_killed_costs_no_more_than_its_chunk(tmp_path, marks, start_cluster):
+    cluster = start_cluster(tmp_path)
     try:
         command = [sys.executable, "-W", "ignore", "-c", SCRIPT]
         run = subprocess.Popen(
@@ -246,12 +197,12 @@ def deployed(made_workspace, free_port):
 @pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.timeout(1200)
-def test_a_deployment_runs_its_step_on_the_cluster(deployed, tmp_path, wait_until):
+def test_a_deployment_runs_its_step_on_the_cluster(deployed, tmp_path, wait_until, start_cluster):
     table = deployed.folder / "data/sweep/measurements.parquet"
     here = pd.read_parquet(table)
     shutil.rmtree(table.parent)
     shutil.rmtree(deployed.folder / ".cache")
-    cluster = Cluster(tmp_path)
+    cluster = start_cluster(tmp_path)
     try:
         address = json.loads(cluster.contact.read_text())["address"]
         form = ["--param", 'engine="dask"', "--param", f'dask_address="{address}"']

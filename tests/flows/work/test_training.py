@@ -11,6 +11,7 @@ from slimderm.components.dataset.labels import PAPER_CLASSES
 from slimderm.components.dataset.settings import SplitSettings, SyntheticSettings
 from slimderm.components.dataset.splits import split
 from slimderm.components.dataset.synthetic import write_synthetic
+from slimderm.components.pruning.study_settings import StudySettings
 from slimderm.flows.base.files import write_json
 from slimderm.flows.config.params import Params
 from slimderm.flows.work.sources import LesionSource
@@ -88,7 +89,9 @@ def test_what_starts_from_a_file_is_frozen_as_the_settings_say(keys, made):
     randomise(published, seed=0)  # fresh, so many layers would let hardly a gradient through
     published.save_weights("published_notop.weights.h5")
     frozen = {"head_epochs": 1, "unfreeze_from": "conv_pw_13", "epochs": 2}
-    params = replace(Params(), train=replace(Params().train, **frozen))
+    study = StudySettings(network="mobilenet", weights="published_notop.weights.h5")
+    train = replace(Params().train, **frozen)
+    params = replace(Params(), train=train, studies={"published": study})
     source = LesionSource(params, "original")
     trainer = Trainer(params, "mobilenet", source, weights="published_notop.weights.h5")
     run = trainer.fit("mobilenet")
