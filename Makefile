@@ -64,7 +64,7 @@ coverage: setup ## the same as test, with the lines of each file that no test ru
 	@python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow" --cov=slimderm --cov-report=term-missing:skip-covered
 
 test-slow: setup ## the rest of the tests
-	@python -m pytest -n 6 --dist loadfile --no-loadscope-reorder -m slow --durations 15
+	@python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m slow --durations 15
 
 soak: setup ## everything broken on purpose, with 50 kills at random moments (KILLS); an hour or two
 	@KILLS=$(or $(KILLS),50) python -m pytest tests/faults
