@@ -120,7 +120,7 @@ def decode(effort: Effort) -> dict[str, Any]:
     """Compare reading a compressed LeNet-5 with Keras reading its own file."""
     import keras
 
-    from benchmarks.mnist import lenet5
+    from benchmarks.digits import lenet5
     from slimderm.components.network_compression.share import ShareWeights
     from slimderm.components.network_compression.slim_file import inspect, pack, unpack
     from slimderm.components.network_compression.sparsify import Sparsify
@@ -150,7 +150,7 @@ def decode(effort: Effort) -> dict[str, Any]:
 
 def low_rank(effort: Effort) -> dict[str, Any]:
     """Compare one image through a factorised network and through the whole."""
-    from benchmarks.mnist import mlp
+    from benchmarks.digits import mlp
     from slimderm.components.network_compression.low_rank import LowRank
     from slimderm.components.network_compression.ranks import Ranks
 
@@ -190,7 +190,7 @@ def popcount(effort: Effort) -> dict[str, Any]:
 
 
 def _packed(effort: Effort) -> float:
-    from benchmarks.mnist import mlp
+    from benchmarks.digits import mlp
     from slimderm.components.network_compression.packed import packed
     from slimderm.components.network_compression.xnor import XNOR
 

@@ -39,7 +39,7 @@ def test_a_stranger_slims_a_model_of_their_own(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # MobileNetV2 is trained four times
+@pytest.mark.timeout(1800)  # MobileNetV2 is trained four times
 def test_a_stranger_prunes_a_model_of_their_own(tmp_path, monkeypatch, capsys):
     blocks, names = run_blocks("prune-your-own.md", tmp_path, monkeypatch)
     text = (ROOT / "docs" / "prune-your-own.md").read_text()

@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1800)]
 
 REPRO = (sys.executable, "-m", "slimderm", "run")  # one process, not 15 as `dvc repro`
 PIPELINE = (sys.executable, "-m", "slimderm", "flow")
