@@ -36,6 +36,7 @@ from slimderm.components.quality.settings import (
 )
 from slimderm.components.training.networks import NETWORKS
 from slimderm.components.training.settings import TrainingSettings
+from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.config import layout
 from slimderm.flows.config.yaml_sections import read_sections
 
@@ -172,6 +173,8 @@ class Params:
         ParameterError
             Naming the first faulty recipe, and its pass.
         """
+        if self.slim:
+            load_keras()
         for name, recipe in self.slim.items():
             try:
                 recipe.check()
