@@ -55,13 +55,13 @@ run: setup ## DATA=folder RECIPE=recipes/x.yaml
 flow: setup ##
 	@python -m slimderm flow
 
-# More at once than cores: tests wait for servers half of the time, slow ones more.
+# More at once than cores: tests wait for servers half of the time.
 test: setup ## everything fast and one short run through real servers
 	@python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 # Not part of make test: tracing costs half as much processor time again (Python 3.11 has no cheaper way).
 coverage: setup ## the same as test, with the lines of each file that no test runs
-	@python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow" --cov=slimderm --cov-report=term-missing:skip-covered
+	@python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not slow" --cov=slimderm --cov-report=term-missing:skip-covered
 
 test-slow: setup ## the rest of the tests
 	@python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m slow --durations 15

@@ -153,9 +153,9 @@ class Study:
         )
 
 
-def in_bytes(study: Study, what: str, model: keras.Model, whole: int, code: Any = None) -> Row:
+def in_bytes(study: Study, what: str, model: keras.Model, whole: int) -> Row:
     """Measure a network as a `.slim` file against float32 weights of `whole` bytes."""
-    size = len(pack(model, code))
+    size = len(pack(model))
     return {"what": what, "bytes": size, "times": whole / size, "error": error(model, study.test)}
 
 

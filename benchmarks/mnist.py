@@ -12,7 +12,10 @@ training, then D = 20 trained on for three epochs beside the control, the whole 
 as long. ``deep_lenet300`` and ``deep_lenet5``: Deep Compression, as `.slim` files. ``xnor``:
 784-3×512-10 whose two inner layers have binary weights, then binary inputs, too, beside the control
 trained on as long.
-``miracle_lenet300`` and ``miracle_lenet5``: minimal random codes, as `.slim` files; hours.
+``dynamic``: D = 20 trained through the truncation by each gradient. ``recipe_lenet5``: channels
+pruned first, then Deep Compression. ``quantised``: LeNet-5 on grids of 8 to 2 bits, as it is and
+trained there. ``miracle_lenet300`` and ``miracle_lenet5``: minimal random codes, as `.slim` files;
+hours.
 
 A table comes first. The last line is one JSON object.
 """
