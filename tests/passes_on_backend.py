@@ -26,6 +26,7 @@ from slimderm.components.network_compression.share import ShareWeights
 from slimderm.components.network_compression.slim_file import load, save
 from slimderm.components.network_compression.sparsify import Sparsify
 from slimderm.components.network_compression.table import PASSES
+from slimderm.components.network_compression.train import Train
 from slimderm.components.network_compression.truncate import Truncate, TruncatedKernel
 from slimderm.components.network_compression.tucker import Tucker
 from slimderm.components.network_compression.xnor import XNOR
@@ -59,6 +60,7 @@ def of_rank_one():
 
 # By name in the table: passes that train, and passes that lose nothing of kernels of rank one.
 EXAMPLES = {
+    "train": ([Train()], []),
     "prune": ([Prune(ratio=0.5)], []),
     "low_rank": (
         [

@@ -12,11 +12,13 @@ from slimderm.components.network_compression.quantise import Quantise
 from slimderm.components.network_compression.separable import Separable
 from slimderm.components.network_compression.share import ShareWeights
 from slimderm.components.network_compression.sparsify import Sparsify
+from slimderm.components.network_compression.train import Train
 from slimderm.components.network_compression.truncate import Truncate
 from slimderm.components.network_compression.tucker import Tucker
 from slimderm.components.network_compression.xnor import XNOR
 
 PASSES: dict[str, type[Pass]] = {
+    "train": Train,
     "prune": Prune,
     "low_rank": LowRank,
     "truncate": Truncate,

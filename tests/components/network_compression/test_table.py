@@ -21,7 +21,7 @@ def test_each_is_a_frozen_dataclass_with_an_order(name):
 
 
 def test_an_unknown_name_is_refused_with_those_that_there_are():
-    with pytest.raises(ParameterError, match="received 'gzip', expected one of prune, low_rank, "):
+    with pytest.raises(ParameterError, match="received 'gzip', expected one of train, prune, "):
         get("gzip")
 
 
