@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 
 import keras
-from digits import (
-    Row,
-    Study,
+
+from benchmarks.compression_study import Row, Study
+from benchmarks.digits import (
     as_floats,
     error,
     in_bytes,
@@ -15,7 +15,6 @@ from digits import (
     mlp512,
     wrong,
 )
-
 from slimderm.components.network_compression.binarise import Binarise
 from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.miracle import Miracle

@@ -20,7 +20,6 @@ hours.
 A table comes first. The last line is one JSON object.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -28,22 +27,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from digit_studies import STUDIES, Row, Study
+
+from benchmarks.compression_study import Part, Row, Study, Trainer, arguments
+from benchmarks.digit_studies import STUDIES
+from benchmarks.digits import read
 
 
 def main() -> None:
     """Print a row for each compressed network, means over seeds, then one line of JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("data", type=Path)
+    parser = arguments(__doc__.partition("\n")[0], epochs=10, cache="mnist")
     parser.add_argument("study", choices=STUDIES)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--images", type=int, help="of each part, for a quick look")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/benchmarks/mnist"))
     options = parser.parse_args()
+    train, test = (
+        Part(*(values[: options.images] for values in read(options.data, part)))
+        for part in ("train", "t10k")
+    )
     found: dict[str, list[Row]] = {}
     for seed in range(options.seeds):
-        for row in STUDIES[options.study](Study(options, seed)):
+        for row in STUDIES[options.study](Study(options, seed, Trainer(train), test)):
             found.setdefault(row.pop("what"), []).append(row)
             print(f"seed {seed}: {row}", file=sys.stderr, flush=True)
     means = {

@@ -9,7 +9,13 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.components.dataset.copies import copies_sentence
 from slimderm.components.quality.metrics import HEADLINE, METRICS
 from slimderm.components.quality.storage_sentences import storage_sentences
-from slimderm.components.reporting import pruning_plots, storage_plots, sweep_plots, training_plots
+from slimderm.components.reporting import (
+    pruning_plots,
+    recipe_plots,
+    storage_plots,
+    sweep_plots,
+    training_plots,
+)
 from slimderm.components.reporting.page import Section
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import StorageChoice
@@ -67,7 +73,7 @@ def figures(results: Results) -> dict[str, Figure]:
     }
     paths = pd.read_csv(layout.GROWTH / "paths.csv")
     labels = {name: metric.label for name, metric in METRICS.items()}
-    return {
+    drawn = {
         "metrics": sweep_plots.metrics_against_rank(frames["sweep"], labels, k),
         "size_quality": sweep_plots.size_against_quality(frames["sweep"], SIZE_QUALITY),
         "rate_distortion": storage_plots.rate_distortion(frames["arms"], SIZE_QUALITY, k),
@@ -81,6 +87,11 @@ def figures(results: Results) -> dict[str, Figure]:
             paths, frames["growth"], sorted(set(paths["factor"]), reverse=True)
         ),
     }
+    if "recipes" in frames:
+        drawn["recipes"] = recipe_plots.recipe_paths(
+            frames["recipes"], "validation_balanced_accuracy", "validation balanced accuracy"
+        )
+    return drawn
 
 
 def _storage_sentences(arms: pd.DataFrame, choice: StorageChoice) -> list[str]:
@@ -105,7 +116,8 @@ def _recipes(frames: Mapping[str, pd.DataFrame]) -> list[Section]:
     judged = frames["recipes"].dropna(subset="verdict")
     reasons = [f"{row.notation}: {row.reason}." for row in judged.itertuples()]
     table = frames["recipes"].filter(RECIPE_COLUMNS)
-    return [Section("Recipes", (*sentences, *reasons), table)]
+    picture = {"plots/recipes.png": "bytes of the file against balanced accuracy on validation"}
+    return [Section("Recipes", (*sentences, *reasons), table, picture)]
 
 
 def sections(results: Results, saved: str) -> list[Section]:

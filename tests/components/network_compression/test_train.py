@@ -22,8 +22,9 @@ def test_weights_are_those_that_the_same_training_gives(dense):
         np.testing.assert_array_equal(ours, theirs)
     assert made.report.parameters == (dense.count_params(), dense.count_params())
     assert set(made.report.changed.values()) == {"trained on"}
-    assert any((one != two).any() for one, two in zip(before, made.model.get_weights(), strict=True))
-    assert all((one == two).all() for one, two in zip(before, dense.get_weights(), strict=True))
+    assert (made.model.get_weights()[0] != before[0]).any()
+    for now, then in zip(dense.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
 
 
 def test_without_a_training_nothing_changes(dense):

@@ -1,0 +1,101 @@
+"""What studies of network compression share: parts of data, a training, networks found again."""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from slimderm.components.common.cache import content_key
+from slimderm.components.network_compression.recipe import Step, compress
+
+RATE, BATCH = 1e-3, 128
+CALIBRATION = 2_000  # training images that passes look at
+
+Row = dict[str, Any]
+
+
+class Part(NamedTuple):
+    """Images in 0..1, of shape (N, H, W, 1), and their labels."""
+
+    images: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.uint8]
+
+
+class Trainer:
+    """Trains by Adam with a rate that falls along a cosine, from scratch or on."""
+
+    def __init__(self, train: Part, weights: Mapping[int, float] | None = None) -> None:
+        self.train, self.weights = train, weights
+
+    def __call__(self, model: keras.Model, epochs: int) -> None:
+        """Train in place."""
+        steps = epochs * -(-len(self.train.images) // BATCH)
+        schedule = keras.optimizers.schedules.CosineDecay(RATE, steps)
+        model.compile(keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy")
+        model.fit(
+            self.train.images,
+            self.train.labels,
+            batch_size=BATCH,
+            epochs=epochs,
+            class_weight=self.weights,
+            verbose=0,
+        )
+
+
+class Study:
+    """One seed's networks, each found again where it is finished."""
+
+    def __init__(
+        self, options: argparse.Namespace, seed: int, trainer: Trainer, test: Part
+    ) -> None:
+        self.epochs, self.cache, self.seed = options.epochs, options.cache, seed
+        self.quick = options.images is not None
+        self.trainer, self.train, self.test = trainer, trainer.train, test
+
+    def trained(self, build: Callable[[], keras.Model], more: int = 0) -> keras.Model:
+        """Build a network by the seed and train it, then train it on: the control."""
+        key = content_key(
+            network=build.__name__,
+            seed=self.seed,
+            epochs=self.epochs,
+            shape=self.train.images.shape,
+            rate=RATE,
+            more=more,
+        )
+        path = self.cache / f"{key}.keras"
+        if not path.exists():
+            model = self.trained(build) if more else None
+            keras.utils.set_random_seed(self.seed)
+            model = model or build()
+            self.trainer(model, more or self.epochs)
+            self.cache.mkdir(parents=True, exist_ok=True)
+            model.save(path, include_optimizer=False)
+        return keras.models.load_model(path, compile=False)
+
+    def compressed(self, model: keras.Model, *steps: Step) -> Iterator[Any]:
+        """Apply a recipe; batches are training images."""
+        few = slice(CALIBRATION)
+        return compress(
+            model,
+            steps,
+            data=[(self.train.images[few], self.train.labels[few])],
+            train=self.trainer,
+            seed=self.seed,
+            cache=self.cache,
+            trained_by={"rate": RATE, "batch": BATCH, "shape": self.train.images.shape},
+        )
+
+
+def arguments(description: str, epochs: int, cache: str) -> argparse.ArgumentParser:
+    """Return a parser of what all studies take."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--images", type=int, help="of each part, for a quick look")
+    parser.add_argument("--cache", type=Path, default=Path(".cache/benchmarks") / cache)
+    return parser
