@@ -89,7 +89,8 @@ class RecordSettings:
     )
     engine: Engine = Field(
         default="processes",
-        description="Where chunks of images run: on workers of this machine, or on a Dask cluster.",
+        description="Where chunks of images and recipes of a search run: in processes of this "
+        "machine, or on a Dask cluster.",
     )
     dask_address: str | None = Field(
         default=None,
