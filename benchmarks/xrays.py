@@ -111,6 +111,10 @@ def compressed(study: Study, networks: Networks) -> Iterator[tuple[str, keras.Mo
     """Yield every network by what was done to it."""
     vgg = study.trained(networks.vgg)
     yield "vgg", vgg
+    if study.quick:  # a look at one of each kind
+        [made] = study.compressed(vgg, Step(Quantise(4)))
+        yield "grid of 4 bits", made.model
+        return
     for build in (networks.separable, networks.mobilenet):
         yield build.__name__, study.trained(build)
     half = Prune(ratio=0.5, loss=LOSS)

@@ -187,6 +187,24 @@ def test_mnist(tmp_path):
     assert rows["XNOR"]["times"] > 2  # the first layer stays float
 
 
+def test_xrays(tmp_path):
+    rows = []
+    for index, fold in enumerate(["train"] * 12 + ["val"] * 8 + ["test"] * 8):
+        label = ("NORMAL", "PNEUMONIA")[index % 2]
+        image = np.full((40, 40), 60 + 120 * (index % 2) + index, np.uint8)
+        cv2.imwrite(str(tmp_path / f"{index}.png"), image)
+        rows.append((f"{index}.png", fold, label, index // 2))
+    columns = ["file", "fold", "label", "patient"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "images.csv", index=False)
+    options = ["--epochs", 1, "--size", 32, "--images", 12, "--cache", tmp_path / "kept"]
+    found = run("xrays", tmp_path, *options)
+    assert found.keys() == {"PNEUMONIA, always", "vgg", "grid of 4 bits"}
+    assert found["PNEUMONIA, always"]["sensitivity"] == [1, 1, 1]
+    assert 6 < found["vgg"]["bytes"] / found["grid of 4 bits"]["bytes"] < 8
+    low, high = found["vgg"]["auroc"][1:]
+    assert 0 <= low <= found["vgg"]["auroc"][0] <= high <= 1
+
+
 def test_pruning():
     """Our side; beside torch-pruning where the benchmark has installed it."""
     ours = {
