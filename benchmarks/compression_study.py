@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.cache import content_key
+from slimderm.components.keras_support.statistics import recompute_statistics
 from slimderm.components.network_compression.recipe import Step, compress
 
 RATE, BATCH = 1e-3, 128
 CALIBRATION = 2_000  # training images that passes look at
+STATISTICS = 1_024  # training images over which batch normalization's statistics are recomputed
 
 Row = dict[str, Any]
 
@@ -26,7 +28,10 @@ class Part(NamedTuple):
 
 
 class Trainer:
-    """Trains by Adam with a rate that falls along a cosine, from scratch or on."""
+    """Trains by Adam with a rate that falls along a cosine, from scratch or on.
+
+    What is judged is the network: batch normalization's statistics are recomputed afterwards.
+    """
 
     def __init__(self, train: Part, weights: Mapping[int, float] | None = None) -> None:
         self.train, self.weights = train, weights
@@ -43,6 +48,10 @@ class Trainer:
             epochs=epochs,
             class_weight=self.weights,
             verbose=0,
+        )
+        some = np.random.default_rng(0).permutation(len(self.train.images))[:STATISTICS]
+        recompute_statistics(
+            model, (self.train.images[some[at : at + BATCH]] for at in range(0, len(some), BATCH))
         )
 
 

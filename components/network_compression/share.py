@@ -8,8 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from slimderm.components.common.checks import check_whole
+from slimderm.components.model_graph.calls import layers_by_path
 from slimderm.components.network_compression.clusters import clusters, nearest
 from slimderm.components.network_compression.kernel_bits import (
+    LARGEST_BITS,
     Bits,
     check_bits,
     layers_with_bits,
@@ -52,6 +55,16 @@ class SharedKernel(Kernel):
         return ops.take(ops.concatenate([zero, self.values]), self.indices)
 
 
+def share_bias(layer: Any, number: int) -> str:
+    """Let a layer's bias have so many values at most; return that in words, nothing without one."""
+    if getattr(layer, "bias", None) is None:
+        return ""
+    bias = np.asarray(ops.convert_to_numpy(layer.bias))
+    values = clusters(bias, number)
+    layer.bias.assign(values[nearest(bias, values)])
+    return f", {len(values)} of the bias"
+
+
 @dataclass(frozen=True)
 class ShareWeights(Pass):
     """Give each kernel at most 2**bits values, zero among them; train the values.
@@ -64,6 +77,9 @@ class ShareWeights(Pass):
     bits : int or mapping
         In 1 to 8: for all kernels, or by path of the layer; ``*`` and ``?`` stand for any
         characters, and the first pattern that fits counts.
+    biases : int, optional
+        In 1 to 8: the bits of each bias of these layers. It gets the means of 2**biases clusters
+        when training is over. None leaves biases as they are.
 
     References
     ----------
@@ -71,10 +87,13 @@ class ShareWeights(Pass):
     """
 
     bits: Bits = 5
+    biases: int | None = None
     order: ClassVar[Order] = Order.VALUES
 
     def __post_init__(self) -> None:
         check_bits(self.bits, least=1)
+        if self.biases is not None:
+            check_whole("biases", self.biases, least=1, most=LARGEST_BITS)
 
     def _compress(self, model: keras.Model, means: Means) -> Compressed:
         found, left = layers_with_bits(model, self.bits)
@@ -87,4 +106,7 @@ class ShareWeights(Pass):
             path: f"{len(kernel.start)} values{' and zero' if (kernel.indices == 0).any() else ''}"
             for path, kernel in kernels.items()
         }
+        if self.biases is not None:
+            for path in kernels:
+                changed[path] += share_bias(layers_by_path(after)[path], 2**self.biases)
         return compared(model, after, changed, left)

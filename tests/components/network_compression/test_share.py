@@ -165,3 +165,24 @@ def test_zeros_come_little_by_little_and_stay_while_training(convolutional):
 def test_wrong_shares_are_refused(settings, message):
     with pytest.raises(ParameterError, match=message):
         Sparsify(**settings)
+
+
+def test_a_bias_has_the_means_of_its_clusters(convolutional):
+    rest = ShareWeights(3).apply(convolutional).model
+    made = ShareWeights(3, biases=2).apply(convolutional)
+    before, after = layers_by_path(rest), layers_by_path(made.model)
+    for path in ("first", "twice", "nested/inside", "last"):
+        bias, shared = (np.asarray(each[path].bias) for each in (before, after))
+        distances = np.abs(bias[:, None] - np.unique(shared))
+        assert distances.shape[1] <= 4
+        np.testing.assert_allclose(np.abs(bias - shared), distances.min(axis=1), atol=1e-7)
+        for value in np.unique(shared):
+            assert bias[shared == value].mean() == pytest.approx(value, abs=1e-6)
+        assert f"{len(np.unique(shared))} of the bias" in made.report.changed[path]
+    np.testing.assert_array_equal(after["last"].kernel, before["last"].kernel)
+    assert "bias" not in made.report.changed["second"]  # it has none
+
+
+def test_bits_of_biases_are_whole_numbers():
+    with pytest.raises(ParameterError, match="biases: received 9, expected"):
+        ShareWeights(4, biases=9)
