@@ -16,8 +16,8 @@ from slimderm.components.network_compression.passes import (
     Pass,
     compared,
 )
-from slimderm.components.network_compression.reparametrised import KINDS, Kernel, trained
-from slimderm.components.network_compression.replaceable import replaceable
+from slimderm.components.network_compression.reparametrised import Kernel, trained
+from slimderm.components.network_compression.replaceable import with_plain_kernels
 from slimderm.components.network_compression.signs import sign
 
 SCALES = ("layer", "filter")  # what has an α of its own
@@ -73,12 +73,13 @@ class Binarise(Pass):
     layers: Sequence[str] | None = None
     scale: str = "layer"
     order: ClassVar[Order] = Order.VALUES
+    keeps_zeros: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_name("scale", self.scale, SCALES)
 
     def _compress(self, model: keras.Model, means: Means) -> Compressed:
-        found, left = replaceable(model, KINDS, self.layers)
+        found, left = with_plain_kernels(model, self.layers)
         if self.layers is None:
             for path in outermost(model) & found.keys():
                 del found[path]

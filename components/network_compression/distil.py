@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.calls import check_model, ends, packed
+from slimderm.components.model_graph.calls import ends, is_functional, packed
 from slimderm.components.model_graph.copies import copied
 from slimderm.components.model_graph.outputs import output_of
 from slimderm.components.network_compression.passes import (
@@ -17,10 +17,39 @@ from slimderm.components.network_compression.passes import (
     Means,
     Order,
     Pass,
+    check_finite,
     compared,
 )
 
 SMALLEST = 1e-30  # of a probability, above what float32 rounds to zero
+
+
+def gives_logits(model: keras.Model) -> bool:
+    """Tell whether a model's first output is logits; otherwise it is a softmax's probabilities.
+
+    Raises
+    ------
+    ParameterError
+        For another output, such as a sigmoid, or for a single class.
+    """
+    tensor = ends(model)[1][0]
+    operation = tensor._keras_history.operation
+    while is_functional(operation):
+        operation = ends(operation)[1][0]._keras_history.operation
+    said = getattr(operation, "activation", None)
+    name = "softmax" if type(operation).__name__ == "Softmax" else getattr(said, "__name__", "")
+    if name not in ("softmax", "linear") or tensor.shape[-1] < 2:
+        raise ParameterError(
+            f"{model.name}: received {tensor.shape[-1]} outputs of "
+            f"{name or type(operation).__name__}, expected at least two classes by a softmax, or "
+            "their logits by a layer without activation"
+        )
+    return name == "linear"
+
+
+def log_probabilities(values: Any) -> Any:
+    """Return logits of probabilities: their logarithms, up to a constant."""
+    return ops.log(ops.maximum(values, SMALLEST))
 
 
 def divergence(student: Any, teacher: Any, temperature: float) -> Any:
@@ -29,7 +58,7 @@ def divergence(student: Any, teacher: Any, temperature: float) -> Any:
     Parameters
     ----------
     student, teacher : tensor of shape (N, C)
-        Probabilities. Their logarithms are logits up to a constant, of which a softmax is free.
+        Logits, or logarithms of probabilities: a softmax is free of a constant.
     temperature : float
         T; the larger, the more the classes count that are unlikely. T² keeps the gradient's size.
 
@@ -38,8 +67,7 @@ def divergence(student: Any, teacher: Any, temperature: float) -> Any:
     Hinton, Vinyals, Dean, "Distilling the knowledge in a neural network", arXiv:1503.02531.
     """
     soft_student, soft_teacher = (
-        ops.log_softmax(ops.log(ops.maximum(each, SMALLEST)) / temperature, axis=-1)
-        for each in (student, teacher)
+        ops.log_softmax(each / temperature, axis=-1) for each in (student, teacher)
     )
     each = ops.sum(ops.exp(soft_teacher) * (soft_teacher - soft_student), axis=-1)
     return temperature**2 * ops.mean(each)
@@ -68,15 +96,21 @@ def similarity_loss(student: Any, teacher: Any) -> Any:
 class _Teaching(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
     """Gives the student's probabilities on, and adds to the loss what it has not learned yet."""
 
-    def __init__(self, weight: float, temperature: float, feature_weight: float) -> None:
+    def __init__(
+        self, weight: float, temperature: float, feature_weight: float, logits: tuple[bool, bool]
+    ) -> None:
         super().__init__(dtype="float32")
         self.weight, self.temperature = weight, temperature
-        self.feature_weight = feature_weight
+        self.feature_weight, self.logits = feature_weight, logits
 
     def call(self, tensors: Any) -> Any:
         student, teacher, *features = tensors
         if self.weight:
-            self.add_loss(self.weight * divergence(student, teacher, self.temperature))
+            pair = [
+                each if logits else log_probabilities(each)
+                for each, logits in zip((student, teacher), self.logits, strict=True)
+            ]
+            self.add_loss(self.weight * divergence(*pair, self.temperature))
         for own, other in zip(features[::2], features[1::2], strict=True):
             self.add_loss(self.feature_weight * similarity_loss(own, other))
         return student
@@ -92,7 +126,8 @@ class Distil(Pass):
     Attributes
     ----------
     teacher : keras.Model
-        Takes the same inputs and says the same classes; it is not changed.
+        Takes the same inputs and says the same classes, by a softmax or as logits, as the model
+        itself may; it is not changed.
     alpha : float
         In [0, 1): the teacher's part; 0 is training without a teacher.
     temperature : float
@@ -124,7 +159,7 @@ class Distil(Pass):
                 )
 
     def _compress(self, model: keras.Model, means: Means) -> Compressed:
-        check_model(self.teacher)
+        check_finite(self.teacher)
         if means.fine_tune is None:
             raise ParameterError("fine_tune: received none, expected a callable that trains")
         student = copied(model)
@@ -155,5 +190,7 @@ class Distil(Pass):
         tensors = [ends(student)[1][0], said[0]]
         for (own, _), other in zip(pairs, said[1:], strict=True):
             tensors += [own, other]
-        teaching = _Teaching(self.alpha / (1 - self.alpha), self.temperature, self.feature_weight)
+        logits = gives_logits(student), gives_logits(teacher)
+        weight = self.alpha / (1 - self.alpha)
+        teaching = _Teaching(weight, self.temperature, self.feature_weight, logits)
         return keras.Model(packed(student, inputs), teaching(tensors), name=student.name)

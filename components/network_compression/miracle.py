@@ -24,8 +24,7 @@ from slimderm.components.network_compression.random_code import (
     MOST_NORMALS,
     Part,
 )
-from slimderm.components.network_compression.reparametrised import KINDS
-from slimderm.components.network_compression.replaceable import replaceable
+from slimderm.components.network_compression.replaceable import with_plain_kernels
 from slimderm.components.network_compression.slim_random import num_bytes
 from slimderm.components.network_compression.slim_weights import weights_of
 
@@ -121,7 +120,7 @@ class Miracle(Pass):
 
     def _plan(self, model: keras.Model, seed: int) -> tuple[Plan, dict[str, str]]:
         check_whole("seed", seed, least=0, most=LARGEST_SEED)
-        found, left = replaceable(model, KINDS, self.layers)
+        found, left = with_plain_kernels(model, self.layers)
         for path, layer in list(found.items()):
             why = _refusal(layer)
             if why:

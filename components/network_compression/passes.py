@@ -85,6 +85,8 @@ class Pass(ABC):
     """A way to make a model smaller; its settings are the attributes of the dataclass."""
 
     order: ClassVar[Order]
+    keeps_zeros: ClassVar[bool] = True  # those that a pass before it made
+    freezes: ClassVar[bool] = False  # the kernels that it gives values
     # For pydantic, by which the settings of a recipe in params.yaml are read.
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
@@ -123,6 +125,20 @@ class Pass(ABC):
         batches = None if data is None else list(data)
         folder = None if progress is None else Path(progress)
         return self._compress(model, Means(batches, fine_tune, seed, folder))
+
+    def undoes(self, before: "Pass") -> bool:
+        """Tell whether this pass changes weights that the one before it has set."""
+        if self.order is Order.CODES:
+            return before.order is not Order.SHAPES
+        if before.order is Order.VALUES and self.order is Order.VALUES:
+            return not (before.freezes and self.names_layers)
+        unset = before.order is Order.ZEROS and not self.keeps_zeros
+        return self.order < before.order or unset
+
+    @property
+    def names_layers(self) -> bool:
+        """Whether settings say which layers it is for; all others keep their kernels."""
+        return getattr(self, "layers", None) is not None
 
     @abstractmethod
     def _compress(self, model: keras.Model, means: Means) -> Compressed:

@@ -1,5 +1,6 @@
 """Kernels on a grid of few bits, trained on it: an int8 product has a network made for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -160,6 +161,11 @@ class Quantise(Pass):
         check_bits(self.bits, least=LEAST_BITS)
         if self.activations is not None:
             check_whole("activations", self.activations, least=LEAST_BITS, most=8)
+
+    @property
+    def names_layers(self) -> bool:
+        """Whether bits are given by layer, and not for all of them."""
+        return isinstance(self.bits, Mapping) and "*" not in self.bits
 
     def _compress(self, model: keras.Model, means: Means) -> Compressed:
         found, left = layers_with_bits(model, self.bits)

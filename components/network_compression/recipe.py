@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from slimderm.components.model_graph.copies import config_of
 from slimderm.components.network_compression.passes import (
     Batches,
     Compressed,
-    Order,
     Pass,
     Report,
 )
@@ -114,12 +113,11 @@ def check_order(steps: Sequence[Step]) -> None:
     ParameterError
         Naming both.
     """
-    for before, after in pairwise(steps):
-        anew = after.made_by.order is Order.CODES and before.made_by.order is not Order.SHAPES
-        if anew or after.made_by.order < before.made_by.order:
+    for before, after in combinations(steps, 2):
+        if after.made_by.undoes(before.made_by):
             raise ParameterError(
-                f"steps: received {_name(after)} after {_name(before)}, expected it before: it "
-                f"changes weights that {_name(before)} has set"
+                f"steps: received {_name(after)} after {_name(before)}, expected it before, or one "
+                f"of the two: it changes weights that {_name(before)} has set"
             )
 
 

@@ -8,7 +8,7 @@ Upstream: weights are added to built layers as ``Dense.enable_lora`` adds its ow
 ``keras/src/layers/core/dense.py`` (Keras 3.15), whose ``kernel`` is a property, too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Protocol
 
 import keras
@@ -16,6 +16,7 @@ import keras
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import layers_by_path
 from slimderm.components.model_graph.copies import copied, settle
+from slimderm.components.pruning import masks
 
 KINDS = (
     keras.layers.Dense,
@@ -112,14 +113,26 @@ def trained(
 ) -> keras.Model:
     """Train under computed kernels; return the plain model that computes the same.
 
+    Zeros in the kernels of other layers stay zero.
+
     Raises
     ------
     ParameterError
         As `reparametrised`.
     """
     made = reparametrised(model, kernels)
+    _hold_zeros(made, besides=kernels)
     train(made)
     return baked(made, model)
+
+
+def _hold_zeros(model: keras.Model, besides: Container[str]) -> None:
+    others = {
+        name: keras.ops.convert_to_numpy(kernel) != 0
+        for name, kernel in masks.kernels(model).items()
+        if name.rpartition("/")[0] not in besides
+    }
+    masks.apply_masks(model, {name: mask for name, mask in others.items() if not mask.all()})
 
 
 def baked(trained: keras.Model, model: keras.Model) -> keras.Model:

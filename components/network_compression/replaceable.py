@@ -6,8 +6,9 @@ from typing import Any
 import keras
 
 from slimderm.components.model_graph.calls import Call, Shape, calls, is_functional, layers_by_path
+from slimderm.components.model_graph.outputs import has_kernel
 from slimderm.components.network_compression.passes import Compressed, Means, chosen, compared
-from slimderm.components.network_compression.reparametrised import has_plain_kernel
+from slimderm.components.network_compression.reparametrised import KINDS, has_plain_kernel
 from slimderm.components.network_compression.rewrite import Chain, rewrite
 
 
@@ -35,6 +36,19 @@ def replaceable(
     found = chosen([path for path in called if type(known.get(path)) in kinds], layers)
     plain = {path: known[path] for path in found if has_plain_kernel(known[path])}
     return plain, {path: "it is quantised or has LoRA" for path in found if path not in plain}
+
+
+def with_plain_kernels(
+    model: keras.Model, layers: Sequence[str] | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Find dense layers and convolutions, as `replaceable`, and name other layers with a kernel."""
+    found, left = replaceable(model, KINDS, layers)
+    others = {
+        path: f"a {type(layer).__name__} has no plain kernel"
+        for path, layer in layers_by_path(model).items()
+        if layers is None and type(layer) not in KINDS and has_kernel(layer)
+    }
+    return found, left | others
 
 
 def replaced(

@@ -24,13 +24,25 @@ from slimderm.components.common.errors import ParameterError
 Values = npt.NDArray[np.float64]
 Passes = tuple[dict[str, Any], ...]
 
-# Settings of each pass that are tried, in the order in which passes follow; None leaves it out.
-SPACE: Mapping[str, Sequence[Mapping[str, Any] | None]] = {
-    "prune": (None, {"ratio": 0.25}, {"ratio": 0.5}, {"ratio": 0.75}),
-    "low_rank": (None, *({"ranks": {"energy": each}, "data_aware": True} for each in (0.95, 0.8))),
-    "sparsify": (None, *({"ratio": each, "steps": 1} for each in (0.5, 0.8, 0.9))),
-    "share": (None, *({"bits": bits} for bits in (5, 4, 3, 2))),
-}
+# What is tried at each place of a recipe; None leaves the place out.
+SPACE: Sequence[Sequence[Mapping[str, Any] | None]] = (
+    (None, *({"pass": "prune", "ratio": each} for each in (0.25, 0.5, 0.75))),
+    (
+        None,
+        *(
+            {"pass": "low_rank", "ranks": {"energy": each}, "data_aware": True}
+            for each in (0.95, 0.8)
+        ),
+    ),
+    (None, {"pass": "tucker", "ranks": {"energy": 0.9}}, {"pass": "separable"}),
+    (None, {"pass": "distil", "alpha": 0.5}),
+    (None, *({"pass": "sparsify", "ratio": each, "steps": 1} for each in (0.5, 0.8, 0.9))),
+    (
+        None,
+        *({"pass": "share", "bits": bits} for bits in (5, 4, 3, 2)),
+        {"pass": "quantise", "bits": 4},
+    ),
+)
 
 
 def candidates(number: int, seed: int) -> list[Passes]:
@@ -57,12 +69,8 @@ def candidates(number: int, seed: int) -> list[Passes]:
 
 
 def _all() -> Iterator[Passes]:
-    for settings in itertools.product(*SPACE.values()):
-        passes = tuple(
-            {"pass": name, **given}
-            for name, given in zip(SPACE, settings, strict=True)
-            if given is not None
-        )
+    for places in itertools.product(*SPACE):
+        passes = tuple(dict(given) for given in places if given is not None)
         if passes:
             yield passes
 
@@ -131,6 +139,7 @@ def described(passes: Sequence[Mapping[str, Any]]) -> str:
     """Write a recipe in a line, such as ``prune 0.5, share 4``."""
     said = []
     for given in passes:
-        value: Any = next(given[name] for name in ("ratio", "bits", "ranks") if name in given)
-        said.append(f"{given['pass']} {value['energy'] if isinstance(value, dict) else value}")
+        values = [given[name] for name in ("ratio", "bits", "ranks", "alpha") if name in given]
+        shown = [each["energy"] if isinstance(each, dict) else each for each in values]
+        said.append(" ".join([given["pass"], *map(str, shown)]))
     return ", ".join(said)

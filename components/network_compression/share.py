@@ -1,5 +1,6 @@
 """Weights that share a few values: k-means, then the values trained, as in Deep Compression."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -94,6 +95,11 @@ class ShareWeights(Pass):
         check_bits(self.bits, least=1)
         if self.biases is not None:
             check_whole("biases", self.biases, least=1, most=LARGEST_BITS)
+
+    @property
+    def names_layers(self) -> bool:
+        """Whether bits are given by layer, and not for all of them."""
+        return isinstance(self.bits, Mapping) and "*" not in self.bits
 
     def _compress(self, model: keras.Model, means: Means) -> Compressed:
         found, left = layers_with_bits(model, self.bits)

@@ -16,7 +16,7 @@ from keras import ops
 from slimderm.components.common.checks import check_name
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.keras_support.gradients import with_gradient
-from slimderm.components.network_compression.factors import break_even, get
+from slimderm.components.network_compression.factors import break_even, get, split
 from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.passes import (
     Compressed,
@@ -175,6 +175,8 @@ class Truncate(Pass):
     def _compress(self, model: keras.Model, means: Means) -> Compressed:
         scheme = get(self.scheme)
         found, _ = replaceable(model, scheme.kinds, self.layers)
+        shapes = {path: split(layer, scheme)[0].shape for path, layer in found.items()}
+        Ranks(rank=self.rank).of(shapes, dict)  # refuses one above the largest, before training
         kernels = {
             path: TruncatedKernel(self.rank, self.gradient)
             for path, layer in found.items()

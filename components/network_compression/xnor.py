@@ -31,8 +31,8 @@ from slimderm.components.network_compression.passes import (
     Pass,
     compared,
 )
-from slimderm.components.network_compression.reparametrised import KINDS, trained
-from slimderm.components.network_compression.replaceable import inputs_of, replaceable
+from slimderm.components.network_compression.reparametrised import trained
+from slimderm.components.network_compression.replaceable import inputs_of, with_plain_kernels
 from slimderm.components.network_compression.rewrite import rewrite
 from slimderm.components.network_compression.signs import sign
 
@@ -67,12 +67,14 @@ class XNOR(Pass):
     scale: str = "filter"
     input_scale: bool = False
     order: ClassVar[Order] = Order.VALUES
+    keeps_zeros: ClassVar[bool] = False
+    freezes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_name("scale", self.scale, SCALES)
 
     def _compress(self, model: keras.Model, means: Means) -> Compressed:
-        found, left = replaceable(model, KINDS, self.layers)
+        found, left = with_plain_kernels(model, self.layers)
         ends = outermost(model) if self.layers is None else set()
         tensors = inputs_of(model)
         blocks: dict[str, keras.Model] = {}

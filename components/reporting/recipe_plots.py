@@ -41,7 +41,9 @@ def pareto_front(table: pd.DataFrame, metric: str, label: str) -> Figure:
                 markersize=4,
                 elinewidth=0.6,
                 color=colour,
-                label="on the front" if front else "dominated, or dropped before the last round",
+                label="on the front of bytes, operations and accuracy"
+                if front
+                else "dominated, or dropped before the last round",
             )
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from slimderm.components.evaluation.metrics import classification_metrics
 from slimderm.components.keras_support.normalization import fused_batch_normalization
 from slimderm.components.keras_support.optimizers import spare_sum
 from slimderm.components.keras_support.statistics import recompute_statistics
-from slimderm.components.training.batches import BalancedBatches, Examples, Inputs, as_trained
+from slimderm.components.training.batches import BalancedBatches, Examples, as_trained
 from slimderm.components.training.checkpoints import CHECKPOINTS
 from slimderm.components.training.prediction import is_image_only, predict
 
@@ -141,6 +141,30 @@ def _optimizer(
     return adam
 
 
+def settle_statistics(model: keras.Model, train: Examples, settings: "TrainingSettings") -> None:
+    """Recompute batch normalization's statistics over training images, which are not augmented.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Changed in place.
+    train : Examples
+        As many images of each class are drawn, by the seed.
+    settings : TrainingSettings
+        ``statistics_images`` and ``seed``.
+    """
+    batches = BalancedBatches(
+        train,
+        num_classes=model.output_shape[-1],
+        batch_size=STATISTICS_BATCH,
+        seed=settings.seed,
+        augmented=False,
+        image_only=is_image_only(model),
+    )
+    number = min(math.ceil(settings.statistics_images / STATISTICS_BATCH), len(batches))
+    recompute_statistics(model, (batches[index][0] for index in range(number)))
+
+
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
     """Judges every epoch on validation and remembers the weights of the one to keep."""
 
@@ -204,19 +228,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no ty
             for variable in self.model.trainable_variables:
                 if variable.constraint is not None:
                     variable.assign(variable.constraint(variable))
-        recompute_statistics(self.model, self._unaugmented())
-
-    def _unaugmented(self) -> Iterator[Inputs]:
-        batches = BalancedBatches(
-            self.train,
-            num_classes=self.model.output_shape[-1],
-            batch_size=STATISTICS_BATCH,
-            seed=self.settings.seed,
-            augmented=False,
-            image_only=is_image_only(self.model),
-        )
-        number = math.ceil(self.settings.statistics_images / STATISTICS_BATCH)
-        return (batches[index][0] for index in range(min(number, len(batches))))
+        settle_statistics(self.model, self.train, self.settings)
 
     def _judge(self) -> Logs:
         labels = self.validation.labels

@@ -149,6 +149,8 @@ class Slimming:
             progress=progress,
         )
         shutil.rmtree(progress, ignore_errors=True)
+        if not step.epochs:
+            trainer.settle(made.model)
         keep_code(draft, made.code)
         (draft / "report.txt").write_text(f"{made.report}\n")
         return made.model, histories

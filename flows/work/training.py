@@ -183,6 +183,12 @@ class Trainer:
                 ),
             )
 
+    def settle(self, model: Any) -> None:
+        """Give a network that was changed without training the statistics of its own outputs."""
+        from slimderm.components.training.fit import settle_statistics
+
+        settle_statistics(model, self.source.examples["train"], self.params.train)
+
     def _keep(self, draft: Path, model: Any, histories: "Sequence[History]") -> None:
         """Save a model with its trainings and all that is measured without the test part."""
         keras = load_keras()

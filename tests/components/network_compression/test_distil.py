@@ -7,7 +7,13 @@ from keras import layers, ops
 from scipy.special import log_softmax, softmax
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.network_compression.distil import Distil, divergence, similarity_loss
+from slimderm.components.network_compression.distil import (
+    Distil,
+    divergence,
+    gives_logits,
+    log_probabilities,
+    similarity_loss,
+)
 from slimderm.components.network_compression.recipe import Step, compress
 from slimderm.components.pruning.pruner import prune
 
@@ -21,20 +27,22 @@ def test_the_divergence_is_scipys(temperature):
     student, teacher = logits()
     log_s, log_t = (log_softmax(each / temperature, axis=1) for each in (student, teacher))
     expected = temperature**2 * (np.exp(log_t) * (log_t - log_s)).sum(axis=1).mean()
-    found = divergence(*(ops.softmax(each) for each in (student, teacher)), temperature)
+    found = divergence(ops.convert_to_tensor(student), ops.convert_to_tensor(teacher), temperature)
     assert float(found) == pytest.approx(expected, rel=1e-4)
+    said = (log_probabilities(ops.softmax(each)) for each in (student, teacher))
+    assert float(divergence(*said, temperature)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_high_temperature_matches_logits():
     student, teacher = (each - each.mean(axis=1, keepdims=True) for each in logits())
     expected = ((student - teacher) ** 2).sum(axis=1).mean() / (2 * 4)
-    found = divergence(ops.softmax(student), ops.softmax(teacher), 300.0)
+    found = divergence(ops.convert_to_tensor(student), ops.convert_to_tensor(teacher), 300.0)
     assert float(found) == pytest.approx(expected, rel=0.03)
 
 
 def test_a_probability_of_zero_is_no_infinity():
     student = np.array([[1.0, 0.0]], np.float32)
-    found = divergence(ops.convert_to_tensor(student), ops.convert_to_tensor(student[:, ::-1]), 1.0)
+    found = divergence(log_probabilities(student), log_probabilities(student[:, ::-1]), 1.0)
     assert np.isfinite(float(found))
 
 
@@ -55,7 +63,8 @@ def fine_tune(model):
 
 
 def distance(one, other, rows):
-    return float(divergence(*(model(rows[0][0]) for model in (one, other)), 1.0))
+    said = (log_probabilities(model(rows[0][0])) for model in (one, other))
+    return float(divergence(*said, 1.0))
 
 
 def test_without_the_teachers_part_it_is_plain_training(dense):
@@ -139,3 +148,36 @@ def test_probabilities_are_those_of_logits():
     student, _ = logits()
     softened = softmax(np.log(softmax(student, axis=1)) / 4, axis=1)
     np.testing.assert_allclose(softened, softmax(student / 4, axis=1), rtol=1e-4)
+
+
+def headed(activation, units=3):
+    return keras.Sequential([keras.Input((8,)), layers.Dense(units, activation=activation)])
+
+
+def test_logits_teach_as_their_probabilities_do():
+    logits, softmax_head = headed(None), headed("softmax")
+    softmax_head.set_weights(logits.get_weights())
+    behind = keras.Sequential([keras.Input((8,)), layers.Dense(3), layers.Softmax()])
+    nested = keras.Sequential([keras.Input((8,)), behind])
+    assert gives_logits(logits)
+    assert not any(gives_logits(each) for each in (softmax_head, behind, nested))
+    student = headed("softmax")
+    made = [
+        Distil(each, 0.9).apply(student, fine_tune=fine_tune) for each in (logits, softmax_head)
+    ]
+    for one, other in zip(*(each.model.get_weights() for each in made), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("activation", "units"), [("sigmoid", 3), ("linear", 1), ("softmax", 1)])
+def test_heads_that_say_no_classes_are_refused(activation, units):
+    model = headed(activation, units)
+    with pytest.raises(ParameterError, match=f"received {units} outputs of {activation}, expected"):
+        Distil(model).apply(model, fine_tune=fine_tune)
+
+
+def test_a_teacher_that_is_not_finite_is_refused(dense):
+    teacher = keras.models.clone_model(dense)
+    teacher.layers[-1].bias.assign(np.full(teacher.layers[-1].bias.shape, np.nan))
+    with pytest.raises(ParameterError, match="bias that is not finite"):
+        Distil(teacher).apply(dense, fine_tune=fine_tune)

@@ -247,6 +247,9 @@ def test_layers_that_cannot_be_coded_are_left_and_named():
             keras.Input((6,)),
             layers.Dense(4, trainable=False, name="frozen"),
             layers.Dense(4, dtype="bfloat16", name="half"),
+            layers.Reshape((2, 2)),
+            layers.SeparableConv1D(2, 1, name="apart"),
+            layers.Flatten(),
             layers.Dense(3, activation="softmax", use_bias=False, name="last"),
         ]
     )
@@ -255,6 +258,7 @@ def test_layers_that_cannot_be_coded_are_left_and_named():
     assert found.report.left == {
         "frozen": "it is frozen, and codes need training",
         "half": "its weights are not float32",
+        "apart": "a SeparableConv1D has no plain kernel",
     }
     assert same(unpack(pack(found.model, found.code)), found.model)
 

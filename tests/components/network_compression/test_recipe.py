@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.network_compression.binarise import Binarise
 from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.prune import Prune
+from slimderm.components.network_compression.quantise import Quantise
 from slimderm.components.network_compression.ranks import Ranks
-from slimderm.components.network_compression.recipe import Step, compress
+from slimderm.components.network_compression.recipe import Step, check_order, compress
 from slimderm.components.network_compression.share import ShareWeights
 from slimderm.components.network_compression.sparsify import Sparsify
+from slimderm.components.network_compression.xnor import XNOR
 from slimderm.components.pruning.masks import kernels
 from slimderm.components.pruning.pruner import prune
 
@@ -96,6 +99,15 @@ def test_the_pruner_does_what_it_does_alone(dense):
             [Step(ShareWeights(2)), Step(Sparsify(0.5))],
             "received Sparsify after ShareWeights",
         ),
+        (
+            [Step(Sparsify(0.5)), Step(Binarise())],
+            "received Binarise after Sparsify, expected it before, or one of the two",
+        ),
+        ([Step(Sparsify(0.5)), Step(ShareWeights(2)), Step(XNOR())], "XNOR after Sparsify"),
+        ([Step(ShareWeights(2)), Step(Quantise(4))], "received Quantise after ShareWeights"),
+        ([Step(Binarise()), Step(ShareWeights({"first": 2}))], "ShareWeights after Binarise"),
+        ([Step(XNOR()), Step(ShareWeights(2))], "received ShareWeights after XNOR"),
+        ([Step(ShareWeights(2)), Step(XNOR(("second",)))], "received XNOR after ShareWeights"),
         ([Step(Prune(ratio=0.5), 1)], "train: received none"),
     ],
 )
@@ -107,3 +119,16 @@ def test_passes_that_undo_others_are_refused(steps, message, dense):
 def test_wrong_epochs_are_refused():
     with pytest.raises(ParameterError, match="epochs: received -1"):
         Step(Prune(ratio=0.5), -1)
+
+
+def test_frozen_binary_kernels_let_others_share_values():
+    check_order([Step(XNOR()), Step(ShareWeights({"first": 2, "last": 4}))])
+
+
+def test_zeros_stay_where_a_later_pass_only_trains(dense, train):
+    steps = [Step(Sparsify(0.5, steps=1)), Step(ShareWeights({"first": 3}), 2)]
+    sparse, shared = compress(dense, steps, train=train)
+    before, after = (np.asarray(each.model.get_layer("second").kernel) for each in (sparse, shared))
+    assert (before == 0).any()
+    np.testing.assert_array_equal(after == 0, before == 0)
+    assert (after != before).any()

@@ -118,6 +118,14 @@ def test_convolutions_are_trained_under_a_rank_too(convolutional, batches):
     assert layers_by_path(made.model)["first_factor"].filters == 3
 
 
+def test_a_rank_that_no_layer_has_is_refused_before_training(convolutional):
+    def fine_tune(model):
+        raise AssertionError("it was trained")
+
+    with pytest.raises(ParameterError, match="rank: received 1000, expected at most 32"):
+        Truncate(1000).apply(convolutional, fine_tune=fine_tune)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

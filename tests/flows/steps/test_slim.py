@@ -1,7 +1,10 @@
 """A recipe through DVC: its files, its ledger, its runs in MLflow, its version, and its end."""
 
 import json
+import os
 import shutil
+import signal
+import time
 
 import keras
 import mlflow
@@ -42,6 +45,7 @@ def test_every_network_lies_there_with_its_file(workspace, recipe):
     start, sparse, shared = recipe["passes"]
     pruned = json.loads((workspace.folder / "models/lenet5/pruned/steps.json").read_text())
     assert start["key"] == pruned["smallest"]["key"]
+    means = {}
     for record in (start, sparse, shared):
         model = keras.models.load_model(folder / record["folder"] / "model.keras", compile=False)
         again = load_slim(folder / record["folder"] / "model.slim")
@@ -51,8 +55,14 @@ def test_every_network_lies_there_with_its_file(workspace, recipe):
         zeros = sum((kernel == 0).sum() for kernel in kernels) / sum(map(np.size, kernels))
         if record is not start:
             assert zeros == pytest.approx(0.5, abs=0.01)
+        means[record["folder"]] = [
+            weight.value.numpy() for weight in model.weights if weight.name == "moving_mean"
+        ]
         if record is shared:
             assert all(len(np.unique(kernel)) <= 8 for kernel in kernels)
+    # Of a pass that trains nothing, too, the statistics are those of its own network.
+    before, after = (means[each["folder"]][-1] for each in (start, sparse))
+    assert not np.allclose(before, after, rtol=1e-3)
 
 
 def test_the_ledger_counts_them(workspace, recipe):
@@ -84,6 +94,21 @@ def test_the_last_network_is_registered_and_the_smallest_of_equals(workspace, re
     assert {"small: sparsify", "small: share"} <= names
 
 
+def killed_after_a_pass(workspace, command):
+    """Kill a command once a pass is finished; return what is finished, and since when."""
+    cache = workspace.folder / ".cache/slimderm"
+    known = set(cache.glob("??/[!.]*/report.txt"))
+    with workspace.start(*command) as process:
+        deadline = time.monotonic() + 300
+        while not set(cache.glob("??/[!.]*/report.txt")) - known:
+            assert process.poll() is None, process.stdout.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+    new = set(cache.glob("??/[!.]*/report.txt")) - known
+    return {path: path.stat().st_mtime_ns for path in new}
+
+
 def on_a_cluster(workspace, command, table, cluster):
     """What is gone is made anew by Dask's workers, the same but for how long it takes."""
     cache = workspace.folder / ".cache/slimderm"
@@ -109,13 +134,15 @@ def test_a_search_ends_with_recipes_that_the_stage_finds_trained(
     workspace, tmp_path, start_cluster
 ):
     command = ["python", "-m", "slimderm", "search", "lenet5", "--json", "--start", "smallest"]
-    command += ["--recipes", "2", "--rungs", "2", "--epochs", "2", "--seed", "34"]
+    command += ["--recipes", "2", "--rungs", "2", "--epochs", "2", "--seed", "2882"]
+    begun = killed_after_a_pass(workspace, command)
     front = json.loads(workspace.run(*command).stdout)
     folder = workspace.folder / "reports/search/lenet5"
     table = pd.read_csv(folder / "recipes.csv")
     assert sorted(table["rung"]) == [0, 1]
     assert set(table["epochs"]) == {1, 2}
     assert table["front"].sum() == len(front) == 1
+    assert begun == {path: path.stat().st_mtime_ns for path in begun}
     assert (folder / "front.png").stat().st_size > 10_000
     assert json.loads(workspace.run(*command).stdout) == front  # all is found again
     on_a_cluster(workspace, command, table, start_cluster(tmp_path))
