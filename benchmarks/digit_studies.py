@@ -39,7 +39,7 @@ def low_rank(study: Study) -> Iterator[Row]:
     base = {"parameters": model.count_params(), "error": error(model, study.test)}
     yield {"what": "full rank", **base}
     for aware in (False, True):
-        for rank in RANKS:
+        for rank in (20,) if study.quick else RANKS:
             step = Step(LowRank(Ranks(rank=rank), data_aware=aware, layers=("hidden*",)))
             [made] = study.compressed(model, step)
             yield {
@@ -64,7 +64,8 @@ def dynamic(study: Study) -> Iterator[Row]:
     base = {"parameters": model.count_params(), "error": error(model, study.test)}
     yield {"what": "full rank", **base}
     passes: dict[str, Pass] = {
-        f"D = 20, {gradient}": Truncate(20, gradient, layers=("hidden*",)) for gradient in GRADIENTS
+        f"D = 20, {gradient}": Truncate(20, gradient, layers=("hidden*",))
+        for gradient in (("tangent",) if study.quick else GRADIENTS)
     }
     passes["D = 20, factors"] = LowRank(Ranks(rank=20), data_aware=True, layers=("hidden*",))
     for what, setting in passes.items():
@@ -85,7 +86,7 @@ def deep(
     model = study.trained(build)
     yield as_floats(study, "float32", model)
     sparse = Step(Sparsify(zeros, steps=4), epochs=ZERO_EPOCHS)
-    for bits in (5, 4, 3, 2):
+    for bits in (4, 2) if study.quick else (5, 4, 3, 2):
         *_, made = study.compressed(model, sparse, Step(ShareWeights(bits), epochs=SHARE_EPOCHS))
         yield in_bytes(study, f"{bits} bits", made.model, 4 * model.count_params())
 
@@ -109,7 +110,7 @@ def quantised(study: Study) -> Iterator[Row]:
     """Put LeNet-5's kernels on grids of few bits, as they are and trained there."""
     model = study.trained(lenet5)
     yield as_floats(study, "float32", model)
-    for bits in (8, 4, 3, 2):
+    for bits in (4,) if study.quick else (8, 4, 3, 2):
         for epochs in (0, GRID_EPOCHS):
             [made] = study.compressed(model, Step(Quantise(bits), epochs=epochs))
             what = f"{bits} bits{', trained' if epochs else ''}"

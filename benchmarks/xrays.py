@@ -2,13 +2,14 @@
 
 ::
 
-    python benchmarks/xrays.py DATA [--seeds 3] [--epochs 12] [--size 64]
+    python benchmarks/xrays.py DATA [--seeds 3] [--epochs 12] [--size 64] [--weights FILE]
 
 DATA is a folder with the images and ``images.csv``: file, fold (train, val or test), label (NORMAL
 or PNEUMONIA) and patient. Images are shrunk to ``--size`` pixels. Three networks are trained from
 scratch: ``vgg``, VGG16 with an eighth of its channels, batch normalization and one hidden layer;
 ``separable``, a small depthwise-separable one; ``mobilenet``, MobileNet with a quarter of its
-channels. Each pass starts from ``vgg`` and trains for PASS_EPOCHS; so does its control. Classes
+channels, and once more from ``--weights`` where they are given.
+Each pass starts from ``vgg`` and trains for PASS_EPOCHS; so does its control. Classes
 weigh the same in training. The threshold is that of the best balanced accuracy on val; val and test
 are never trained on. Intervals (95 %) resample patients and seeds.
 
@@ -70,8 +71,8 @@ def read(folder: Path, size: int) -> tuple[pd.DataFrame, npt.NDArray[np.float32]
 class Networks:
     """The three networks, for images of one size."""
 
-    def __init__(self, size: int) -> None:
-        self.shape = (size, size, 1)
+    def __init__(self, size: int, weights: Path | None = None) -> None:
+        self.shape, self.weights = (size, size, 1), weights
 
     def vgg(self) -> keras.Model:
         """Build VGG16's thirteen convolutions with an eighth of their channels."""
@@ -102,6 +103,19 @@ class Networks:
             input_shape=self.shape, alpha=0.25, weights=None, classes=2
         )
 
+    def mobilenet_from_a_file(self) -> keras.Model:
+        """Build the same, on weights without a top that were trained on images of three colours."""
+        base = keras.applications.MobileNet(
+            input_shape=(*self.shape[:2], 3),
+            alpha=0.25,
+            include_top=False,
+            weights=str(self.weights),
+            pooling="avg",
+        )
+        image = keras.Input(self.shape)
+        colours = layers.Rescaling(2.0, -1.0)(layers.Concatenate()([image] * 3))
+        return keras.Model(image, self._last()(base(colours)))
+
     @staticmethod
     def _last() -> layers.Layer:
         return layers.Dense(2, "softmax", name="last")
@@ -115,8 +129,11 @@ def compressed(study: Study, networks: Networks) -> Iterator[tuple[str, keras.Mo
         [made] = study.compressed(vgg, Step(Quantise(4)))
         yield "grid of 4 bits", made.model
         return
-    for build in (networks.separable, networks.mobilenet):
-        yield build.__name__, study.trained(build)
+    builds = [networks.separable, networks.mobilenet]
+    if networks.weights is not None:
+        builds.append(networks.mobilenet_from_a_file)
+    for build in builds:
+        yield build.__name__.replace("_", " "), study.trained(build)
     half = Prune(ratio=0.5, loss=LOSS)
     epochs = PASS_EPOCHS
     recipes = {
@@ -124,6 +141,7 @@ def compressed(study: Study, networks: Networks) -> Iterator[tuple[str, keras.Mo
         "prune": [Step(half, epochs)],
         "prune, then distil": [Step(half), Step(Distil(vgg, 0.5), epochs)],
         "low rank": [Step(LowRank(Ranks(energy=0.9)), epochs)],
+        "low rank, convolutions": [Step(LowRank(Ranks(energy=0.9), "channel"), epochs)],
         "tucker": [Step(Tucker(Ranks(energy=0.9)), epochs)],
         "separable kernels": [Step(Separable(), epochs)],
         "grid of 4 bits": [Step(Quantise(4), epochs)],
@@ -209,6 +227,7 @@ def main() -> None:
     """Print a row for each network, means over seeds, then one line of JSON."""
     parser = arguments(__doc__.partition("\n")[0], epochs=12, cache="xrays")
     parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--weights", type=Path, help="of MobileNet, a quarter wide, without top")
     options = parser.parse_args()
     table, images = read(options.data, options.size)
     if options.images:
@@ -222,9 +241,10 @@ def main() -> None:
     runs: dict[str, list[dict[str, Floats]]] = {
         "PNEUMONIA, always": [judge.metrics(np.ones(len(judge.labels)), 0.5)]
     }
+    networks = Networks(options.size, options.weights)
     for seed in range(options.seeds):
         study = Study(options, seed, Trainer(train, weights), Part(judge.test, judge.labels))
-        for what, model in compressed(study, Networks(options.size)):
+        for what, model in compressed(study, networks):
             file = len(pack(model))
             sizes.setdefault(what, {"parameters": model.count_params(), "bytes": []})
             sizes[what]["bytes"].append(file)
