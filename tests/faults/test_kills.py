@@ -1,4 +1,7 @@
-"""Killed at seeded random moments and started again: 3 times, or KILLS times in `make soak`."""
+"""Killed and started again: in the sweep, in training and in pruning.
+
+In `make soak` KILLS times, at seeded random moments.
+"""
 
 import contextlib
 import os
@@ -20,13 +23,26 @@ if "KILLS" in os.environ:
 else:
     pytestmark.append(pytest.mark.timeout(1200))
 
-KILLS = int(os.environ.get("KILLS", "3"))
 SECONDS = (1.0, 45.0)  # after a start
-ROUTES = (
+DVC, RUN, FLOW = (
     ["dvc", "repro"],
     [sys.executable, "-m", "slimderm", "run"],
     [sys.executable, "-m", "slimderm", "flow"],
 )
+MOMENTS = (
+    (DVC, lambda clone: len(pieces(clone)) >= 2),  # in the sweep
+    (
+        RUN,  # in training
+        lambda clone: (clone / "data/compressed").exists() and len(pieces(clone, "model.keras")),
+    ),
+    (
+        FLOW,  # in pruning
+        lambda clone: (
+            (clone / "models/lenet5/baseline").exists() and len(pieces(clone, "model.keras")) >= 3
+        ),
+    ),
+)
+KILLS = int(os.environ.get("KILLS", len(MOMENTS)))
 MADE = ("data", "models", "reports", ".cache", "dvc.lock", "mlflow.db", "mlartifacts")
 
 
@@ -46,11 +62,17 @@ def workspace(make_workspace, soak, free_port, wait_until):
     server.wait()
 
 
+def pieces(clone, holding=""):
+    """The finished pieces of work in the cache, that hold a file."""
+    return [
+        path for path in (clone / ".cache/slimderm").glob("??/[!.]*") if (path / holding).exists()
+    ]
+
+
 def finished(workspace):
     """Every finished piece of work, with when it was finished."""
     clone = workspace.folder
-    folders = (clone / ".cache" / "slimderm").glob("??/*")
-    work = [path for path in folders if not path.name.startswith(".")]
+    work = pieces(clone)
     with contextlib.suppress(FileNotFoundError):
         stages = yaml.safe_load((clone / "dvc.lock").read_text())["stages"]
         work += [
@@ -62,19 +84,33 @@ def finished(workspace):
     return {path: path.stat().st_mtime_ns for path in work}
 
 
-def killed(workspace, route, seconds):
-    """Start a run and kill it with all its children; tell whether it ended before that."""
+def planned(workspace, kills, chance):
+    """What runs next, and what tells that it is to be killed."""
+    if kills == KILLS:
+        return chance.choice((DVC, RUN, FLOW)), lambda: False
+    if "KILLS" not in os.environ:
+        route, reached = MOMENTS[kills]
+        return route, lambda: reached(workspace.folder)
+    end = time.monotonic() + chance.uniform(*SECONDS)
+    return chance.choice((DVC, RUN, FLOW)), lambda: time.monotonic() > end
+
+
+def ended(workspace, route, reached):
+    """Start a run, kill it with all its children once it is time; tell whether it ended before."""
     with workspace.start(*route) as process:
-        try:
-            said, _ = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            return False
-        assert process.returncode == 0, said
-        return True
+        while True:
+            try:
+                said, _ = process.communicate(timeout=0.1)
+            except subprocess.TimeoutExpired:
+                if reached():
+                    os.killpg(process.pid, signal.SIGKILL)
+                    return False
+            else:
+                assert process.returncode == 0, said
+                return True
 
 
-def test_killed_at_random_moments_it_ends_as_if_undisturbed(workspace, undisturbed, outcome):
+def test_killed_it_ends_as_if_undisturbed(workspace, undisturbed, outcome):
     chance = random.Random(0)
     kills = lives = 0
     begun = time.monotonic()
@@ -85,17 +121,15 @@ def test_killed_at_random_moments_it_ends_as_if_undisturbed(workspace, undisturb
         shutil.rmtree(workspace.folder / ".dvc/cache", ignore_errors=True)
         known = {}
         while True:
-            left = chance.uniform(*SECONDS) if kills < KILLS else 600
-            if killed(workspace, chance.choice(ROUTES), left):
+            if ended(workspace, *planned(workspace, kills, chance)):
                 break
             kills += 1
-            assert left < 600, "the last run did not end"
             known = finished(workspace) | known
         lives += 1
         check(workspace, undisturbed, known)
     minutes = (time.monotonic() - begun) / 60
     outcome(
-        f"process group killed {kills} times at random moments, "
+        f"process group killed {kills} times, "
         "`dvc repro`, `make run` and the Prefect flow by turns",
         f"{lives} runs ended with the undisturbed tables; nothing finished was done twice, no run "
         f"left RUNNING, no draft left ({minutes:.0f} minutes)",
