@@ -39,7 +39,7 @@ def png_depth(data: bytes) -> int | None:
 
 def avif_depth(data: bytes) -> int | None:
     """Read the bits a channel of an AVIF file from its first ``av1C`` box."""
-    if data[4:12] not in (b"ftypavif", b"ftypavis", b"ftypmif1"):
+    if data[4:8] != b"ftyp":  # of any brand: the box below makes it AVIF
         return None
     end = data.find(b"mdat")
     place = data.find(b"av1C", 0, end if end > 0 else len(data))

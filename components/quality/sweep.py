@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from slimderm.components.common.errors import ImageError
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.quality.measure import Reference
 from slimderm.components.quality.metrics import METRICS
@@ -71,7 +72,19 @@ def measure_image(image_id: str, path: Path, tools: SweepTools) -> list[Row]:
         is stored, decoded again) of arm ``svd``; then one row ``after`` of arm ``control``, the
         encoder without SVD, whose k is None. Columns: image_id, arm, k, stage, full_rank,
         bytes_before, bytes_after (NaN before encoding), `VALUES`.
+
+    Raises
+    ------
+    ImageError
+        If the file is no image, or one that cannot be measured or encoded; the message names it.
     """
+    try:
+        return _measure_image(image_id, path, tools)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def _measure_image(image_id: str, path: Path, tools: SweepTools) -> list[Row]:
     data = path.read_bytes()
     original = decode_image(data)
     reference = Reference(original, tools.settings)

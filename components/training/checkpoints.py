@@ -21,10 +21,13 @@ class Checkpoint:
         is kept, the earlier of equals.
     averaged : bool
         Whether the weights that are judged and kept are the moving average of those of the steps.
+    reads_accuracy : bool
+        Whether `standing` depends on the training accuracy asked for.
     """
 
     standing: Standing
     averaged: bool = False
+    reads_accuracy: bool = False
 
 
 def _by_validation(row: Row, accuracy: float) -> tuple[float, ...]:
@@ -51,5 +54,6 @@ CHECKPOINTS: dict[str, Checkpoint] = {
     "best": Checkpoint(_by_validation),
     "loss": Checkpoint(_by_loss),
     "last": Checkpoint(_last),
-    "trained": Checkpoint(_trained),  # the paper's: a checkpoint that meets the training threshold
+    # The paper's: a checkpoint that meets the training threshold.
+    "trained": Checkpoint(_trained, reads_accuracy=True),
 }

@@ -1,5 +1,6 @@
 """Section ``train`` of ``params.yaml``, in a module of its own: reading it needs no Keras."""
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -82,3 +83,22 @@ class TrainingSettings:
         description="Whether networks go without the branch that reads age, sex and site.",
     )
     seed: Seed = Field(default=0, description="Of weights, batches and augmentation.")
+
+    def _ruled_out(self) -> list[str]:
+        rule = CHECKPOINTS[self.checkpoint]
+        read = {"average_epochs": rule.averaged, "checkpoint_accuracy": rule.reads_accuracy}
+        return [name for name, is_read in read.items() if not is_read]
+
+    def in_effect(self) -> dict[str, Any]:
+        """Return the parameters that have an effect with the checkpoint: what shapes a training."""
+        idle = self._ruled_out()
+        return {name: value for name, value in asdict(self).items() if name not in idle}
+
+    def without_effect(self) -> list[str]:
+        """Return a sentence for each parameter that is set and has no effect with the others."""
+        usual = TrainingSettings()
+        return [
+            f"train.{name} has no effect with checkpoint {self.checkpoint}"
+            for name in self._ruled_out()
+            if getattr(self, name) != getattr(usual, name)
+        ]

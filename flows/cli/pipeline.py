@@ -67,7 +67,8 @@ def _apply(recipe: Path | None, data: Path | None) -> None:
     if recipe is None and "ingest.source" in names:
         say(
             "params.yaml: all other parameters stay as they are, the demo's unless you changed "
-            f"them: few epochs, small inputs; {layout.RECIPES / 'sound.yaml'} is for real data"
+            "them: few epochs, small inputs, and a rule of acceptance that proves nothing about a "
+            f"network; for real data take RECIPE={layout.RECIPES / 'sound.yaml'}"
         )
 
 

@@ -177,7 +177,7 @@ def _judge_again(run: Run, folder: Path, verdict: Mapping[str, str]) -> None:
 def _settings(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the training's settings: parameters in effect, and how its images were stored."""
     params = read_params()
-    found = {f"train.{name}": value for name, value in asdict(params.train).items()}
+    found = {f"train.{name}": value for name, value in params.train.in_effect().items()}
     found |= record.get("settings", {})
     found |= {"split.seed": params.split.seed, "split.fill": params.split.fill}
     if "verdict" in record:

@@ -20,6 +20,8 @@ def train(network: str) -> None:
     """Write ``models/<network>/baseline``, a folder for each unpruned training."""
     params = read_params()
     params.check_recipes()
+    for sentence in params.train.without_effect():
+        note("train", sentence)
     tracker = Tracker(params.record)
     trainers = unpruned_trainers(params, network)
     parent = record_network(tracker, network, trainers[COMPRESSED].key)

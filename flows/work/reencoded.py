@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from slimderm.components.common.errors import ImageError
 from slimderm.components.compression.write import compress_image
 from slimderm.components.dataset.images import decode_image, resize
 from slimderm.components.dataset.variants import ORIGINAL, REENCODED
@@ -30,6 +31,10 @@ class ReencodedSource(LesionSource):
         """Encode and decode images, and bring them to the input size."""
         images = []
         for file in files:
-            stored, _ = compress_image((self.folder / file).read_bytes(), **asdict(self.option))
-            images.append(resize(decode_image(stored), size=self.size))
+            path = self.folder / file
+            try:
+                stored, _ = compress_image(path.read_bytes(), **asdict(self.option))
+                images.append(resize(decode_image(stored), size=self.size))
+            except ImageError as error:
+                raise ImageError(f"{path}: {error}") from error
         return np.stack(images)

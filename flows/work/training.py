@@ -56,7 +56,7 @@ class Trainer:
         self.key = content_key(
             **source.content,
             weights=file_hash(weights) if weights else None,
-            train=asdict(params.train),
+            train=params.train.in_effect(),
             evaluate=_of_one_training(params.evaluate),
             code=code_hash(__name__),
         )
@@ -96,7 +96,7 @@ class Trainer:
             Whether layers are frozen as the settings say.
         """
         settings = train or self.params.train
-        key = content_key(trainer=self.key, recipe=dict(recipe), train=asdict(settings))
+        key = content_key(trainer=self.key, recipe=dict(recipe), train=settings.in_effect())
         folder = cached(
             self.params.record.cache,
             key,

@@ -155,6 +155,16 @@ def test_more_than_8_bits_are_refused_in_every_format(form, depth):
         decode_image(bytes(FILES[form, depth]))
 
 
+@pytest.mark.parametrize("brand", [b"avif", b"avis", b"mif1", b"msf1"])  # all that Pillow opens
+def test_an_avif_of_any_brand_has_its_depth(brand):
+    data = bytes(FILES["avif", 10])
+    assert data[4:8] == b"ftyp"
+    data = data[:8] + brand + data[12:]
+    assert depth_of(data) == 10
+    with pytest.raises(ImageError, match="received 10 bits a channel, expected 8-bit RGB"):
+        decode_image(data)
+
+
 @pytest.mark.parametrize("form", ["png", "jpeg", "avif", "jpegxl", "webp"])
 def test_8_bits_are_8(form):
     data = bytes(getattr(imagecodecs, f"{form}_encode")((DEEP >> 8).astype(np.uint8)))

@@ -1,8 +1,10 @@
+import struct
+
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from scipy import stats
 
 from slimderm.components.common.errors import ParameterError
@@ -146,14 +148,36 @@ def picture(folder, name, image, **options):
     return path
 
 
+def profiles():
+    """sRGB's profile: cut short, as one of grey by its first curve, with Display P3's colours."""
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    grey = own[:16] + b"GRAY" + own[20:].replace(b"rTRC", b"kTRC")
+    wide = bytearray(own)
+    primaries = {  # of Display P3 in XYZ, adapted to D50
+        b"rXYZ": (0.51512, 0.24120, -0.00105),
+        b"gXYZ": (0.29198, 0.69225, 0.04189),
+        b"bXYZ": (0.15710, 0.06657, 0.78407),
+    }
+    for name, colour in primaries.items():  # a tag: its name, and where its bytes are
+        (place,) = struct.unpack_from(">I", own, own.index(name, 128) + 4)
+        struct.pack_into(">3i", wide, place + 8, *(round(value * 65536) for value in colour))
+    return own[:200], grey, bytes(wide)
+
+
 @pytest.fixture
 def odd(tmp_path):
-    """Sources of which a codec cannot take each: a PNG, and JPEGs with ink or an odd profile."""
-    image = Image.fromarray(cv2.resize(np.arange(90, dtype=np.uint8).reshape(5, 6, 3), (40, 30)))
+    """A PNG, and JPEGs with ink, or with a profile that is damaged, of grey, or of more colours."""
+    colours = (47 * np.arange(90)).astype(np.uint8).reshape(5, 6, 3)
+    image = Image.fromarray(cv2.resize(colours, (40, 30)))
+    damaged, grey, wide = profiles()
     return [
         picture(tmp_path, "a.png", image),
         picture(tmp_path, "b.jpg", image.convert("CMYK")),
         picture(tmp_path, "c.jpg", image, quality=98),
+        picture(tmp_path, "d.jpg", image, quality=98, icc_profile=damaged),
+        picture(tmp_path, "e.jpg", image, quality=98, icc_profile=grey),
+        picture(tmp_path, "f.jpg", image.convert("L"), quality=98, icc_profile=grey),
+        picture(tmp_path, "g.jpg", image, quality=98, icc_profile=wide),
     ]
 
 
@@ -171,30 +195,42 @@ def test_an_option_that_a_source_cannot_take_is_left_out_for_it_and_counted(odd)
         )
         for path in odd
     ]
-    assert [len(rows) for rows, _ in measured] == [2 + 4, 2 + 4, 3 + 4]
+    # Without SVD two of JPEG and one repacked, at k = 8 two of each; none where no colour is known.
+    assert [len(rows) for rows, _ in measured] == [2 + 4, 2 + 4, 3 + 4, 0, 0, 3 + 4, 3 + 4]
     left_out = pd.DataFrame([row for _, more in measured for row in more])
     assert left_out[["image_id", "codec", "quality", "k"]].fillna(0).values.tolist() == [
         ["a.png", "jxl_transcode", 100, 0],
         ["b.jpg", "jxl_transcode", 100, 0],
+        ["d.jpg", "", 0, 0],
+        ["e.jpg", "", 0, 0],
     ]
-    assert left_out["reason"].str.startswith("jxl_transcode of quality 100: cannot encode").all()
-    assert describe_left_out(left_out)[0].startswith(
+    reasons = left_out.set_index("image_id")["reason"]
+    assert reasons[:2].str.startswith("jxl_transcode of quality 100: cannot encode").all()
+    assert "colour profile: received one of 200 bytes that cannot be read" in reasons["d.jpg"]
+    assert "colour profile: received one of GRAY in an image of mode RGB" in reasons["e.jpg"]
+    said = describe_left_out(left_out)
+    assert said[0].startswith(f"left out: 2 images, such as {odd[3]}: ")
+    assert said[1].startswith(
         f"jxl_transcode is left out for 2 images, such as {odd[0]}: jxl_transcode of quality 100"
     )
     table = pd.DataFrame([row for rows, _ in measured for row in rows])
+    kept = table[(table["codec"] == "jxl_transcode") & table["k"].isna()]
+    assert kept["image_id"].tolist() == ["c.jpg", "f.jpg", "g.jpg"]
+    assert (kept["mse"] == 0).all()  # the profile is repacked too, and applied when it is read
+    colours = decode_image(odd[6].read_bytes()).astype(int) - decode_image(odd[2].read_bytes())
+    assert np.abs(colours).max() > 3  # which matters
     summary = summarise_options(table, left_out, confidence=0.9).set_index(
         ["codec", "quality", "k"]
     )
     lacking = summary[summary["num_left_out"] > 0]
     assert lacking.index.get_level_values("codec").tolist() == ["jxl_transcode"]
-    assert lacking[["num_images", "num_left_out"]].values.tolist() == [[1, 2]]
+    assert lacking[["num_images", "num_left_out"]].values.tolist() == [[3, 2]]
     assert summary["num_left_out"].sum() == 2
     said = storage_sentences(summary.reset_index(), codec="jpeg", quality=90, k=None)[1]
     assert said.endswith("2 images are left out, which it cannot take.")
-    size = odd[2].stat().st_size
     own = table[(table["codec"] == "jpeg") & (table["quality"] == 90) & table["k"].isna()]
-    one = table[(table["codec"] == "jxl_transcode") & table["k"].isna()]["bytes_after"].iloc[0]
-    times = one / size * own["bytes_before"].sum() / own["bytes_after"].sum()
+    share = kept["bytes_after"].sum() / kept["bytes_before"].sum()
+    times = share * own["bytes_before"].sum() / own["bytes_after"].sum()
     assert f"takes {times:.2f}× the bytes" in said
 
 

@@ -1,8 +1,12 @@
+import re
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
+from slimderm.components.common.errors import ImageError
 from slimderm.components.compression import codecs
 from slimderm.components.compression.svd import decompose
 from slimderm.components.quality.measure import Reference
@@ -68,6 +72,23 @@ def test_the_rows_are_what_was_reconstructed_and_stored(images):
     )
     assert after["bytes_after"] == len(stored)
     assert after["explained_variance"] == decompose(original).explained_variance(9)
+
+
+def test_what_a_codec_cannot_take_is_named_by_its_file(images):
+    """A PNG, whose coefficients jxl_transcode cannot keep; and a file that is no image."""
+    name, path = images[1]
+
+    def transcode(source, decomposition, k, image):
+        item = codecs.Item(source, decomposition, k, image)
+        return codecs.get("jxl_transcode").store(item, 90)
+
+    tools = replace(TOOLS, encode=transcode)
+    with pytest.raises(ImageError, match=f"^{re.escape(str(path))}: jxl_transcode of quality 90"):
+        measure_chunk([(name, path)], tools)
+    bad = path.parent / "bad.png"
+    bad.write_bytes(b"text")
+    with pytest.raises(ImageError, match=f"^{re.escape(str(bad))}: not an image"):
+        measure_chunk([("bad", bad)], TOOLS)
 
 
 def test_at_full_rank_the_svd_is_the_control(images):

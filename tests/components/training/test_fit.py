@@ -166,6 +166,32 @@ def test_each_rule_prefers_its_epoch(name):
     assert CHECKPOINTS[name].averaged == name.startswith("average")
 
 
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_what_has_no_effect_with_a_checkpoint_is_named(name):
+    """By what the rule does with two values, beside what the settings say."""
+    rows = (EARLY, LATE, LAST)
+    by_accuracy = [[CHECKPOINTS[name].standing(row, asked) for row in rows] for asked in (0.5, 0.9)]
+    idle = {"checkpoint_accuracy"} if by_accuracy[0] == by_accuracy[1] else set()
+    idle |= set() if name.startswith("average") else {"average_epochs"}
+    own = TrainingSettings(checkpoint=name, checkpoint_accuracy=0.5, average_epochs=2)
+    assert set(TrainingSettings.__annotations__) - own.in_effect().keys() == idle
+    sentences = [f"train.{each} has no effect with checkpoint {name}" for each in sorted(idle)]
+    assert own.without_effect() == sentences
+    assert TrainingSettings(checkpoint=name).without_effect() == []
+
+
+@pytest.mark.parametrize("checkpoint", ["best", "average_last"])
+def test_average_epochs_matter_where_they_are_said_to(checkpoint):
+    kept = []
+    for average_epochs in (0.5, 3):
+        model = lenet()
+        settings = replace(SETTINGS, epochs=1, checkpoint=checkpoint, average_epochs=average_epochs)
+        fit(model, TRAIN, VALIDATION, settings)
+        kept.append([np.array(variable) for variable in model.trainable_variables])
+    same = all(np.array_equal(*pair) for pair in zip(*kept, strict=True))
+    assert same is ("average_epochs" not in settings.in_effect())
+
+
 def test_averaged_weights_and_a_rate_that_falls_are_as_by_hand():
     """The average of twelve steps, six an epoch, and the cosine of their rates."""
     settings = replace(

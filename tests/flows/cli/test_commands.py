@@ -29,6 +29,19 @@ def test_a_recipe_is_applied_and_a_faulty_one_changes_nothing(clone, call):
     assert (clone / "params.yaml").read_text() == after
 
 
+def test_data_without_a_recipe_keep_the_demos_rule_and_say_so(clone, call):
+    for name in ("mine", "other"):
+        (clone / name).mkdir()
+        (clone / name / "photo.jpg").write_bytes(b"")
+    said = call("apply", "--data", "mine")[1]
+    assert "a rule of acceptance that proves nothing about a network" in said
+    assert said.endswith("for real data take RECIPE=recipes/sound.yaml\n")
+    (clone / "recipe.yaml").write_text("train: {epochs: 7}\n")
+    said = call("apply", "--data", "other", "--recipe", "recipe.yaml")[1]
+    assert "ingest.source" in said
+    assert "acceptance" not in said
+
+
 def test_verify_without_a_dataset_exits_with_one_and_prints_no_json(clone, call):
     code, said, errors = call("verify", "--json")
     assert (code, said) == (1, "")

@@ -1,15 +1,19 @@
 """What networks see of a split with augmented copies."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from slimderm.components.common.errors import ImageError
 from slimderm.flows.config.choice import InputSize, StorageChoice
 from slimderm.flows.config.params import read_params
 from slimderm.flows.steps.compress import compress
 from slimderm.flows.steps.ingest import ingest_dataset
 from slimderm.flows.steps.split import split_lesions
 from slimderm.flows.steps.synthesize import synthesize
+from slimderm.flows.work.reencoded import ReencodedSource
 from slimderm.flows.work.sources import LesionSource
 
 SIZES = {"train": 64, "validation": 20, "test": 8}
@@ -51,6 +55,15 @@ def test_each_part_has_its_size_and_copies_look_other_than_their_image(variant):
         assert same.tolist() == (~examples.copies).tolist()
     negatives = source.frame.query("label == 'negative' and copy == 0")
     assert len(negatives) == 4
+
+
+def test_a_file_that_cannot_be_encoded_anew_is_named(workspace):
+    source = ReencodedSource(read_params())
+    bad = source.folder / "bad.jpg"
+    bad.write_bytes(b"text")
+    with pytest.raises(ImageError, match=f"^{re.escape(str(bad))}: not an image"):
+        source.load([source.frame["file"].iloc[0], "bad.jpg"])
+    bad.unlink()
 
 
 def test_copies_teach_the_metadata_encoder_nothing():

@@ -12,8 +12,10 @@ from slimderm.components.dataset.settings import SplitSettings, SyntheticSetting
 from slimderm.components.dataset.splits import split
 from slimderm.components.dataset.synthetic import write_synthetic
 from slimderm.components.pruning.study_settings import StudySettings
+from slimderm.components.training.settings import TrainingSettings
 from slimderm.flows.base.files import write_json
 from slimderm.flows.config.params import Params
+from slimderm.flows.work import training
 from slimderm.flows.work.sources import LesionSource
 from slimderm.flows.work.training import Trainer
 
@@ -61,6 +63,26 @@ def test_the_same_work_has_the_same_key_and_each_variant_its_own(keys):
     assert keys() == keys()
     assert len(set(keys())) == 2
     assert not set(keys()) & set(keys(epochs=3))
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "name", "value", "trains"),
+    [
+        ("average_loss", "checkpoint_accuracy", 0.5, False),
+        ("trained", "checkpoint_accuracy", 0.5, True),
+        ("trained", "average_epochs", 7, False),
+        ("average_loss", "average_epochs", 7, True),
+    ],
+)
+def test_what_has_no_effect_trains_nothing_anew(made, monkeypatch, checkpoint, name, value, trains):
+    """The key of a network's training, not of its trainer alone."""
+    monkeypatch.chdir(made)
+    monkeypatch.setattr(training, "cached", lambda cache, key, make: made / key)
+    found = set()
+    for train in ({}, {name: value}):
+        params = replace(Params(), train=TrainingSettings(checkpoint=checkpoint, **train))
+        found.add(Trainer(params, "lenet5", LesionSource(params, "original")).fit("").key)
+    assert len(found) == 1 + trains
 
 
 def test_other_weights_of_the_same_name_are_another_training(keys, made):
