@@ -106,11 +106,11 @@ class _Teaching(keras.layers.Layer):  # type: ignore[misc]  # keras has no types
     def call(self, tensors: Any) -> Any:
         student, teacher, *features = tensors
         if self.weight:
-            pair = [
+            own, other = (
                 each if logits else log_probabilities(each)
                 for each, logits in zip((student, teacher), self.logits, strict=True)
-            ]
-            self.add_loss(self.weight * divergence(*pair, self.temperature))
+            )
+            self.add_loss(self.weight * divergence(own, other, self.temperature))
         for own, other in zip(features[::2], features[1::2], strict=True):
             self.add_loss(self.feature_weight * similarity_loss(own, other))
         return student

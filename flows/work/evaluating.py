@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from slimderm.components.classification.inputs import model_inputs, prepare
-from slimderm.components.common.errors import IncomparableError
+from slimderm.components.common.errors import ImageError, IncomparableError
 from slimderm.components.dataset.catalog import Catalog, ingest
 from slimderm.components.dataset.metadata import UNKNOWN
 from slimderm.components.evaluation.subgroups import age_bands
@@ -139,8 +139,15 @@ def _probabilities(
     with progress_bar("evaluate: classify", len(files)) as update:
         for start in range(0, len(files), CHUNK):
             chunk = files[start : start + CHUNK]
-            images = [prepare(path.read_bytes(), description) for path in chunk]
+            images = [_prepared(path, description) for path in chunk]
             inputs = model_inputs(images, people.iloc[start : start + CHUNK], description)
             given.append(np.asarray(model.predict(inputs, verbose=0), np.float64))
             update(start + len(chunk))
     return np.concatenate(given)
+
+
+def _prepared(path: Path, description: Mapping[str, Any]) -> np.ndarray:
+    try:
+        return prepare(path.read_bytes(), description)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
