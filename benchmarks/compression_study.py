@@ -31,28 +31,56 @@ class Trainer:
     """Trains by Adam with a rate that falls along a cosine, from scratch or on.
 
     What is judged is the network: batch normalization's statistics are recomputed afterwards.
+
+    Parameters
+    ----------
+    train : Part
+    weights : mapping, optional
+        What an image of each class weighs.
+    shift : int
+        Pixels by which each image is moved at most, anew in each epoch, in both directions.
     """
 
-    def __init__(self, train: Part, weights: Mapping[int, float] | None = None) -> None:
-        self.train, self.weights = train, weights
+    def __init__(
+        self, train: Part, weights: Mapping[int, float] | None = None, shift: int = 0
+    ) -> None:
+        self.train, self.weights, self.shift = train, weights, shift
 
     def __call__(self, model: keras.Model, epochs: int) -> None:
         """Train in place."""
         steps = epochs * -(-len(self.train.images) // BATCH)
         schedule = keras.optimizers.schedules.CosineDecay(RATE, steps)
         model.compile(keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy")
-        model.fit(
-            self.train.images,
-            self.train.labels,
-            batch_size=BATCH,
-            epochs=epochs,
-            class_weight=self.weights,
-            verbose=0,
-        )
+        random = np.random.default_rng(0)
+        for _ in range(epochs):
+            model.fit(
+                moved(self.train.images, self.shift, random),
+                self.train.labels,
+                batch_size=BATCH,
+                class_weight=self.weights,
+                verbose=0,
+            )
         some = np.random.default_rng(0).permutation(len(self.train.images))[:STATISTICS]
         recompute_statistics(
             model, (self.train.images[some[at : at + BATCH]] for at in range(0, len(some), BATCH))
         )
+
+
+def moved(
+    images: npt.NDArray[np.float32], shift: int, random: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Return each image moved by up to so many pixels, zeros behind it; all as they are for 0."""
+    if not shift:
+        return images
+    _, height, width, _ = images.shape
+    padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
+    down, right = random.integers(0, 2 * shift + 1, (2, len(images)))
+    found = np.empty_like(images)
+    for each in range((2 * shift + 1) ** 2):
+        top, left = divmod(each, 2 * shift + 1)
+        here = (down == top) & (right == left)
+        found[here] = padded[here, top : top + height, left : left + width]
+    return found
 
 
 class Study:
@@ -74,6 +102,7 @@ class Study:
             shape=self.train.images.shape,
             rate=RATE,
             more=more,
+            shift=self.trainer.shift,
         )
         path = self.cache / f"{key}.keras"
         if not path.exists():
@@ -95,7 +124,12 @@ class Study:
             train=self.trainer,
             seed=self.seed,
             cache=self.cache,
-            trained_by={"rate": RATE, "batch": BATCH, "shape": self.train.images.shape},
+            trained_by={
+                "rate": RATE,
+                "batch": BATCH,
+                "shape": self.train.images.shape,
+                "shift": self.trainer.shift,
+            },
         )
 
 

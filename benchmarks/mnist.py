@@ -2,10 +2,11 @@
 
 ::
 
-    python benchmarks/mnist.py DATA STUDY [--seeds 3] [--epochs 10]
+    python benchmarks/mnist.py DATA STUDY [--seeds 3] [--epochs 10] [--shift 2]
 
-DATA holds MNIST's four ``idx.gz`` files. All training images are trained on and all test images
-judged; settings stand in this file. Finished trainings are found again in ``--cache``.
+DATA holds MNIST's four ``idx.gz`` files. All training images are trained on, with ``--shift`` each
+moved at random in each epoch, and all test images judged. Settings stand in ``digit_studies.py``.
+Finished trainings are found again in ``--cache``.
 
 ``low_rank``: 784-5×1024-10, its hidden layers of rank D by plain and by data-aware SVD, without
 training, then D = 20 trained on for three epochs beside the control, the whole network trained on
@@ -37,6 +38,7 @@ def main() -> None:
     """Print a row for each compressed network, means over seeds, then one line of JSON."""
     parser = arguments(__doc__.partition("\n")[0], epochs=10, cache="mnist")
     parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("--shift", type=int, default=0, help="pixels that images move in training")
     options = parser.parse_args()
     train, test = (
         Part(*(values[: options.images] for values in read(options.data, part)))
@@ -44,7 +46,9 @@ def main() -> None:
     )
     found: dict[str, list[Row]] = {}
     for seed in range(options.seeds):
-        for row in STUDIES[options.study](Study(options, seed, Trainer(train), test)):
+        for row in STUDIES[options.study](
+            Study(options, seed, Trainer(train, shift=options.shift), test)
+        ):
             found.setdefault(row.pop("what"), []).append(row)
             print(f"seed {seed}: {row}", file=sys.stderr, flush=True)
     means = {
