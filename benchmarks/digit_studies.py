@@ -16,6 +16,7 @@ from benchmarks.digits import (
     wrong,
 )
 from slimderm.components.network_compression.binarise import Binarise
+from slimderm.components.network_compression.ledger import ledger
 from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.miracle import Miracle
 from slimderm.components.network_compression.packed import packed
@@ -156,6 +157,7 @@ def miracle(
         yield {
             "what": f"codes of {size} bytes",
             "bytes": len(data),
+            "zstd": ledger(made.model, made.code)["zstd_symbols_bytes"],
             "times": whole / len(data),
             "error": error(unpack(data), study.test),
         }

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from keras import layers
 
 from benchmarks.compression_study import Part, Row, Study
-from slimderm.components.network_compression.slim_file import pack
+from slimderm.components.network_compression.ledger import ledger
 
 
 def read(folder: Path, part: str) -> Part:
@@ -76,12 +76,19 @@ def wrong(said: npt.NDArray[np.float32], test: Part) -> float:
 
 
 def in_bytes(study: Study, what: str, model: keras.Model, whole: int) -> Row:
-    """Measure a network as a `.slim` file against float32 weights of `whole` bytes."""
-    size = len(pack(model))
-    return {"what": what, "bytes": size, "times": whole / size, "error": error(model, study.test)}
+    """Measure a network as a `.slim` file against float32 weights of `whole` bytes.
+
+    ``zstd``, the control arm: the numbers of each weight's values at zstd's highest level.
+    """
+    counted = ledger(model)
+    size = int(counted["slim_bytes"] or 0)
+    wrongly = error(model, study.test)
+    zstd = counted["zstd_symbols_bytes"]
+    return {"what": what, "bytes": size, "zstd": zstd, "times": whole / size, "error": wrongly}
 
 
 def as_floats(study: Study, what: str, model: keras.Model) -> Row:
     """Measure a network as float32 weights alone."""
-    size = 4 * model.count_params()
-    return {"what": what, "bytes": size, "times": 1.0, "error": error(model, study.test)}
+    size, wrongly = 4 * model.count_params(), error(model, study.test)
+    zstd = ledger(model)["zstd_float32_bytes"]
+    return {"what": what, "bytes": size, "zstd": zstd, "times": 1.0, "error": wrongly}

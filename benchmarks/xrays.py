@@ -35,6 +35,7 @@ from benchmarks.compression_study import Part, Row, Study, Trainer, arguments
 from slimderm.components.evaluation.metrics import decision_metrics, weighted_metrics
 from slimderm.components.network_compression.binarise import Binarise
 from slimderm.components.network_compression.distil import Distil
+from slimderm.components.network_compression.ledger import ledger
 from slimderm.components.network_compression.low_rank import LowRank
 from slimderm.components.network_compression.prune import Prune
 from slimderm.components.network_compression.quantise import Quantise
@@ -42,7 +43,6 @@ from slimderm.components.network_compression.ranks import Ranks
 from slimderm.components.network_compression.recipe import Step
 from slimderm.components.network_compression.separable import Separable
 from slimderm.components.network_compression.share import ShareWeights
-from slimderm.components.network_compression.slim_file import pack
 from slimderm.components.network_compression.sparsify import Sparsify
 from slimderm.components.network_compression.train import Train
 from slimderm.components.network_compression.tucker import Tucker
@@ -52,6 +52,7 @@ Floats = npt.NDArray[np.float64]
 CLASSES = ("NORMAL", "PNEUMONIA")
 PASS_EPOCHS, SAMPLES = 6, 1000
 LOSS = "sparse_categorical_crossentropy"
+SIZES = ("parameters", "slim_bytes", "zstd_symbols_bytes")
 METRICS = ("auroc", "balanced_accuracy", "sensitivity", "specificity")
 
 
@@ -245,21 +246,22 @@ def main() -> None:
     for seed in range(options.seeds):
         study = Study(options, seed, Trainer(train, weights), Part(judge.test, judge.labels))
         for what, model in compressed(study, networks):
-            file = len(pack(model))
-            sizes.setdefault(what, {"parameters": model.count_params(), "bytes": []})
-            sizes[what]["bytes"].append(file)
+            for name, value in ledger(model).items():
+                sizes.setdefault(what, {}).setdefault(name, []).append(value)
             runs.setdefault(what, []).append(judge.samples(model))
             now = {name: float(values[0]) for name, values in runs[what][-1].items()}
-            print(f"seed {seed}: {what}: {file} bytes, {now}", file=sys.stderr, flush=True)
+            print(f"seed {seed}: {what}: {now}", file=sys.stderr, flush=True)
     _show(sizes, {what: summary(each, np.random.default_rng(0)) for what, each in runs.items()})
 
 
 def _show(sizes: dict[str, Row], rows: dict[str, Any]) -> None:
-    print(f"{'':26}{'parameters':>12}{'bytes':>10}" + "".join(f"{name:>24}" for name in METRICS))
+    heads = "".join(f"{name:>20}" for name in SIZES) + "".join(f"{name:>24}" for name in METRICS)
+    print(f"{'':26}{heads}")
     for what, row in rows.items():
         row |= {name: float(np.mean(value)) for name, value in sizes.get(what, {}).items()}
         cells = "".join("{:9.3f} ({:.3f} to {:.3f})".format(*row[name]) for name in METRICS)
-        print(f"{what:26}{row.get('parameters', 0):12,.0f}{row.get('bytes', 0):10,.0f}{cells}")
+        counts = "".join(f"{row.get(name, 0):20,.0f}" for name in SIZES)
+        print(f"{what:26}{counts}{cells}")
     print(json.dumps(rows))
 
 

@@ -220,7 +220,7 @@ def test_xrays(tmp_path):
     found = run("xrays", tmp_path, *options)
     assert found.keys() == {"PNEUMONIA, always", "vgg", "grid of 4 bits"}
     assert found["PNEUMONIA, always"]["sensitivity"] == [1, 1, 1]
-    assert 6 < found["vgg"]["bytes"] / found["grid of 4 bits"]["bytes"] < 8
+    assert 6 < found["vgg"]["slim_bytes"] / found["grid of 4 bits"]["slim_bytes"] < 8
     low, high = found["vgg"]["auroc"][1:]
     assert 0 <= low <= found["vgg"]["auroc"][0] <= high <= 1
 
