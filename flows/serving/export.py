@@ -124,15 +124,13 @@ def export_network(network: Network, target: str, out: Path) -> dict[str, Any]:
     from slimderm.components.export.artefact import export
     from slimderm.components.export.judge import compare, judge
     from slimderm.components.export.readme import readme
-    from slimderm.components.model_graph.outputs import arrange
 
     check_folder(out)
     with quiet_stderr():
         artefact = export(network.model, target, temperature=network.temperature or 1.0)
     images = _images(network)
     judgement = judge(artefact, images.inputs)
-    keras_says = network.model.predict(arrange(network.model, images.inputs), verbose=0)
-    wanted = tempered(keras_says, network.temperature or 1.0)
+    wanted = tempered(_predicted(network.model, images.inputs), network.temperature or 1.0)
     difference = compare(judgement.probabilities, wanted)
     ledger = _described(network, target, artefact, wanted.shape[1]) | {
         "compared": {"images": images.words} | asdict(difference),
@@ -144,6 +142,14 @@ def export_network(network: Network, target: str, out: Path) -> dict[str, Any]:
     write_text(out / PAGE, readme(ledger))
     write_json(out / LEDGER, ledger)
     return ledger
+
+
+def _predicted(model: Any, inputs: Mapping[str, Any]) -> Any:
+    """Return Keras's probabilities, (N, C)."""
+    from slimderm.components.model_graph.calls import ends, packed
+
+    given = packed(model, [inputs[tensor.name] for tensor in ends(model)[0]])
+    return model.predict(given, verbose=0)
 
 
 def _images(network: Network) -> Images:
