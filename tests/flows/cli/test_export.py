@@ -121,7 +121,9 @@ def registry(clone, with_policy, empty_record, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with_policy(clone)
     empty_record(clone)
-    tracker = Tracker(RecordSettings(tracking_uri="sqlite:///mlflow.db"))
+    uri = f"sqlite:///{clone}/mlflow.db"  # MLflow keeps a database open under its address
+    (clone / "params.yaml").write_text(f'record: {{tracking_uri: "{uri}"}}')
+    tracker = Tracker(RecordSettings(tracking_uri=uri))
     registry = Registry(tracker)
     network().save("model.keras")
     with tracker.child(tracker.parent("p", "lenet5", {}), "k", "R1", {}) as made:

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from slimderm.flows.config.params import read_params
+from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
 
@@ -44,7 +44,9 @@ def shipped(make_workspace):
     patch = pytest.MonkeyPatch()
     patch.chdir(workspace.folder)
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    tracker = Tracker(read_params().record)
+    # Absolute: MLflow keeps a database open under its address.
+    uri = f"sqlite:///{workspace.folder}/mlflow.db"
+    tracker = Tracker(RecordSettings(tracking_uri=uri))
     registry = Registry(tracker)
     network().save("model.keras")
     with tracker.child(tracker.parent("p", "lenet5", {}), "k", "R1", {}) as run:
