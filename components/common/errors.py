@@ -12,6 +12,7 @@
     │   └── IncomparableError  a registered version cannot be judged on the data of this clone
     ├── TransferError      a data version could not be sent to its remote or fetched from it
     ├── SlimFileError      bytes are no `.slim` file, are damaged, or ask for too much memory
+    ├── ExportError        a network cannot be converted, or its runtime does not run what came out
     └── WorkerError        a process of a pool ended without an answer
 
 A message says what was received, what was expected and, where it is not plain, what to do.
@@ -56,6 +57,10 @@ class TransferError(SlimDermError):
 
 class SlimFileError(SlimDermError, ValueError):
     """Bytes are no `.slim` file, are damaged or of a later version, or ask for too much memory."""
+
+
+class ExportError(SlimDermError):
+    """A network cannot be converted, or the runtime does not run the file that came out."""
 
 
 class WorkerError(SlimDermError):

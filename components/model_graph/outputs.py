@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from slimderm.components.common.checks import look_up
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.calls import calls, check_model
+from slimderm.components.model_graph.calls import calls, check_model, ends, is_functional
 
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
@@ -34,6 +34,17 @@ def layer_outputs(model: keras.Model) -> dict[str, Any]:
         if isinstance(call.operation, keras.layers.Layer):
             found.setdefault(call.operation.name, call.outputs[0])
     return found
+
+
+def last_activation(model: keras.Model) -> str:
+    """Name the activation that makes a model's first output, or else the operation that does."""
+    operation = ends(model)[1][0]._keras_history.operation
+    while is_functional(operation):
+        operation = ends(operation)[1][0]._keras_history.operation
+    if type(operation).__name__ == "Softmax":
+        return "softmax"
+    said = getattr(getattr(operation, "activation", None), "__name__", "")
+    return said or type(operation).__name__
 
 
 def output_of(model: keras.Model, name: str) -> Any:

@@ -9,9 +9,9 @@ import keras
 from keras import ops
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.model_graph.calls import ends, is_functional, packed
+from slimderm.components.model_graph.calls import ends, packed
 from slimderm.components.model_graph.copies import copied
-from slimderm.components.model_graph.outputs import output_of
+from slimderm.components.model_graph.outputs import last_activation, output_of
 from slimderm.components.network_compression.passes import (
     Compressed,
     Means,
@@ -32,16 +32,11 @@ def gives_logits(model: keras.Model) -> bool:
     ParameterError
         For another output, such as a sigmoid, or for a single class.
     """
-    tensor = ends(model)[1][0]
-    operation = tensor._keras_history.operation
-    while is_functional(operation):
-        operation = ends(operation)[1][0]._keras_history.operation
-    said = getattr(operation, "activation", None)
-    name = "softmax" if type(operation).__name__ == "Softmax" else getattr(said, "__name__", "")
+    tensor, name = ends(model)[1][0], last_activation(model)
     if name not in ("softmax", "linear") or tensor.shape[-1] < 2:
         raise ParameterError(
             f"{model.name}: received {tensor.shape[-1]} outputs of "
-            f"{name or type(operation).__name__}, expected at least two classes by a softmax, or "
+            f"{name}, expected at least two classes by a softmax, or "
             "their logits by a layer without activation"
         )
     return name == "linear"

@@ -10,6 +10,7 @@ import typer
 
 from slimderm.flows.cli import (
     compression,
+    export,
     images,
     models,
     pipeline,
@@ -40,6 +41,7 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
         compression.unpack,
         compression.inspect,
         compression.search,
+        export.export,
     ),
     "Registry": (
         registry.review,
@@ -66,6 +68,7 @@ ANYWHERE = {
     compression.pack,
     compression.unpack,
     compression.inspect,
+    export.export,
     servers.watch,
 }
 

@@ -1,0 +1,102 @@
+"""Export: a network as a file for phones, small computers and browsers."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from slimderm.components.common.errors import ParameterError
+from slimderm.flows.cli.command import Answer, Json, require_clone, say
+from slimderm.flows.cli.pruning import load_model
+
+
+def _targets() -> list[str]:
+    from slimderm.components.export.table import TARGETS
+
+    return list(TARGETS)
+
+
+def export(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[FILE] OUT",
+            help="A saved Keras model, unless --model names one; and the folder that is made.",
+        ),
+    ],
+    *,
+    target: Annotated[
+        str,
+        typer.Option(
+            help="litert-float32, litert-float16, or litert-int8.", autocompletion=_targets
+        ),
+    ] = "litert-int8",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Instead of FILE a registered version: champion, challenger or a number."
+        ),
+    ] = "",
+    white: Annotated[
+        float | None,
+        typer.Option(help="What a white pixel is in the images that FILE takes: 255 or 1."),
+    ] = None,
+    as_json: Json = False,
+) -> Answer:
+    """Write a network as a small file that LiteRT runs, and judge that file.
+
+    Reads a Keras model file, or in a clone a registered version with its temperature. Writes a
+    folder: model.tflite, README.md, and ledger.json with bytes, milliseconds and how far the file's
+    probabilities are from Keras's. A file that its runtime does not run is not written. Takes some
+    twenty seconds. Not a medical device: docs/intended-use.md.
+    """
+    from slimderm.flows.serving.export import LEDGER, check_folder, export_network
+
+    *files, out = paths
+    _check(files, model, white)
+    if model:
+        require_clone()
+    check_folder(out)
+    network = _registered(model) if model else _saved(files[0], 255.0 if white is None else white)
+    ledger = export_network(network, target, out)
+    _show(ledger, out)
+    return Answer({"output": str(out), "ledger": str(out / LEDGER), **ledger})
+
+
+def _check(files: list[Path], model: str, white: float | None) -> None:
+    if len(files) != (0 if model else 1):
+        expected = "OUT alone beside --model" if model else "FILE OUT, or OUT and --model"
+        received = " ".join(map(str, files)) or "no FILE"
+        raise ParameterError(f"FILE: received {received}, expected {expected}")
+    if white is not None and model:
+        raise ParameterError(f"white: received {white:g} and --model, expected one of the two")
+    if white is not None and not white > 0:
+        raise ParameterError(f"white: received {white:g}, expected a number above 0")
+
+
+def _registered(which: str) -> Any:
+    from slimderm.flows.serving.export import registered
+
+    return registered(which)
+
+
+def _saved(file: Path, white: float) -> Any:
+    from slimderm.flows.base.keras_loader import load_keras
+    from slimderm.flows.serving.export import Network
+
+    return Network(load_model(load_keras(), file), file.name, white)
+
+
+def _show(ledger: dict[str, Any], out: Path) -> None:
+    found, one, two = ledger["compared"], ledger["latency"]["1"], ledger["latency"]["2"]
+    say(f"{ledger['model']['name']} as {ledger['target']}: {ledger['bytes']:,} bytes")
+    say(
+        f"one image: {one['p50_ms']:.2f} ms on one thread (p99 {one['p99_ms']:.2f}), "
+        f"{two['p50_ms']:.2f} ms on two (p99 {two['p99_ms']:.2f})"
+    )
+    say(
+        f"the same class as Keras for {found['agreement']:.1%} of {found['num_images']} "
+        f"{found['images']}; probabilities differ by {found['mean']:.2g} in the mean, "
+        f"{found['worst']:.2g} at most"
+    )
+    say(f"saved: {out}")

@@ -1,0 +1,199 @@
+"""The oracle of a shipped file is Keras's own prediction, with the temperature applied by hand."""
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from keras import layers, ops
+
+from slimderm.components.common.errors import ExportError, ParameterError
+from slimderm.components.export.artefact import export
+from slimderm.components.export.judge import judge
+from slimderm.components.export.shipped import shipped
+from slimderm.components.export.table import TARGETS
+
+APART = {"litert-float32": 1e-5, "litert-float16": 5e-3, "litert-int8": 0.05}
+IMAGE = (12, 10, 3)
+
+
+def by_hand(probabilities, temperature):
+    """p^(1/T), made to sum to 1."""
+    powers = probabilities.astype(np.float64) ** (1 / temperature)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def run(artefact, inputs):
+    """Run a file in this process, image by image."""
+    runner = Interpreter(model_content=artefact).get_signature_runner()
+    rows = range(len(inputs["image"]))
+    answers = [runner(**{k: v[i : i + 1] for k, v in inputs.items()}) for i in rows]
+    return np.concatenate([answer["probabilities"] for answer in answers])
+
+
+@pytest.fixture(scope="module")
+def artefacts(network):
+    return {target: export(network, target, temperature=2.5) for target in TARGETS}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_fresh_process_finds_keras_probabilities_calibrated(network, artefacts, inputs, target):
+    found = judge(artefacts[target], inputs).probabilities
+    wanted = by_hand(network.predict(inputs, verbose=0), 2.5)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=APART[target])
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=0, atol=1e-5)
+    assert np.ptp(wanted, axis=0).max() > 0.1  # else any file would agree
+
+
+@pytest.mark.parametrize("temperature", [1, 1.0, 0.05, 40])
+def test_a_temperature_scales_logits_and_one_changes_nothing(network, inputs, temperature):
+    model = shipped(network, temperature=temperature)
+    single = [{name: each[i : i + 1] for name, each in inputs.items()} for i in range(8)]
+    found = np.concatenate([np.asarray(model(row)["probabilities"]) for row in single])
+    wanted = by_hand(network.predict(inputs, verbose=0), temperature)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5)
+
+
+def test_weights_take_half_and_a_quarter_of_the_bytes(network, artefacts):
+    assert list(artefacts) == ["litert-float32", "litert-float16", "litert-int8"]
+    whole, half, quarter = map(len, artefacts.values())
+    weights = sum(each.nbytes for each in network.get_weights())
+    assert weights < whole < weights + 8000
+    assert whole / 2 - 4000 < half < whole / 2 + 4000
+    assert whole / 4 - 4000 < quarter < whole / 4 + 6000
+
+
+def test_inputs_and_output_go_by_name_as_float32_one_at_a_time(artefacts):
+    runner = Interpreter(model_content=artefacts["litert-int8"]).get_signature_runner()
+    found = {
+        name: (tuple(each["shape"]), each["dtype"])
+        for name, each in (runner.get_input_details() | runner.get_output_details()).items()
+    }
+    assert found == {
+        "image": ((1, *IMAGE), np.float32),
+        "metadata": ((1, 3), np.float32),
+        "probabilities": ((1, 4), np.float32),
+    }
+
+
+def _of_list(make):
+    inner = make()
+    inputs = [keras.Input(IMAGE, name="image"), keras.Input((3,), name="metadata")]
+    return keras.Model(inputs, inner(dict(zip(("image", "metadata"), inputs, strict=True))))
+
+
+def _sequential(make):
+    head = layers.Dense(4, name="logits")
+    return keras.Sequential(
+        [keras.Input(IMAGE, name="image"), layers.Flatten(), head, layers.Softmax()]
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "arranged"),
+    [
+        (lambda make: make(metadata=False), lambda given: {"image": given["image"]}),
+        (_of_list, lambda given: [given["image"], given["metadata"]]),
+        (_sequential, lambda given: given["image"]),
+    ],
+    ids=["image alone", "a list, nested", "sequential"],
+)
+def test_models_of_other_forms_are_shipped_alike(make, inputs, form, arranged):
+    model = form(make)
+    given = {each.name: inputs[each.name] for each in model.inputs}
+    wanted = model.predict(arranged(inputs), verbose=0)
+    np.testing.assert_allclose(run(export(model, "litert-float32"), given), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_is_shipped_as_float32_with_the_same_weights(make, inputs, policy):
+    plain, mixed = make(), make(dtype=policy)
+    mixed.set_weights(plain.get_weights())
+    found = run(export(mixed, "litert-float32"), inputs)
+    np.testing.assert_allclose(found, plain.predict(inputs, verbose=0), rtol=0, atol=1e-5)
+    assert mixed.layers[2].compute_dtype != "float32"  # the model itself is as it was
+
+
+def test_the_model_that_is_exported_stays_as_it_was(make, inputs):
+    model = make()
+    before = model.predict(inputs, verbose=0)
+    export(model, "litert-int8", temperature=3.0)
+    np.testing.assert_array_equal(model.predict(inputs, verbose=0), before)
+    assert model.input["image"].shape == (None, *IMAGE)
+
+
+@pytest.mark.parametrize("wrong", [0, -1.0, float("nan"), float("inf"), True, "2", None])
+def test_a_temperature_that_is_no_number_above_zero_is_refused(network, wrong):
+    with pytest.raises(ParameterError, match=r"temperature: received .*, expected a number above"):
+        export(network, "litert-int8", temperature=wrong)
+
+
+def test_an_unknown_target_is_refused_with_those_that_are_known(network):
+    with pytest.raises(ParameterError, match="received 'onnx', expected one of litert-float32, "):
+        export(network, "onnx")
+
+
+def _classifier(image, activation="softmax", name=None):
+    head = layers.Dense(2, activation, name=name)
+    return head(layers.GlobalAveragePooling2D()(image))
+
+
+def _no_names():
+    image = keras.Input(IMAGE, name="picture")
+    return keras.Model(image, _classifier(image), name="m")
+
+
+def _undefined():
+    image = keras.Input((None, None, 3), name="image")
+    return keras.Model(image, _classifier(image), name="m")
+
+
+def _logits():
+    image = keras.Input(IMAGE, name="image")
+    return keras.Model(image, _classifier(image, "sigmoid"), name="m")
+
+
+def _two_heads():
+    image = keras.Input(IMAGE, name="image")
+    return keras.Model(image, [_classifier(image), _classifier(image)], name="m")
+
+
+def _a_map():
+    image = keras.Input(IMAGE, name="image")
+    return keras.Model(image, layers.Conv2D(2, 1, activation="softmax")(image), name="m")
+
+
+class Subclassed(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize(
+    ("make_model", "said"),
+    [
+        (_no_names, "m: received inputs called picture, expected image or image and metadata"),
+        (_undefined, r"m: received the input image of the undefined size \(None, None, 3\)"),
+        (_logits, r"m: received outputs of shape \(None, 2\) by sigmoid, expected one of shape"),
+        (_two_heads, r"received outputs of shape \(None, 2\), \(None, 2\) by softmax, expected"),
+        (_a_map, r"received outputs of shape \(None, 12, 10, 2\) by softmax, expected"),
+        (Subclassed, "a subclassed Subclassed, expected a plain functional"),
+        (lambda: "model.keras", "received str, expected a keras.Model"),
+    ],
+)
+def test_what_is_no_classifier_with_named_inputs_is_refused(make_model, said):
+    with pytest.raises(ParameterError, match=said):
+        export(make_model(), "litert-int8")
+
+
+def test_a_model_that_the_converter_refuses_is_an_error_with_its_words():
+    image = keras.Input(IMAGE, name="image")
+    model = keras.Model(image, _classifier(ops.erfinv(image / 300)), name="odd")
+    with pytest.raises(ExportError, match="odd: LiteRT's converter refuses") as caught:
+        export(model, "litert-int8")
+    assert "'tf.Erfinv' op is neither a custom op nor a flex op" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_backend_is_refused(network, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ParameterError, match="KERAS_BACKEND: received jax, expected tensorflow"):
+        export(network, "litert-int8")

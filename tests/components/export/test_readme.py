@@ -1,0 +1,128 @@
+"""The page beside a file: its Python runs where nothing of ours is, and gives Keras's answer."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from slimderm.components.export.artefact import export
+from slimderm.components.export.readme import readme
+from slimderm.components.training.metadata import MetadataEncoder
+
+ENCODER = MetadataEncoder(
+    age_median=50.0,
+    age_mean=51.25,
+    age_deviation=17.5,
+    sexes=("unknown", "female", "male"),
+    localizations=("unknown", "back", "face"),
+)
+ABSENT = """
+import sys
+sys.modules |= dict.fromkeys(["slimderm", "keras", "tensorflow"])  # to import one is an error
+"""
+
+
+def ledger(model, **changed):
+    inputs = {each.name: [1, *each.shape[1:]] for each in model.inputs}
+    measured = {"p50_ms": 0.25, "p99_ms": 0.5, "num_runs": 300}
+    return {
+        "artefact": "model.tflite",
+        "target": "litert-float32",
+        "summary": "LiteRT",
+        "bytes": 12345,
+        "model": {"name": "small.keras"},
+        "temperature": None,
+        "inputs": inputs,
+        "white": 255.0,
+        "num_classes": 4,
+        "classes": None,
+        "encoder": None,
+        "preparation": None,
+        "licence": "Ours.",
+        "machine": "Linux",
+        "peak_memory_bytes": 50_000_000,
+        "latency": {"1": measured, "2": measured},
+        "compared": {
+            "images": "noise",
+            "agreement": 0.995,
+            "mean": 1e-5,
+            "worst": 0.01234,
+            "num_images": 200,
+        },
+    } | changed
+
+
+def blocks(page):
+    return dict(re.findall(r"```(\w+)\n(.*?)```", page, flags=re.S))
+
+
+CASES = {
+    "image alone": ({}, False, None),
+    "metadata of its own": ({}, True, [[0.0, 0.0, 0.0]]),
+    "a person": (
+        {"encoder": ENCODER.to_dict(), "classes": ["a", "b", "c", "d"], "temperature": 1.5},
+        True,
+        ENCODER.transform(pd.DataFrame([{"age": 45.0, "sex": "male", "localization": "face"}])),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_its_python_gives_keras_answer_where_nothing_of_ours_is(make, tmp_path, case):
+    changed, with_metadata, metadata = CASES[case]
+    model = make(metadata=with_metadata)
+    temperature = changed.get("temperature", 1.0)
+    artefact = export(model, "litert-float32", temperature=temperature)
+    (tmp_path / "model.tflite").write_bytes(artefact)
+    code = blocks(readme(ledger(model, **changed)))["python"]
+    assert len([line for line in code.splitlines() if line]) <= 10
+    command = [sys.executable, "-I", "-W", "ignore", "-c", ABSENT + code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    image = np.full((1, 12, 10, 3), 127.5, np.float32)
+    given = {"image": image} | ({"metadata": np.float32(metadata)} if with_metadata else {})
+    powers = model.predict(given, verbose=0) ** (1 / temperature)
+    wanted = (powers / powers.sum())[0]
+    found = np.array(done.stdout.strip(" []\n").split(), float)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+
+
+def test_it_says_how_a_person_is_encoded_and_what_was_measured(network):
+    page = readme(ledger(network, **CASES["a person"][0], preparation="Images are resized."))
+    for said in (
+        "(age − 51.25) / 17.5; unknown is 50.0 years",
+        "its place among unknown, female, male, counted from 0, divided by 2",
+        "its place among unknown, back, face, counted from 0, divided by 2",
+        "a, b, c, d; they sum to 1",
+        "divided by the temperature 1.5",
+        "Images are resized.",
+        "12,345 bytes",
+        "the same class for 99.5% of",
+        "0.012 at most",
+        "50 MB",
+        "**Not a medical device.**",
+    ):
+        assert said in page
+    assert set(blocks(page)) == {"python", "kotlin", "javascript"}
+    for code in blocks(page).values():
+        assert "metadata" in code
+        assert len([line for line in code.splitlines() if line]) <= 12
+
+
+def test_of_a_network_without_a_person_no_person_is_spoken(make):
+    page = readme(ledger(make(metadata=False), white=1.0))
+    assert "metadata" not in page
+    assert "sex" not in page
+    assert "RGB, 0 to 1;" in page
+    assert "not calibrated" in page
+    assert not re.search(r"\n\n\n", page)
+
+
+def test_an_encoder_of_one_word_divides_by_one(network):
+    encoder = ENCODER.to_dict() | {"sexes": ["unknown"]}
+    page = readme(ledger(network, encoder=encoder))
+    assert "its place among unknown, counted from 0, divided by 1" in page
+    assert "0 / 1, 2 / 2]]" in blocks(page)["python"]
