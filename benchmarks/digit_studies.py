@@ -40,7 +40,7 @@ def low_rank(study: Study) -> Iterator[Row]:
     base = {"parameters": model.count_params(), "error": error(model, study.test)}
     yield {"what": "full rank", **base}
     for aware in (False, True):
-        for rank in (20,) if study.quick else RANKS:
+        for rank in RANKS:
             step = Step(LowRank(Ranks(rank=rank), data_aware=aware, layers=("hidden*",)))
             [made] = study.compressed(model, step)
             yield {

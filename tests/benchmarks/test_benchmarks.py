@@ -177,7 +177,6 @@ def write_digits(folder, number):
 @pytest.mark.parametrize(
     ("study", "expected"),
     [
-        ("low_rank", {"parameters": {215_370, 5_012_490}}),
         ("dynamic", {"parameters": {215_370, 5_012_490}}),
         ("quantised", {"what": {"float32", "4 bits", "4 bits, trained"}}),
         ("recipe_lenet5", {"what": {"float32", "pruned", "zeros"}}),
