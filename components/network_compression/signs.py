@@ -15,14 +15,18 @@ def sign(values: Any) -> Any:
     has the gradient of the clipped values: the straight-through estimator.
     """
     near = ops.clip(values, -1.0, 1.0)
-    return ops.where(values >= 0, 1.0, -1.0) + (near - ops.stop_gradient(near))
+    signs = ops.where(values >= 0, 1.0, -1.0)
+    dtype = keras.backend.standardize_dtype(near.dtype)
+    if keras.backend.standardize_dtype(signs.dtype) != dtype:
+        signs = ops.cast(signs, dtype)
+    return signs + (near - ops.stop_gradient(near))
 
 
 def is_sign(tensor: Any) -> bool:
     """Tell whether a symbolic tensor is what `sign` gives of a layer's output."""
     if not is_operation(type(tensor._keras_history.operation)):
         return False
-    wanted = _described(sign(keras.Input(tensor.shape[1:])), {})
+    wanted = _described(sign(keras.Input(tensor.shape[1:], dtype=tensor.dtype)), {})
     return bool(_described(tensor, {}) == wanted)
 
 

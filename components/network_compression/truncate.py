@@ -133,7 +133,8 @@ class TruncatedKernel(Kernel):
     def value(self, layer: Any) -> Any:
         """Return the truncated kernel."""
         kernel = ops.convert_to_tensor(layer._kernel)
-        matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
+        # Of mixed precision kernels come in 16 bits, which no decomposition takes.
+        matrix = ops.cast(ops.reshape(kernel, (-1, kernel.shape[-1])), "float32")
         fixed = ops.stop_gradient(matrix)
         moved = ops.matmul(ops.transpose(fixed), ops.matmul(fixed, self.right))
         right = ops.stop_gradient(ops.qr(moved)[0])
