@@ -172,7 +172,7 @@ def check_recipe(folder):
         calls.append(epochs)
         fine_tune(model)
 
-    steps = (Step(Prune(ratio=0.5)), Step(ShareWeights(4), 1), Step(Quantise(4)))
+    steps = (Step(Prune(ratio=0.5)), Step(Sparsify(0.5, steps=1)), Step(ShareWeights(4), 1))
     model = network(2)
     for _ in range(2):
         *_, made = compress(model, steps, train=train, cache=folder / "cache")
