@@ -177,19 +177,16 @@ def write_digits(folder, number):
 @pytest.mark.parametrize(
     ("study", "expected"),
     [
-        ("dynamic", {"parameters": {215_370, 5_012_490}}),
-        ("quantised", {"what": {"float32", "4 bits", "4 bits, trained"}}),
-        ("recipe_lenet5", {"what": {"float32", "pruned", "zeros"}}),
-        ("miracle_lenet300", {"what": {"float32", "codes of 1250 bytes"}}),
+        ("quantised", {"float32", "4 bits", "4 bits, trained"}),
+        ("recipe_lenet5", {"float32", "pruned", "zeros"}),
+        ("miracle_lenet300", {"float32", "codes of 1250 bytes"}),
     ],
 )
 def test_each_study_of_mnist_begins(study, expected, tmp_path):
     write_digits(tmp_path, 40)
     options = ["--epochs", 1, "--images", 40, "--cache", tmp_path / "kept"]
     rows = run("mnist", tmp_path, study, *options)["rows"]
-    found = {"what": set(rows), "parameters": {each.get("parameters") for each in rows.values()}}
-    for name, values in expected.items():
-        assert values <= found[name]
+    assert expected <= set(rows)
     for row in rows.values():
         assert 0 <= row["error"] <= 100
 
