@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -86,8 +87,8 @@ def judge(artefact: bytes, inputs: Mapping[str, npt.NDArray[np.float32]]) -> Jud
     with TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "model.tflite").write_bytes(artefact)
-        given = {name: np.asarray(array, np.float32) for name, array in inputs.items()}
-        np.savez(folder / "inputs.npz", **given)  # type: ignore[arg-type]
+        given: Any = {name: np.asarray(array, np.float32) for name, array in inputs.items()}
+        np.savez(folder / "inputs.npz", **given)
         answers = {threads: _run(folder, threads) for threads in THREADS}
     first = answers[THREADS[0]]
     return Judgement(

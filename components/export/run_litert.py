@@ -6,6 +6,7 @@ the process's peak memory; what goes wrong is one line on stderr.
 
 import sys
 import time
+from pathlib import Path
 
 WARM_UP, MOST, LEAST, SECONDS = 20, 300, 30, 3.0
 
@@ -38,8 +39,8 @@ def peak_bytes() -> int:
     Not by getrusage: on Linux it begins with what the parent held.
     """
     try:
-        with open("/proc/self/status", encoding="ascii") as lines:  # noqa: PTH123
-            found = next(line for line in lines if line.startswith("VmHWM"))
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        found = next(line for line in lines if line.startswith("VmHWM"))
     except (OSError, StopIteration):
         return 0
     return int(found.split()[1]) * 1024

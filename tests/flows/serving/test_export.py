@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import pytest
 
 from slimderm.flows.config.params import RecordSettings
@@ -27,18 +26,8 @@ DESCRIPTION = {
 }  # fmt: skip
 
 
-def network():
-    keras.utils.set_random_seed(0)
-    image, metadata = keras.Input((8, 10, 3), name="image"), keras.Input((3,), name="metadata")
-    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(image))
-    both = keras.layers.Concatenate()([mean, metadata])
-    return keras.Model(
-        {"image": image, "metadata": metadata}, keras.layers.Dense(2, activation="softmax")(both)
-    )
-
-
 @pytest.fixture(scope="module")
-def shipped(make_workspace):
+def shipped(make_workspace, network):
     """A clone with a model file and a champion, in which the page's commands were run."""
     workspace = make_workspace()
     patch = pytest.MonkeyPatch()

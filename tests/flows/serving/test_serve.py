@@ -10,7 +10,6 @@ from pathlib import Path
 
 import cv2
 import httpx
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,18 +36,8 @@ ROW = {"image": FILE, "age": 45, "sex": "female", "localization": "back"}
 IN_JSON = ROW | {"image": base64.b64encode(FILE).decode()}
 
 
-def network():
-    keras.utils.set_random_seed(0)
-    image, metadata = keras.Input((8, 10, 3), name="image"), keras.Input((3,), name="metadata")
-    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(image))
-    both = keras.layers.Concatenate()([mean, metadata])
-    return keras.Model(
-        {"image": image, "metadata": metadata}, keras.layers.Dense(2, activation="softmax")(both)
-    )
-
-
 @pytest.fixture(scope="module")
-def workspace(make_workspace):
+def workspace(make_workspace, network):
     """A clone whose champion passed its gates; registered in two ways, as now and as before."""
     workspace = make_workspace()
     patch = pytest.MonkeyPatch()
@@ -117,27 +106,34 @@ def ask(workspace, free_port, wait_until):
         said.close()
 
 
-def expected(temperature):
-    answer = Classifier(network(), DESCRIPTION, temperature).classify(pd.DataFrame([ROW]))
-    return answer.to_dict("records")[0]
+@pytest.fixture
+def expected(network):
+    """Gives what a version of a temperature should answer."""
+
+    def answer(temperature):
+        found = Classifier(network(), DESCRIPTION, temperature).classify(pd.DataFrame([ROW]))
+        return found.to_dict("records")[0]
+
+    return answer
 
 
-def check(reply, temperature):
+def check(reply, wanted):
     assert reply.status_code == 200, reply.text
     (row,) = reply.json()["predictions"]
-    wanted = expected(temperature)
     assert row.pop("predicted") == wanted.pop("predicted")
     assert row == pytest.approx(wanted, abs=1e-5)
     assert row["calibrated"] is True
 
 
 @pytest.mark.parametrize(("number", "temperature"), [("1", 1.5), ("2", 2.5)])
-def test_our_server_answers_with_named_and_calibrated_classes(workspace, ask, number, temperature):
+def test_our_server_answers_with_named_and_calibrated_classes(
+    workspace, ask, number, temperature, expected
+):
     promote(workspace, number)
     post, said, port = ask(sys.executable, "-m", "slimderm", "serve", cwd=workspace.folder)
-    check(post({"dataframe_records": [IN_JSON]}), temperature)
+    check(post({"dataframe_records": [IN_JSON]}), expected(temperature))
     pixels = cv2.imdecode(np.frombuffer(FILE, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].tolist()
-    check(post({"inputs": [ROW | {"image": pixels}]}), temperature)
+    check(post({"inputs": [ROW | {"image": pixels}]}), expected(temperature))
     refused = post({"dataframe_records": [IN_JSON | {"sex": "m", "age": -1}]})
     assert refused.status_code == 400
     message = refused.json()["message"]
@@ -157,13 +153,15 @@ def test_our_server_answers_with_named_and_calibrated_classes(workspace, ask, nu
     assert port in command
 
 
-def test_mlflows_server_answers_the_same_where_there_is_no_clone(workspace, ask, tmp_path):
+def test_mlflows_server_answers_the_same_where_there_is_no_clone(
+    workspace, ask, tmp_path, expected
+):
     mlflow = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/slimderm/1"]
     post, *_ = ask(
         *mlflow, "--env-manager", "local", "--port", "PORT",
         cwd=tmp_path, MLFLOW_TRACKING_URI=f"sqlite:///{workspace.folder}/mlflow.db",
     )  # fmt: skip
-    check(post({"dataframe_records": [IN_JSON]}), 1.5)
+    check(post({"dataframe_records": [IN_JSON]}), expected(1.5))
     refused = post({"dataframe_records": [IN_JSON | {"localization": "moon"}]})
     assert refused.status_code == 400
     assert "localization: received 'moon', expected one of back, face" in refused.json()["message"]
