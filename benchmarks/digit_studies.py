@@ -1,6 +1,7 @@
 """What is measured of network compression on MNIST: a function and a line of `STUDIES` each."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import keras
 
@@ -140,20 +141,26 @@ def xnor(study: Study) -> Iterator[Row]:
     yield as_floats(study, f"float32, {BINARY_EPOCHS} more epochs", control)
 
 
-def miracle(
-    study: Study,
-    build: Callable[[], keras.Model],
-    hashing: Mapping[str, int],
-    sizes: tuple[int, ...],
-) -> Iterator[Row]:
+class Codes(NamedTuple):
+    """Random codes: the defaults train 100 epochs before the first block is coded, 95 after."""
+
+    sizes: tuple[int, ...]
+    hashing: Mapping[str, int]
+    before: tuple[Step, ...] = ()
+    trainings: int = 20
+    rounds: int = 20
+    pace: float = 1.0005
+
+
+def miracle(study: Study, build: Callable[[], keras.Model], codes: Codes) -> Iterator[Row]:
     """Compress by minimal random codes of some numbers of bytes."""
     model = study.trained(build)
     whole = 4 * model.count_params()
     yield as_floats(study, "float32", model)
-    trainings, rounds = (1, 2) if study.quick else (TRAININGS, ROUNDS)
-    for size in sizes:
-        code = Miracle(size, 12, hashing, trainings, rounds, PACE)
-        [made] = study.compressed(model, Step(code, epochs=CODE_EPOCHS))
+    times = (1, 2) if study.quick else (codes.trainings, codes.rounds)
+    for size in codes.sizes:
+        code = Miracle(size, 12, codes.hashing, *times, codes.pace)
+        *_, made = study.compressed(model, *codes.before, Step(code, epochs=CODE_EPOCHS))
         data = pack(made.model, made.code)
         yield {
             "what": f"codes of {size} bytes",
@@ -169,8 +176,7 @@ DYNAMIC_EPOCHS, GRID_EPOCHS = 1, 3
 CHANNELS = 0.6  # share of LeNet-5's channels and units that the whole recipe prunes
 FEWER = {"convolution1": 0.5, "convolution2": 0.87, "dense1": 0.945, "dense2": 0.75}
 PRUNED_EPOCHS, FEWER_EPOCHS = 15, 10
-# 100 epochs before the first block is coded, 95 until the last one is.
-TRAININGS, ROUNDS, CODE_EPOCHS, PACE = 20, 20, 5, 1.0005
+CODE_EPOCHS = 5
 # Shares of zeros as in the paper's tables 2 and 3.
 STUDIES: dict[str, Callable[[Study], Iterator[Row]]] = {
     "low_rank": low_rank,
@@ -187,9 +193,21 @@ STUDIES: dict[str, Callable[[Study], Iterator[Row]]] = {
     "quantised": quantised,
     "xnor": xnor,
     "miracle_lenet300": lambda study: miracle(
-        study, lenet300, {"dense1": 20, "dense2": 5}, (1_250,)
+        study, lenet300, Codes((1_250,), {"dense1": 20, "dense2": 5})
+    ),
+    "miracle_pruned": lambda study: miracle(
+        study,
+        lenet5,
+        Codes(
+            (2_700, 1_550),
+            {"dense1": 4},
+            (Step(Prune(ratio=CHANNELS, loss="sparse_categorical_crossentropy"), PRUNED_EPOCHS),),
+            trainings=8,
+            rounds=10,
+            pace=1.001,
+        ),
     ),
     "miracle_lenet5": lambda study: miracle(  # hashed as by the paper's authors
-        study, lenet5, {"convolution2": 2, "dense1": 50}, (2_700, 1_550)
+        study, lenet5, Codes((2_700, 1_550), {"convolution2": 2, "dense1": 50})
     ),
 }

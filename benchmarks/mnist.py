@@ -16,7 +16,7 @@ trained on as long.
 ``dynamic``: D = 20 trained through the truncation by each gradient. ``recipe_lenet5``: channels
 pruned first, then Deep Compression. ``quantised``: LeNet-5 on grids of 8 to 2 bits, as it is and
 trained there. ``miracle_lenet300`` and ``miracle_lenet5``: minimal random codes, as `.slim` files;
-hours.
+hours. ``miracle_pruned``: channels of LeNet-5 pruned first; an hour.
 
 A table comes first. The last line is one JSON object.
 """

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.common.settings import Count, NonEmpty, OneOf, Positive, settings
-from slimderm.components.training.networks import NETWORKS
+from slimderm.components.training.networks import TRAINABLE
 
 STARTS = {
     "unpruned": "the network as it was trained",
@@ -23,7 +23,7 @@ TEACHER = "teacher"  # a setting that a recipe fills in: its network, unpruned
 class SlimSettings:
     """One recipe: passes over one network, one after the other."""
 
-    network: Annotated[str, OneOf(NETWORKS)] = Field(description="One of networks.")
+    network: Annotated[str, OneOf(TRAINABLE)] = Field(description="One of networks.")
     passes: NonEmpty[dict[str, Any]] = Field(
         description="Each by its name (pass), the epochs of each training in it (epochs, default "
         "0), and its own settings, as docs/slim-your-own.md lists them; in the order that changes "

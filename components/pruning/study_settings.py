@@ -1,6 +1,5 @@
 """A study: one network pruned by several methods side by side, everything else equal."""
 
-from collections import ChainMap
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
@@ -20,9 +19,8 @@ from slimderm.components.dataset.variants import COMPRESSED, VARIANTS
 from slimderm.components.pruning.method import CRITERIA, PruningMethod
 from slimderm.components.pruning.names import INITS, SCOPES
 from slimderm.components.pruning.schedules.table import SCHEDULES, STUDY_SCHEDULES
-from slimderm.components.training.networks import BACKBONES, NETWORKS
+from slimderm.components.training.networks import BACKBONES, TRAINABLE
 
-STUDY_NETWORKS = ChainMap[str, Any](BACKBONES, NETWORKS)
 MASKS = "masks"
 CONTROL = "control"
 UNPRUNED = "unpruned"  # in the place of an arm's name
@@ -113,7 +111,7 @@ class StudySettings:
     same ratio of every layer would leave, so that points compare.
     """
 
-    network: Annotated[str, OneOf(STUDY_NETWORKS)] = Field(
+    network: Annotated[str, OneOf(TRAINABLE)] = Field(
         default="lenet5", description="Which network is pruned."
     )
     variants: NonEmpty[Annotated[str, OneOf(VARIANTS)]] = Field(

@@ -14,6 +14,7 @@ from slimderm.components.common.settings import (
     settings,
 )
 from slimderm.components.training.checkpoints import CHECKPOINTS
+from slimderm.components.training.networks import BACKBONES
 from slimderm.components.training.precision import PRECISIONS
 
 
@@ -31,6 +32,10 @@ class TrainingSettings:
 
     epochs: Count = Field(default=75, description="Passes over the training part; the paper: 75.")
     learning_rate: Positive = Field(default=0.002, description="Of Adam; the paper: 0.002.")
+    weights: dict[Annotated[str, OneOf(BACKBONES)], str] = Field(
+        default={},
+        description="Files of ImageNet weights without the top, by network of keras.applications.",
+    )
     head_epochs: Annotated[int, Field(ge=0)] = Field(
         default=0,
         description="Of a network with weights from a file: epochs, the first ones, in which its "
@@ -90,8 +95,11 @@ class TrainingSettings:
         return [name for name, is_read in read.items() if not is_read]
 
     def in_effect(self) -> dict[str, Any]:
-        """Return the parameters that have an effect with the checkpoint: what shapes a training."""
-        idle = self._ruled_out()
+        """Return the parameters that have an effect with the checkpoint: what shapes a training.
+
+        Without `weights`: what shapes a training is a file's content, not its place.
+        """
+        idle = {*self._ruled_out(), "weights"}
         return {name: value for name, value in asdict(self).items() if name not in idle}
 
     def without_effect(self) -> list[str]:

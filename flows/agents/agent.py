@@ -36,7 +36,7 @@ LOCK = layout.REQUIREMENTS_LOCK
 
 
 @contextlib.contextmanager
-def workplace(clone: Path, commit: str) -> Iterator[Path]:
+def workplace(clone: Path, commit: str, place: Path = layout.WORKPLACE) -> Iterator[Path]:
     """Hold the clone inside a clone, with a commit checked out and the same cache.
 
     One job at a time: other workers' jobs wait here, on a lock that ends with the process.
@@ -47,6 +47,8 @@ def workplace(clone: Path, commit: str) -> Iterator[Path]:
         The agent's clone; only its objects are used, so it may stand anywhere.
     commit : str
         Full hash.
+    place : path
+        Where it lies inside the clone.
 
     Raises
     ------
@@ -54,15 +56,14 @@ def workplace(clone: Path, commit: str) -> Iterator[Path]:
         If the commit cannot be had, or its lock differs from what is installed here.
     """
     # Beside the lock of the coordinator's own run.
-    held = clone / layout.DVC_TMP / "slimderm-agent.lock"
+    held = clone / layout.DVC_TMP / f"slimderm-{place.name.lstrip('.')}.lock"
     held.parent.mkdir(parents=True, exist_ok=True)
     with held.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield _check_out(clone, commit)
+        yield _check_out(clone, commit, clone / place)
 
 
-def _check_out(clone: Path, commit: str) -> Path:
-    folder = clone / layout.WORKPLACE
+def _check_out(clone: Path, commit: str, folder: Path) -> Path:
     if not (folder / ".git").exists():
         with replacing(folder) as draft:
             _git(clone, "clone", "--quiet", "--shared", "--no-checkout", str(clone), str(draft))

@@ -153,6 +153,9 @@ def search(
         ),
     ] = "unpruned",
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of recipes.")] = 0,
+    agents: Annotated[
+        bool, typer.Option("--agents", help="Train on the workers of pool gpu, as the pipeline.")
+    ] = False,
     as_json: Json = False,
 ) -> Answer:
     """Search for recipes that make a trained network small, fast and still accurate.
@@ -166,7 +169,13 @@ def search(
     from slimderm.flows.work.searching import Search, search_recipes, write_search
 
     found = Search(network, recipes, rungs, epochs, start, seed)
-    table = search_recipes(read_params(), found)
+    params = read_params()
+    if agents:
+        from slimderm.flows.agents.recipes import train_on_agents
+
+        table = search_recipes(params, found, train_on_agents)
+    else:
+        table = search_recipes(params, found)
     folder = layout.SEARCH / network
     write_search(folder, table, found)
     front = table[table["front"]]

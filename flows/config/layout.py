@@ -19,6 +19,7 @@ MAKEFILE = Path("Makefile")
 
 SERVERS = Path(".servers")  # what `make up` started: process numbers and logs
 WORKPLACE = Path(".agent")  # the clone inside a clone in which an agent runs its jobs
+SEARCHPLACE = Path(".search")  # the one from which a search sends recipes to agents
 
 DATA = Path("data")
 SOURCE = DATA / "source"  # what the step synthesize draws
@@ -47,6 +48,7 @@ VARIANTS = {variants.ORIGINAL: RAW, variants.COMPRESSED: COMPRESSED}
 IMAGE_ONLY = "image_only"  # in a baseline's folder: trained without age, sex and site
 MODELS = Path("models")  # of the networks that params.yaml lists
 SLIM = MODELS / "slim"  # of its recipes
+RECIPE_LEDGER = "ledger.csv"  # in the folder of each
 UNLISTED = Path(".cache/unlisted")  # models of networks that it lists no more
 
 REPORTS = Path("reports")

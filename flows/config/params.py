@@ -34,7 +34,7 @@ from slimderm.components.quality.settings import (
     ResizeSettings,
     SweepSettings,
 )
-from slimderm.components.training.networks import NETWORKS
+from slimderm.components.training.networks import NETWORKS, TRAINABLE
 from slimderm.components.training.settings import TrainingSettings
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.config import layout
@@ -113,7 +113,7 @@ TRANSFER = ("head_epochs", "unfreeze_from", "unfrozen_learning_rate")  # of sect
 class Params:
     """All of ``params.yaml``. A key left out takes its default, the paper's value."""
 
-    networks: NonEmpty[Annotated[str, OneOf(NETWORKS)]] = Field(
+    networks: NonEmpty[Annotated[str, OneOf(TRAINABLE)]] = Field(
         default=tuple(NETWORKS), description="The networks that are trained and pruned."
     )
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
@@ -149,20 +149,34 @@ class Params:
         return self
 
     def _check_transfer(self) -> None:
-        first = self.train.head_epochs
-        started = {name: study for name, study in self.studies.items() if study.weights}
-        for name, study in started.items():
-            if first >= study.epochs:
+        for name in self.train.weights:
+            if name not in self.networks:
                 raise ParameterError(
-                    f"train.head_epochs: received {first}, expected fewer than the {study.epochs} "
-                    f"epochs of study {name}"
+                    f"train.weights: received a file for {name}, expected a network of the section "
+                    f"networks: {', '.join(self.networks)}; a study names its own file"
+                )
+        first = self.train.head_epochs
+        started = {
+            f"study {name}": study.epochs for name, study in self.studies.items() if study.weights
+        }
+        started |= {f"network {name}": self.train.epochs for name in self.train.weights}
+        for name, epochs in started.items():
+            if first >= epochs:
+                raise ParameterError(
+                    f"train.head_epochs: received {first}, expected fewer than the {epochs} epochs "
+                    f"of {name}"
                 )
         for name in () if started else TRANSFER:
             if given := getattr(self.train, name):
                 raise ParameterError(
-                    f"train.{name}: received {given!r}, expected a study that starts from weights "
-                    "of a file: it has no effect on others"
+                    f"train.{name}: received {given!r}, expected a network or a study that starts "
+                    "from weights of a file: it has no effect on others"
                 )
+
+    @property
+    def counted_networks(self) -> tuple[str, ...]:
+        """Networks whose sizes are tabled, by arithmetic: the paper's that are listed, or all."""
+        return tuple(name for name in self.networks if name in NETWORKS) or tuple(NETWORKS)
 
     def check_recipes(self) -> None:
         """Check the passes of all recipes, before hours go into what they start from.

@@ -19,4 +19,4 @@ def growth() -> None:
         paths.to_csv(draft / "paths.csv", index=False)
         fit_table(paths).to_csv(draft / "fits.csv", index=False)
         sizes_at_paper_inputs(params).to_csv(draft / "sizes.csv", index=False)
-    console.print(f"growth: {len(paths)} widths counted for {', '.join(params.networks)}")
+    console.print(f"growth: {len(paths)} widths counted for {', '.join(params.counted_networks)}")

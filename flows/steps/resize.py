@@ -25,7 +25,7 @@ def resize_study() -> None:
     summary = summarise_sizes(table)
     found = choose_size(summary, params.resize)
     costs = resolution_table(
-        params.networks, params.resize.sizes, num_classes=params.ingest.num_classes
+        params.counted_networks, params.resize.sizes, num_classes=params.ingest.num_classes
     )
     with replacing(layout.RESIZE) as draft:
         table.to_parquet(draft / "measurements.parquet", index=False)

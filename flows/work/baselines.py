@@ -27,7 +27,7 @@ def unpruned_trainers(params: Params, network: str) -> dict[str, Trainer]:
         ORIGINAL: Trainer(params, network, original),
         COMPRESSED: Trainer(params, network, LesionSource(params, COMPRESSED)),
     }
-    if params.evaluate.ablation and not params.train.image_only:
+    if params.evaluate.ablation and not trainers[ORIGINAL].image_only:
         alone = replace(params, train=replace(params.train, image_only=True))
         trainers[IMAGE_ONLY] = Trainer(alone, network, original)
     return trainers

@@ -26,13 +26,14 @@ def parameters_along_paths(params: Params) -> pd.DataFrame:
             dense=widths.dense,
         ).total
 
-    starts = {name: Widths(get(name).convolutions, get(name).dense) for name in params.networks}
+    known = {name: get(name) for name in params.counted_networks}
+    starts = {name: Widths(each.convolutions, each.dense) for name, each in known.items()}
     return path_table(starts, {name: partial(count, name) for name in starts}, FACTORS)
 
 
 def sizes_at_paper_inputs(params: Params) -> pd.DataFrame:
     """Give each network's size, and that of its halves, at the paper's input sizes."""
-    return size_table(params.networks, num_classes=params.ingest.num_classes, halve=halve)
+    return size_table(params.counted_networks, num_classes=params.ingest.num_classes, halve=halve)
 
 
 def halve(widths: tuple[int, ...]) -> tuple[int, ...]:

@@ -15,8 +15,10 @@ from slimderm.flows.base.side_by_side import WorkerPool
 from slimderm.flows.base.terminal import console, progress_bar
 from slimderm.flows.config.params import Params, read_params
 from slimderm.flows.work.chunks import on_dask
-from slimderm.flows.work.slim_files import counted
+from slimderm.flows.work.slim_files import counted, row
 from slimderm.flows.work.slimming import Slimming
+
+Row = dict[str, Any]
 
 
 def slimming_of(params: Params, settings: SlimSettings, name: str) -> Slimming:
@@ -24,8 +26,24 @@ def slimming_of(params: Params, settings: SlimSettings, name: str) -> Slimming:
     return Slimming(replace(params, slim={name: settings}), name)
 
 
-def train_recipes(params: Params, recipes: Mapping[str, SlimSettings]) -> None:
-    """Apply recipes side by side where ``record.engine`` says; the cache holds what they make."""
+def train_recipes(params: Params, recipes: Mapping[str, SlimSettings]) -> dict[str, Row]:
+    """Apply recipes side by side where ``record.engine`` says; the cache holds what they make.
+
+    Returns
+    -------
+    dict
+        By the recipe's name what `slimderm.flows.work.slim_files.row` gathers of its last network.
+    """
+    _train(params, recipes)
+    return {name: _row(slimming_of(params, each, name)) for name, each in recipes.items()}
+
+
+def _row(slimming: Slimming) -> Row:
+    *_, last = slimming.networks()
+    return row(slimming, last)
+
+
+def _train(params: Params, recipes: Mapping[str, SlimSettings]) -> None:
     if params.record.engine == "dask":
         here = Path.cwd()
         jobs = [RecipeJob(here, name, asdict(settings)) for name, settings in recipes.items()]

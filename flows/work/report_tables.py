@@ -99,7 +99,7 @@ def _recipes(names: Collection[str]) -> pd.DataFrame:
     found = []
     for name in names:
         folder = layout.slimmed(name)
-        ledger = pd.read_csv(folder / "ledger.csv")
+        ledger = pd.read_csv(folder / layout.RECIPE_LEDGER)
         last = read_json(folder / "recipe.json")["passes"][-1]["verdict"]
         ledger.loc[ledger.index[-1], ["verdict", "reason"]] = [last["word"], last["reason"]]
         found.append(ledger)

@@ -1,7 +1,7 @@
 """A search for recipes: many for a few epochs, the better half for twice as many, and so on."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ from slimderm.components.network_compression.settings import SlimSettings
 from slimderm.components.reporting.recipe_plots import pareto_front
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config.params import Params
-from slimderm.flows.work.recipe_jobs import slimming_of, train_recipes
-from slimderm.flows.work.slim_files import METRIC, row
+from slimderm.flows.work.recipe_jobs import Row, train_recipes
+from slimderm.flows.work.slim_files import METRIC
 
+Train = Callable[[Params, Mapping[str, SlimSettings]], Mapping[str, Row]]
 ACCURACY = f"validation_{METRIC}"
 
 
@@ -61,8 +62,17 @@ class Search:
         return max(1, self.epochs >> (self.rungs - 1 - rung))
 
 
-def search_recipes(params: Params, search: Search) -> pd.DataFrame:
+def search_recipes(params: Params, search: Search, train: Train = train_recipes) -> pd.DataFrame:
     """Try recipes; finished ones are found again after an interruption.
+
+    Parameters
+    ----------
+    params : Params
+        All parameters.
+    search : Search
+        What is searched.
+    train : callable
+        Applies recipes of these names side by side; as `train_recipes`.
 
     Returns
     -------
@@ -72,7 +82,7 @@ def search_recipes(params: Params, search: Search) -> pd.DataFrame:
         no other recipe of the last rung has fewer bytes and operations and is as accurate.
     """
     tried = candidates(search.recipes, search.seed)
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, Row] = {}
     alive = list(range(len(tried)))
     for rung in range(search.rungs):
         if rung:
@@ -80,15 +90,13 @@ def search_recipes(params: Params, search: Search) -> pd.DataFrame:
             alive = [alive[place] for place in survivors(costs, max(1, len(alive) // 2))]
         epochs = search.epochs_of(rung)
         names = {
-            f"recipe {number + 1}": _settings(search, tried[number], epochs) for number in alive
+            f"recipe{number + 1}": _settings(search, tried[number], epochs) for number in alive
         }
-        train_recipes(params, names)
+        rows = train(params, names)
         for number, (name, each) in zip(alive, names.items(), strict=True):
-            slimming = slimming_of(params, each, name)
-            *_, last = slimming.networks()
             told = {"notation": described(tried[number]), "rung": rung, "epochs": epochs}
             told["passes"] = json.dumps(each.passes)
-            found[number] = told | row(slimming, last)
+            found[number] = told | rows[name]
         sentence = f"search: {len(alive)} recipes with {epochs} epochs for each training"
         console.print(sentence, highlight=False)
     table = pd.DataFrame(found.values())

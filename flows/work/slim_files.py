@@ -13,6 +13,7 @@ from slimderm.components.evaluation.bootstrap import bootstrap_intervals
 from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.base.keras_loader import load_keras
+from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params
 from slimderm.flows.work.slimming import Slimming
 from slimderm.flows.work.training_run import TrainingRun
@@ -64,7 +65,7 @@ def write_recipe(
             record = _kept(slimming, index, judged, folder, verdict=asdict(verdict))
         records.append(record)
         note(record)
-    table(slimming, networks).to_csv(folder / "ledger.csv", index=False)
+    table(slimming, networks).to_csv(folder / layout.RECIPE_LEDGER, index=False)
     return {
         "network": slimming.network,
         "trainer": slimming.trainer.key,

@@ -46,13 +46,14 @@ class Trainer:
     source : ExampleSource
         Where the examples come from.
     weights : path, optional
-        A file of ImageNet weights, for a backbone.
+        A file of ImageNet weights, for a backbone; the one of the section train by default.
     """
 
     def __init__(
         self, params: Params, network: str, source: ExampleSource, *, weights: str | None = None
     ) -> None:
-        self.params, self.network, self.source, self.weights = params, network, source, weights
+        self.params, self.network, self.source = params, network, source
+        self.weights = weights = weights or params.train.weights.get(network)
         self.key = content_key(
             **source.content,
             weights=file_hash(weights) if weights else None,

@@ -266,6 +266,27 @@ def test_networks_trained_on_both_agents_and_nowhere_else(platform, ran):
     assert {run["state_type"] for run in runs} == {"COMPLETED"}
 
 
+def test_a_search_trains_its_recipes_on_agents_and_changes_no_file_of_the_clone(platform, ran):
+    coordinator, _ = platform
+    before = (coordinator.folder / "dvc.lock").read_bytes()
+    command = ["python", "-m", "slimderm", "search", "lenet5", "--agents", "--json"]
+    options = {"--recipes": "2", "--rungs": "1", "--epochs": "1"}
+    asked = [*command, *(word for option in options.items() for word in option)]
+    front = json.loads(coordinator.run(*asked).stdout)
+    table = pd.read_csv(coordinator.folder / "reports/search/lenet5/recipes.csv")
+    assert len(table) == 2
+    assert {each["notation"] for each in front} == set(table["notation"][table["front"]])
+    body = {"flow_runs": {"name": {"like_": "slim@recipe"}}}
+    jobs = ask(coordinator, "/flow_runs/filter", body)
+    assert {run["name"] for run in jobs} == {"slim@recipe1", "slim@recipe2"}
+    assert json.loads(coordinator.run(*asked).stdout) == front  # the jobs are found again
+    assert len(ask(coordinator, "/flow_runs/filter", body)) == len(jobs)
+    assert (coordinator.folder / "dvc.lock").read_bytes() == before
+    assert coordinator.run("git", "status", "--porcelain").stdout == ""
+    made = coordinator.folder / ".search/models/slim/recipe1/passes"
+    assert list(made.rglob("model.slim"))
+
+
 def test_schedules_make_runs_and_forms_have_descriptions(platform, ran):
     coordinator, _ = platform
     body = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}

@@ -3,12 +3,14 @@
 Nothing here imports Keras.
 """
 
+from collections import ChainMap
+
 from slimderm.components.common.checks import look_up
 from slimderm.components.training.networks import alexnet, custom1, custom2, lenet5
-from slimderm.components.training.networks.backbones import BACKBONES
+from slimderm.components.training.networks.backbones import BACKBONES, Backbone
 from slimderm.components.training.networks.network import Network
 
-__all__ = ["BACKBONES", "NETWORKS", "get"]
+__all__ = ["BACKBONES", "NETWORKS", "TRAINABLE", "get"]
 
 NETWORKS: dict[str, Network] = {
     "lenet5": lenet5.NETWORK,
@@ -16,6 +18,8 @@ NETWORKS: dict[str, Network] = {
     "custom1": custom1.NETWORK,
     "custom2": custom2.NETWORK,
 }
+# Those of the paper's kind, image and metadata, and those on images alone.
+TRAINABLE = ChainMap[str, Network | Backbone](BACKBONES, NETWORKS)  # type: ignore[arg-type]
 
 
 def get(name: str) -> Network:

@@ -46,7 +46,22 @@ def test_an_empty_file_gives_the_papers_values(tmp_path):
         ("prune:\n  factors: [100]", "params.yaml:2: prune.factors: received 100"),
         ("networks: [vgg]", "params.yaml:1: networks: received 'vgg', expected one of lenet5"),
         ("networks: []", "params.yaml:1: networks: received []"),
-        ("train: {head_epochs: 2}", "train.head_epochs: received 2, expected a study that starts"),
+        (
+            "train: {head_epochs: 2}",
+            "train.head_epochs: received 2, expected a network or a study that starts",
+        ),
+        (
+            "train: {weights: {vgg16: w.h5}}",
+            "train.weights: received a file for vgg16, expected a network of the section networks",
+        ),
+        (
+            "train: {weights: {lenet5: w.h5}}",
+            "train.weights.lenet5: unknown key; expected one of v",
+        ),
+        (
+            "networks: [vgg16]\ntrain: {weights: {vgg16: w.h5}, epochs: 2, head_epochs: 2}",
+            "train.head_epochs: received 2, expected fewer than the 2 epochs of network vgg16",
+        ),
         (
             "train: {head_epochs: 3}\nstudies: {own: {network: vgg16, weights: w.h5, epochs: 3}}",
             "train.head_epochs: received 3, expected fewer than the 3 epochs of study own",

@@ -11,7 +11,6 @@ from slimderm.components.dataset.labels import PAPER_CLASSES
 from slimderm.components.dataset.settings import SplitSettings, SyntheticSettings
 from slimderm.components.dataset.splits import split
 from slimderm.components.dataset.synthetic import write_synthetic
-from slimderm.components.pruning.study_settings import StudySettings
 from slimderm.components.training.settings import TrainingSettings
 from slimderm.flows.base.files import write_json
 from slimderm.flows.config.params import Params
@@ -86,9 +85,11 @@ def test_what_has_no_effect_trains_nothing_anew(made, monkeypatch, checkpoint, n
 
 
 def test_other_weights_of_the_same_name_are_another_training(keys, made):
+    train = replace(Params().train, weights={"vgg16": "weights.h5"})
+    params = replace(Params(), networks=("vgg16",), train=train)
+
     def find():
-        source = LesionSource(Params(), "original")
-        return Trainer(Params(), "vgg16", source, weights="weights.h5").key
+        return Trainer(params, "vgg16", LesionSource(params, "original")).key
 
     (made / "weights.h5").write_bytes(b"one")
     before = find()
@@ -111,12 +112,9 @@ def test_what_starts_from_a_file_is_frozen_as_the_settings_say(keys, made):
     randomise(published, seed=0)  # fresh, so many layers would let hardly a gradient through
     published.save_weights("published_notop.weights.h5")
     frozen = {"head_epochs": 1, "unfreeze_from": "conv_pw_13", "epochs": 2}
-    study = StudySettings(network="mobilenet", weights="published_notop.weights.h5")
-    train = replace(Params().train, **frozen)
-    params = replace(Params(), train=train, studies={"published": study})
-    source = LesionSource(params, "original")
-    trainer = Trainer(params, "mobilenet", source, weights="published_notop.weights.h5")
-    run = trainer.fit("mobilenet")
+    train = replace(Params().train, weights={"mobilenet": "published_notop.weights.h5"}, **frozen)
+    params = replace(Params(), networks=("mobilenet",), train=train)
+    run = Trainer(params, "mobilenet", LesionSource(params, "original")).fit("mobilenet")
     write_json(made / "data/resize/choice.json", SIZE | {"height": 24, "width": 16})
     assert len(pd.read_csv(run.folder / "history.csv")) == 2
     model = run.load()
