@@ -151,6 +151,7 @@ def input_sizes(summary: pd.DataFrame, resolutions: pd.DataFrame) -> Figure:
     for ax in panels:
         ax.set_xticks(places, names)
         ax.margins(x=0.12)
-    panels[2].legend(fontsize=8, frameon=False)
+    if len(resolutions):
+        panels[2].legend(fontsize=8, frameon=False)
     figure.supxlabel("input size, height × width, fewest pixels first", fontsize=9)
     return figure

@@ -16,6 +16,9 @@ from slimderm.components.training.networks.network import (
 
 BYTES = 4  # float32
 MEGA = 1e6
+COLUMNS = [
+    "network", "height", "width", "pixels", "parameters", "weights_mb", "multiply_accumulates",
+]  # fmt: skip
 
 
 def unpruned_multiply_accumulates(
@@ -78,4 +81,4 @@ def resolution_table(
         row = {"network": name, "height": height, "width": width, "pixels": height * width}
         row |= {"parameters": count, "weights_mb": BYTES * count / MEGA}
         rows.append(row | {"multiply_accumulates": cost})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)

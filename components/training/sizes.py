@@ -12,6 +12,10 @@ INPUT_SIZES = ((200, 100), (256, 256), (300, 300), (450, 150), (300, 600), (450,
 NUM_HALVINGS = 5
 BYTES = 4  # float32
 MEGA = 1e6
+COLUMNS = [
+    "network", "height", "width", "halvings", "parameters", "share_of_parameters", "weights_mb",
+    "with_adam_mb",
+]  # fmt: skip
 
 Halve = Callable[[tuple[int, ...]], tuple[int, ...]]
 
@@ -62,4 +66,4 @@ def size_table(networks: Sequence[str], *, num_classes: int, halve: Halve) -> pd
                     }
                 )
                 convolutions, dense = halve(convolutions), halve(dense)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)

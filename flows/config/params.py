@@ -175,8 +175,8 @@ class Params:
 
     @property
     def counted_networks(self) -> tuple[str, ...]:
-        """Networks whose sizes are tabled, by arithmetic: the paper's that are listed, or all."""
-        return tuple(name for name in self.networks if name in NETWORKS) or tuple(NETWORKS)
+        """Networks whose sizes are known by arithmetic alone: the paper's."""
+        return tuple(name for name in self.networks if name in NETWORKS)
 
     def check_recipes(self) -> None:
         """Check the passes of all recipes, before hours go into what they start from.

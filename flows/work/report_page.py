@@ -83,10 +83,10 @@ def figures(results: Results) -> dict[str, Figure]:
         "pruning_path": pruning_plots.pruning_path(
             frames["pruning"], "validation_accuracy", "validation accuracy"
         ),
-        "growth": pruning_plots.growth(
-            paths, frames["growth"], sorted(set(paths["factor"]), reverse=True)
-        ),
     }
+    if len(paths):
+        factors = sorted(set(paths["factor"]), reverse=True)
+        drawn["growth"] = pruning_plots.growth(paths, frames["growth"], factors)
     if "recipes" in frames:
         drawn["recipes"] = recipe_plots.recipe_paths(
             frames["recipes"], "validation_balanced_accuracy", "validation balanced accuracy"
@@ -101,6 +101,21 @@ def _storage_sentences(arms: pd.DataFrame, choice: StorageChoice) -> list[str]:
         return storage_sentences(arms, codec=choice.codec, quality=choice.quality, k=k)
     except ParameterError as error:
         return [f"{error}."]
+
+
+def _growth(frames: Mapping[str, pd.DataFrame]) -> list[Section]:
+    """Lay out what is counted of the paper's networks, where one is listed."""
+    if frames["growth"].empty:
+        return []
+    return [
+        Section(
+            "Parameters against iteration",
+            ("The paper's figure 2: how fast parameters fall, by which convolutions shrink.",),
+            frames["growth"],
+            {"plots/growth.png": "parameters against pruning iteration"},
+        ),
+        Section("Sizes at the paper's input sizes", (), frames["sizes"]),
+    ]
 
 
 def _recipes(frames: Mapping[str, pd.DataFrame]) -> list[Section]:
@@ -189,13 +204,7 @@ def sections(results: Results, saved: str) -> list[Section]:
             {"plots/pruning_path.png": "validation accuracy against parameters"},
         ),
         *_recipes(frames),
-        Section(
-            "Parameters against iteration",
-            ("The paper's figure 2: how fast parameters fall, by which convolutions shrink.",),
-            frames["growth"],
-            {"plots/growth.png": "parameters against pruning iteration"},
-        ),
-        Section("Sizes at the paper's input sizes", (), frames["sizes"]),
+        *_growth(frames),
         Section("What the split gave, and what it could not", copies, frames["shortfall"]),
         Section("Quarantine", (), frames["quarantine"]),
     ]
