@@ -88,3 +88,6 @@ def test_input_sizes_stand_in_order_of_their_pixels():
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["200×100", "300×300"]
     assert list(figure.axes[2].get_lines()[0].get_ydata()) == pytest.approx([1, 2])
     assert list(figure.axes[3].get_lines()[0].get_ydata()) == pytest.approx([30, 40])
+    empty = studies.input_sizes(summary, costs.iloc[:0])  # no network of the paper's kind
+    empty.canvas.draw()
+    assert not empty.axes[2].get_lines()

@@ -39,3 +39,10 @@ def test_the_table_has_a_row_a_network_and_size():
 def test_an_image_too_small_is_an_error():
     with pytest.raises(ParameterError, match="large enough"):
         unpruned_multiply_accumulates("lenet5", (8, 8), num_classes=4)
+
+
+def test_without_a_network_the_table_keeps_its_columns():
+    whole = resolution_table(["lenet5"], [(200, 100)], num_classes=4)
+    empty = resolution_table([], [(200, 100)], num_classes=4)
+    assert list(empty.columns) == list(whole.columns)
+    assert empty.empty

@@ -24,3 +24,9 @@ def test_shares_are_of_the_unpruned_network_at_the_same_size():
     whole = table[table["halvings"] == 0]
     assert (whole["share_of_parameters"] == 1).all()
     assert table.groupby(["network", "height", "width"])["parameters"].is_monotonic_decreasing.all()
+
+
+def test_without_a_network_the_table_keeps_its_columns():
+    whole, empty = (size_table(names, num_classes=4, halve=halve) for names in (["lenet5"], []))
+    assert list(empty.columns) == list(whole.columns)
+    assert empty.empty
