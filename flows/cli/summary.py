@@ -40,19 +40,19 @@ def _recipes() -> list[str]:
 
 def print_summary() -> None:
     """Print the pruning steps, the storage saved, and where everything lies."""
-    metrics = read_json(layout.METRICS_FILE)
+    summary = read_json(layout.SUMMARY)
     console.print(pruning_summary(pd.read_csv(layout.TABLES / "pruning.csv")))
-    lines = [metrics["sentence"], *_recipes()]
-    challenger = metrics["registry"]["challenger"]
+    lines = [summary["saved"], *_recipes()]
+    challenger = summary["registry"]["challenger"]
     if challenger:
         lines.append(
-            f"{metrics['registry']['model']} version {challenger['version']} is the challenger: "
+            f"{summary['registry']['model']} version {challenger['version']} is the challenger: "
             f"{challenger['network']} {challenger['notation']}, "
             f"{challenger['num_parameters']:,} parameters."
         )
     else:
         lines.append("No network is accepted, so there is no challenger.")
-    lines += metrics["registry"]["endings"]
+    lines += summary["registry"]["endings"]
     if copies := copies_sentence(pd.read_csv(layout.TABLES / "shortfall.csv")):
         lines.append(copies)
     image = next(iter(sorted((layout.RAW / "images").iterdir())))

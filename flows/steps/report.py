@@ -9,6 +9,7 @@ from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.runs import record_files
+from slimderm.flows.work.metrics_file import metrics_file
 from slimderm.flows.work.report_page import figures, sections
 from slimderm.flows.work.report_tables import Results
 
@@ -30,6 +31,8 @@ def report() -> None:
     page = sections(results, saved["sentence"])
     write_text(layout.PAGE, render(TITLE, page))
     write_text(layout.REPORTS / "report.md", render_markdown(TITLE, page))
-    write_json(layout.METRICS_FILE, saved | {"registry": read_json(layout.REGISTERED)})
+    registry = read_json(layout.REGISTERED)
+    write_json(layout.SUMMARY, {"saved": saved["sentence"], "registry": registry})
+    write_json(layout.METRICS_FILE, metrics_file(results, registry))
     record_files(params, "reports", "report", layout.REPORTS)
     console.print(f"report: {layout.PAGE}", highlight=False)

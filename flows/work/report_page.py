@@ -65,12 +65,7 @@ def figures(results: Results) -> dict[str, Figure]:
         if run["smallest"]
     }
     confusions = {f"{record['network']}, {record['variant']}": record for record in baselines}
-    histories = {
-        f"{record['network']}, {record['variant']}": pd.read_csv(
-            layout.baseline(record["network"]) / record["variant"] / "history.csv"
-        )
-        for record in baselines
-    }
+    histories = dict(iter(frames["learning_curves"].groupby("series", sort=False)))
     paths = pd.read_csv(layout.GROWTH / "paths.csv")
     labels = {name: metric.label for name, metric in METRICS.items()}
     drawn = {

@@ -1,18 +1,22 @@
 """What the report shows: every stage's tables, read once."""
 
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 
 from slimderm.components.dataset.variants import ORIGINAL
+from slimderm.components.quality.metrics import HEADLINE
 from slimderm.components.reporting import tables
 from slimderm.components.reporting.metadata_table import metadata_table
 from slimderm.flows.base.files import read_json
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import InputSize, StorageChoice, input_size, storage_choice
 from slimderm.flows.config.params import Params
+
+Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Results:
         Records of the unpruned trainings, of each network and variant.
     pruned : dict
         Network to its steps and the smallest accepted one.
+    slimmed : list of dict
+        The last record of each recipe.
     frames : dict
         Name to table, as ``reports/tables`` holds them.
     choice, size
@@ -33,6 +39,7 @@ class Results:
 
     baselines: list[dict[str, Any]]
     pruned: dict[str, dict[str, Any]]
+    slimmed: list[dict[str, Any]]
     frames: dict[str, pd.DataFrame]
     choice: StorageChoice
     size: InputSize
@@ -49,9 +56,12 @@ class Results:
             network: read_json(layout.pruned(network) / "steps.json") for network in params.networks
         }
         frames = _frames(baselines, pruned)
-        if params.slim:
-            frames["recipes"] = _recipes(params.slim)
-        return cls(baselines, pruned, frames, storage_choice(), input_size())
+        slimmed = [
+            read_json(layout.slimmed(name) / "recipe.json")["passes"][-1] for name in params.slim
+        ]
+        if slimmed:
+            frames["recipes"] = _recipes(params.slim, slimmed)
+        return cls(baselines, pruned, slimmed, frames, storage_choice(), input_size())
 
     @property
     def power(self) -> list[str]:
@@ -74,6 +84,8 @@ class Results:
 def _frames(baselines: list[Any], pruned: dict[str, Any]) -> dict[str, pd.DataFrame]:
     summary = pd.read_csv(layout.SWEEP / "summary.csv")
     quarantine = pd.read_csv(layout.QUARANTINE)
+    steps = [step for run in pruned.values() for step in run["steps"]]
+    pruning = tables.pruning_table(steps)
     return {
         "sweep": summary,
         "storage": tables.storage_table(summary),
@@ -81,12 +93,16 @@ def _frames(baselines: list[Any], pruned: dict[str, Any]) -> dict[str, pd.DataFr
         "rates": pd.read_csv(layout.STORAGE / "rates.csv"),
         "resize": pd.read_csv(layout.RESIZE / "summary.csv"),
         "resolutions": pd.read_csv(layout.RESIZE / "resolutions.csv"),
+        "learning_curves": _learning_curves(baselines),
+        "quality": _quality(summary),
         "comparison": tables.comparison_table(baselines),
         "metadata": metadata_table(
             [record for record in baselines if record["variant"] == ORIGINAL],
             _ablations({record["network"] for record in baselines}),
         ),
-        "pruning": tables.pruning_table([step for run in pruned.values() for step in run["steps"]]),
+        "pruning": pruning,
+        "pruning_paths": _pruning_paths(pruning),
+        "confusion": _confusion(next(iter(pruned.values()))),
         "growth": pd.read_csv(layout.GROWTH / "fits.csv"),
         "sizes": pd.read_csv(layout.GROWTH / "sizes.csv"),
         "shortfall": pd.read_csv(layout.SHORTFALL),
@@ -94,13 +110,42 @@ def _frames(baselines: list[Any], pruned: dict[str, Any]) -> dict[str, pd.DataFr
     }
 
 
-def _recipes(names: Collection[str]) -> pd.DataFrame:
+def _learning_curves(baselines: list[Any]) -> pd.DataFrame:
+    """Put the epochs of all unpruned trainings into one table."""
+    found = {}
+    for record in baselines:
+        folder = layout.baseline(record["network"]) / record["variant"]
+        history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
+        found[f"{record['network']}, {record['variant']}"] = history
+    return pd.concat(found, names=["series", None]).reset_index(level=0)
+
+
+def _quality(summary: pd.DataFrame) -> pd.DataFrame:
+    """Give the means of the chief metrics after encoding, a row a metric and k."""
+    after = summary[(summary["arm"] == "svd") & (summary["stage"] == "after")]
+    means = after.set_index("k")[[f"{name}_mean" for name in HEADLINE]]
+    return means.melt(var_name="series", value_name="value", ignore_index=False).reset_index()
+
+
+def _pruning_paths(pruning: pd.DataFrame) -> pd.DataFrame:
+    columns = ["num_parameters", "notation", "validation_balanced_accuracy"]
+    return pruning[["network", *columns]].rename(columns={"network": "series"})
+
+
+def _confusion(run: Record) -> pd.DataFrame:
+    """Give a row a test image: its class, and what the smallest accepted network says."""
+    record = run["smallest"] or run["steps"][0]
+    classes, counts = record["classes"], np.array(record["confusion"])
+    places = np.repeat(np.indices(counts.shape).reshape(2, -1), counts.ravel(), axis=1)
+    actual, predicted = np.array(classes)[places]
+    return pd.DataFrame({"actual": actual, "predicted": predicted})
+
+
+def _recipes(names: Iterable[str], slimmed: Iterable[Record]) -> pd.DataFrame:
     """Gather the ledgers; the last network of each recipe has a verdict."""
     found = []
-    for name in names:
-        folder = layout.slimmed(name)
-        ledger = pd.read_csv(folder / layout.RECIPE_LEDGER)
-        last = read_json(folder / "recipe.json")["passes"][-1]["verdict"]
+    for name, record in zip(names, slimmed, strict=True):
+        ledger, last = pd.read_csv(layout.slimmed(name) / layout.RECIPE_LEDGER), record["verdict"]
         ledger.loc[ledger.index[-1], ["verdict", "reason"]] = [last["word"], last["reason"]]
         found.append(ledger)
     return pd.concat(found, ignore_index=True)

@@ -102,6 +102,46 @@ def test_data_goes_to_the_remote_and_comes_back(reproduced):
     assert workspace.repro() == []
 
 
+def test_a_colleagues_clone_is_clean_after_a_pull(reproduced):
+    workspace = reproduced
+    place = workspace.folder.parent / "colleague"
+    workspace.run("git", "add", "dvc.lock", "reports/metrics.json")
+    workspace.run("git", "commit", "-qm", "a run")
+    workspace.run("git", "clone", "-q", str(workspace.folder), str(place))
+    script = (
+        f"cd {place} && python -m slimderm remote {workspace.folder}/dvc-remote && dvc pull -q &&"
+        "dvc status"
+    )
+    said = workspace.run("bash", "-c", script).stdout
+    assert said.strip().endswith("Data and pipelines are up to date.")
+
+
+def test_dvc_compares_the_numbers_and_draws_the_curves(reproduced):
+    workspace = reproduced
+    shown = json.loads(workspace.run("dvc", "metrics", "show", "--json").stdout)
+    found = shown[""]["data"]["reports/metrics.json"]["data"]
+    steps = json.loads((workspace.folder / "models/lenet5/pruned/steps.json").read_text())
+    registry = json.loads((workspace.folder / "data/registry.json").read_text())
+    for name, record in (("unpruned", steps["steps"][0]), ("smallest", steps["smallest"])):
+        network = found["networks"]["lenet5"][name]
+        assert network["parameters"] == record["num_parameters"]
+        assert network["auroc"] == record["metrics"]["test_auroc"]
+    assert found["challenger"]["bytes"] == registry["challenger"]["bytes"]
+    assert found["codecs"]["jpeg"] == 0
+    assert found["storage"]["k"] == 60
+    curves = json.loads(workspace.run("dvc", "plots", "show", "--json").stdout)
+    assert "errors" not in curves
+    drawn = {name: each[0] for name, each in curves["data"].items() if each[0]["type"] == "vega"}
+    points = {name: len(each["content"]["data"]["values"]) for name, each in drawn.items()}
+    test = steps["smallest"]["num_images"]
+    assert points == {
+        "learning curves": 2 * 2,  # variants, epochs
+        "quality against k": 3 * 4,  # metrics, ranks
+        "pruning path": len(steps["steps"]),
+        "confusion of the smallest accepted network on test": test,
+    }
+
+
 def test_a_pruning_parameter_reruns_pruning_only(reproduced):
     workspace = reproduced
     params = workspace.folder / "params.yaml"

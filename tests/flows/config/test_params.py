@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dvc.utils.serialize import modify_yaml
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.flows.config.params import Params, read_params, recorded_by
@@ -23,6 +24,20 @@ def test_an_empty_file_gives_the_papers_values(tmp_path):
     assert params.compress.ranks == (100, 200, 300, 350, 400, 450)
     assert (params.train.epochs, params.train.learning_rate) == (75, 0.002)
     assert (params.split.train, params.split.validation, params.split.test) == (3300, 1100, 360)
+
+
+def test_an_experiment_changes_the_lines_that_it_must(tmp_path):
+    """`dvc exp run -S` writes the file anew by this function."""
+    before = (ROOT / "params.yaml").read_text().splitlines()
+    path = write(tmp_path, "\n".join(before) + "\n")
+    with modify_yaml(str(path)) as params:
+        params["train"]["epochs"] = 7
+        params["networks"][0] = "alexnet"
+    lines = zip(before, path.read_text().splitlines(), strict=True)
+    changed = [after for line, after in lines if line != after]
+    values = [line.partition("#")[0].strip() for line in changed]
+    assert values == ["networks: [alexnet, custom2]", "epochs: 7"]
+    assert all("#" in line for line in changed)
 
 
 @pytest.mark.parametrize(
