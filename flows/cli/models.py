@@ -59,13 +59,21 @@ def batch(
     predict_folder.fn(images, output, metadata or None)
 
 
-def serve() -> None:
+def serve(
+    *,
+    mlflow: Annotated[
+        bool, typer.Option("--mlflow", help="By MLflow's own server: rows of a table, no page.")
+    ] = False,
+) -> None:
     """Serve the champion over HTTP.
 
-    Reads the champion from the registry once, at the start: after a promotion start it again.
-    Listens on loopback, port 5001; SERVERS_HOST and SERVE_PORT name others. Runs until it is
-    stopped.
+    Takes a photograph as a file or as base64, with age, sex and site. Reads the champion from the
+    registry, and the next one once it is promoted. Listens on loopback, port 5001; SERVERS_HOST and
+    SERVE_PORT name others, docs/served-model.md more. Runs until it is stopped.
     """
-    from slimderm.flows.serving.serve import serve as become_server
+    from slimderm.flows.serving import serve as servers
 
-    become_server()
+    if mlflow:
+        servers.serve_by_mlflow()
+    else:
+        servers.serve()

@@ -1,8 +1,8 @@
-"""Serve the champion over HTTP with MLflow's own server, for `make serve`.
+"""Serve the champion over HTTP: by our own service, or by MLflow's server, for `make serve`.
 
-The process checks once, when it starts, that the champion's gates passed, and serves that version.
-Restart it after a promotion. What is served is written anew from the version's Keras file: with
-this clone's code, never with code out of the store, and with the temperature on record.
+Our own notices a promotion. MLflow's serves the version that is the champion when it starts,
+written anew from its Keras file: with this clone's code, never with code out of the store, and with
+the temperature on record.
 """
 
 import json
@@ -18,14 +18,49 @@ from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.model_folder import write_model
 from slimderm.flows.record.registry import Registry, temperature_of
+from slimderm.flows.serving.service.settings import ServiceSettings
 
 HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
-PORT = os.environ.get("SERVE_PORT", "5001")
+SETTINGS = ServiceSettings.read()
 EXAMPLE = {"age": 45, "sex": "female", "localization": "back"}
 
 
 def serve() -> None:
-    """Become the server.
+    """Answer requests until the process is stopped.
+
+    Raises
+    ------
+    RecordError
+        If there is no champion, its gates failed, or its artifact is damaged.
+    """
+    import uvicorn
+
+    from slimderm.flows.serving.service.app import make_app
+    from slimderm.flows.serving.service.champion import Champion
+
+    champion = Champion(Registry(Tracker(read_params().record)))
+    now = champion.now
+    calibrated = "calibrated" if now.described["calibrated"] else "not calibrated"
+    place = f"http://{HOST}:{SETTINGS.port}"
+    console.print(
+        f"serve: {now.name} version {now.version} at {place}, probabilities {calibrated}\n"
+        f"ask:   curl -s {place}/predict -F image=@photo.jpg{form(now.classifier.description)}\n"
+        f"see:   {place}/docs for the interface, {place}/metrics for Prometheus",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    app = make_app(champion, SETTINGS)
+    uvicorn.run(app, host=HOST, port=SETTINGS.port, log_level="warning", server_header=False)
+
+
+def form(description: Any) -> str:
+    """Write the fields of a person for curl."""
+    return "".join(f" -F {name}={EXAMPLE[name]}" for name in columns_of(description)[1:])
+
+
+def serve_by_mlflow() -> None:
+    """Become MLflow's server.
 
     Raises
     ------
@@ -39,7 +74,7 @@ def serve() -> None:
     folder = served_folder(registry, version)
     calibrated = temperature_of(version) is not None
     console.print(
-        f"serve: {version.name} version {version.version} at http://{HOST}:{PORT}/invocations, "
+        f"serve: {version.name} version {version.version} at {invocations()}, "
         f"probabilities {'calibrated' if calibrated else 'not calibrated'}\n"
         f"ask:   {example(description)}",
         highlight=False,
@@ -48,7 +83,7 @@ def serve() -> None:
     )
     os.environ["MLFLOW_TRACKING_URI"] = tracker.mlflow.get_tracking_uri()
     serving = ["models", "serve", "--model-uri", str(folder), "--env-manager", "local"]
-    place = ["--host", HOST, "--port", PORT]
+    place = ["--host", HOST, "--port", str(SETTINGS.port)]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", *serving, *place])
 
 
@@ -57,10 +92,15 @@ def served_folder(registry: Registry, version: Any) -> Path:
 
     Each port has its own, so no server's files change under it.
     """
-    place = Path(registry.tracker.settings.cache, "served", PORT)
+    place = Path(registry.tracker.settings.cache, "served", str(SETTINGS.port))
     with registry.fetched(version) as (file, description), replacing(place) as draft:
         write_model(draft / "model", file, description, temperature_of(version))
     return place / "model"
+
+
+def invocations() -> str:
+    """Return where MLflow's server is asked."""
+    return f"http://{HOST}:{SETTINGS.port}/invocations"
 
 
 def example(description: Any) -> str:
@@ -70,6 +110,6 @@ def example(description: Any) -> str:
     )
     body = f'{{"dataframe_records": [{{"image": "%s"{rest}}}]}}'
     return (
-        f"printf '{body}' $(base64 -w0 photo.jpg) | curl -s http://{HOST}:{PORT}/invocations "
+        f"printf '{body}' $(base64 -w0 photo.jpg) | curl -s {invocations()} "
         "-H content-type:application/json -d @-"
     )

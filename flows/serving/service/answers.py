@@ -1,0 +1,99 @@
+"""One photograph and a person's data, as they are asked, to what is answered."""
+
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import BaseModel, Field
+
+from slimderm.components.classification.classifier import PEOPLE, columns_of
+from slimderm.components.classification.picture import look_of, warnings_of
+from slimderm.components.classification.pixels import read_image_or_pixels
+from slimderm.components.common.errors import SchemaError
+from slimderm.components.dataset.images import decode_image
+from slimderm.components.dataset.metadata import UNKNOWN
+from slimderm.flows.serving.service.champion import Served
+
+NOTE = "Not a medical device: a suggestion for research and training, no diagnosis."
+Word = Annotated[str | None, Field(max_length=100)]
+
+
+class Person(BaseModel, extra="forbid"):
+    """What is known of a person and a lesion; null where it is not."""
+
+    age: float | None = Field(None, description="Years, 0 to 120.", examples=[45])
+    sex: Word = Field(None, description="As training had it.", examples=["female"])
+    localization: Word = Field(None, description="Site of the lesion.", examples=["back"])
+
+
+class Asked(Person):
+    """A photograph as base64, and what is known of the person."""
+
+    image: str = Field(description="The image file's bytes as base64.", examples=["/9j/4AAQ…"])
+
+
+class Model(BaseModel):
+    """Which version answered."""
+
+    name: str
+    version: str
+    network: str
+    classes: list[str]
+    calibrated: bool = Field(description="Whether a review has fitted the probabilities.")
+    since: str = Field(description="When the service loaded it, UTC.")
+
+
+class Answer(BaseModel):
+    """Probabilities of the classes, and what should make one careful."""
+
+    predicted: str
+    probabilities: dict[str, float] = Field(description="They sum to 1.")
+    warnings: list[str] = Field(description="How the request differs from what the model knows.")
+    model: Model
+    note: str = NOTE
+
+
+def person_of(age: str, sex: str, localization: str) -> Person:
+    """Read the fields of a form, where empty is unknown.
+
+    Raises
+    ------
+    SchemaError
+        If the age is no number.
+    """
+    try:
+        years = float(age) if age.strip() else None
+    except ValueError:
+        raise SchemaError(f"age: received {age[:40]!r}, expected years from 0 to 120") from None
+    return Person(age=years, sex=sex.strip() or None, localization=localization.strip() or None)
+
+
+def answer(served: Served, image: bytes | str, person: Person) -> Answer:
+    """Classify a photograph.
+
+    Raises
+    ------
+    SchemaError, ImageError
+        If the image cannot be read, or the age is none; the message says what is expected.
+    """
+    classifier = served.classifier
+    warnings: list[str] = []
+    row: dict[str, Any] = {"image": read_image_or_pixels(image)}
+    known = classifier.description.get("encoder") or {}
+    for name in columns_of(classifier.description)[1:]:
+        value = getattr(person, name)
+        words = known.get(PEOPLE[name])
+        if words and value not in (None, UNKNOWN, *words):
+            warnings.append(
+                f"{name}: {value!r} is not one of {', '.join(words[1:])}; taken as unknown"
+            )
+            value = UNKNOWN
+        row[name] = value
+    (found,) = classifier.classify(pd.DataFrame([row])).to_dict("records")
+    look = look_of(decode_image(row["image"]))
+    height, width = classifier.description["size"]
+    return Answer(
+        predicted=found["predicted"],
+        probabilities={name: found[name] for name in classifier.description["classes"]},
+        warnings=[*warnings, *warnings_of(look, (height, width))],
+        model=Model(**served.described),
+    )
