@@ -14,6 +14,7 @@ from slimderm.components.common.errors import ImageError, SchemaError
 from slimderm.components.evaluation.calibration import tempered
 
 MAX_FAULTS = 5  # of a request, that its error shows
+AT_ONCE = 32  # images that a network takes in one batch
 PEOPLE = {"age": "", "sex": "sexes", "localization": "localizations"}  # column: the encoder's words
 
 Value = TypeVar("Value")
@@ -110,7 +111,11 @@ class Classifier:
         people : DataFrame
             N rows, as `people` gives them.
         """
-        given = self.model.predict(model_inputs(images, people, self.description), verbose=0)
+        inputs = model_inputs(images, people, self.description)
+        if len(images) <= AT_ONCE:  # a fraction of the time, of which predict's loop takes most
+            given = self.model.predict_on_batch(inputs)
+        else:
+            given = self.model.predict(inputs, verbose=0)
         probabilities = tempered(given, self.temperature or 1.0)
         classes = list(self.description["classes"])
         answer = pd.DataFrame(probabilities, columns=classes, index=people.index)

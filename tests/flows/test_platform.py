@@ -409,19 +409,19 @@ def test_the_champion_is_served_over_http_and_answers_as_the_model_does(
     image = next((coordinator.folder / "data/raw/images").glob("*.jpg"))
     text = base64.b64encode(image.read_bytes()).decode()
     person = {"age": 45, "sex": "female", "localization": "back"}
-    asked = {"dataframe_records": [{"image": text, **person}]}
+    asked = {"image": text, **person}
     coordinator.environment["SERVE_PORT"] = port
     with coordinator.start("python", "-m", "slimderm", "serve") as server:
         try:
             for _ in range(240):
                 try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2).close()
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=2).close()
                     break
                 except OSError:
                     assert server.poll() is None, server.stdout.read()
                     time.sleep(0.5)
             request = urllib.request.Request(
-                f"http://127.0.0.1:{port}/invocations",
+                f"http://127.0.0.1:{port}/predict/base64",
                 data=json.dumps(asked).encode(),
                 headers={"content-type": "application/json"},
             )
@@ -432,13 +432,12 @@ def test_the_champion_is_served_over_http_and_answers_as_the_model_does(
     names = ("MLFLOW_PORT", "PREFECT_PORT", "SERVE_PORT")
     assert heard >= on_loopback(coordinator, *names)
     assert {address for address, _ in heard} == {"127.0.0.1"}
-    (row,) = answer["predictions"]
     options = ["--age", "45", "--sex", "female", "--site", "back", "--json"]
     said = coordinator.run("python", "-m", "slimderm", "predict", str(image), *options)
     expected = json.loads(said.stdout)["probabilities"]
-    assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-4)
-    assert row["predicted"] == max(expected, key=expected.get)
-    assert row["calibrated"] is True
+    assert answer["probabilities"] == pytest.approx(expected, abs=1e-4)
+    assert answer["predicted"] == max(expected, key=expected.get)
+    assert answer["model"]["calibrated"] is True
 
 
 def test_a_new_server_is_filled_from_the_outputs(platform, ran, tmp_path):

@@ -78,7 +78,7 @@ def ask(workspace, free_port, wait_until):
     """Starts a server and gives a function that asks it; what it said comes with the answer."""
     started = []
 
-    def start(*command, cwd, **more):
+    def start(*command, cwd, alive="ping", **more):
         port = free_port()
         environment = workspace.environment | more | {"SERVE_PORT": port}
         said = (workspace.folder.parent / f"{port}.log").open("w+")
@@ -92,12 +92,16 @@ def ask(workspace, free_port, wait_until):
         def answers():
             assert process.poll() is None, Path(said.name).read_text()
             try:
-                return httpx.get(f"{place}/ping", timeout=2).status_code == 200
+                return httpx.get(f"{place}/{alive}", timeout=2).status_code == 200
             except httpx.HTTPError as error:
                 raise OSError(str(error)) from error
 
         wait_until(answers, 300)
-        return lambda body: httpx.post(f"{place}/invocations", json=body, timeout=120), said, port
+        return (
+            lambda body, path="invocations": httpx.post(f"{place}/{path}", json=body, timeout=120),
+            said,
+            port,
+        )
 
     yield start
     for process, said in started:
@@ -125,12 +129,40 @@ def check(reply, wanted):
     assert row["calibrated"] is True
 
 
+def test_our_service_answers_and_serves_the_next_champion_without_a_restart(
+    workspace, ask, expected, wait_until
+):
+    promote(workspace, "1")
+    command = [sys.executable, "-m", "slimderm", "serve"]
+    post, said, port = ask(*command, cwd=workspace.folder, alive="ready", SERVE_WATCH_SECONDS="1")
+
+    def check_service(reply, temperature):
+        assert reply["model"]["calibrated"] is True
+        wanted = expected(temperature)
+        found = reply["probabilities"] | {"predicted": reply["predicted"], "calibrated": True}
+        assert found == pytest.approx(wanted, abs=1e-5)
+
+    check_service(post(IN_JSON, "predict/base64").json(), 1.5)
+    # The command that it says itself.
+    text = Path(said.name).read_text()
+    (line,) = [line for line in text.splitlines() if line.startswith("ask:")]
+    (workspace.folder / "photo.jpg").write_bytes(FILE)
+    answer = workspace.run("bash", "-c", line.removeprefix("ask:").strip())
+    check_service(json.loads(answer.stdout), 1.5)
+    assert port in line
+    assert workspace.is_clean(text), text
+    promote(workspace, "2")
+    wait_until(lambda: post(IN_JSON, "predict/base64").json()["model"]["version"] == "2", 60)
+    check_service(post(IN_JSON, "predict/base64").json(), 2.5)
+
+
 @pytest.mark.parametrize(("number", "temperature"), [("1", 1.5), ("2", 2.5)])
-def test_our_server_answers_with_named_and_calibrated_classes(
+def test_mlflows_server_of_ours_answers_with_named_and_calibrated_classes(
     workspace, ask, number, temperature, expected
 ):
     promote(workspace, number)
-    post, said, port = ask(sys.executable, "-m", "slimderm", "serve", cwd=workspace.folder)
+    command = [sys.executable, "-m", "slimderm", "serve", "--mlflow"]
+    post, said, port = ask(*command, cwd=workspace.folder)
     check(post({"dataframe_records": [IN_JSON]}), expected(temperature))
     pixels = cv2.imdecode(np.frombuffer(FILE, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].tolist()
     check(post({"inputs": [ROW | {"image": pixels}]}), expected(temperature))
