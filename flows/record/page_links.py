@@ -29,8 +29,10 @@ def page_links(
         return f"MLflow: `{server}`; `make up` shows it"
     experiment = f"{server}/#/experiments/{tracker.experiment_id}/runs"
     query = urllib.parse.quote(f"tags.`{tag}` = '{flow_run}'")
+    # Else MLflow opens the view of traces of language models.
+    view = "workflowType=machine_learning"
     links = {
-        "What this run recorded in MLflow": f"{experiment}?searchFilter={query}",
+        "What this run recorded in MLflow": f"{experiment}?{view}&searchFilter={query}",
         "the registered model": f"{server}/#/models/{registry.name}",
     }
     if report is not None:

@@ -23,7 +23,7 @@ from slimderm.flows.record.mlflow_store import FLOW_RUN, ROOT, SENDER, Run, Trac
 from slimderm.flows.record.served import KERAS_FILE
 
 DATA = tuple(str(path) for path in (layout.RAW, layout.COMPRESSED, layout.SPLITS))
-WRITTEN = (layout.DVC_LOCK, layout.PARAMS)  # by runs themselves
+WRITTEN = (layout.DVC_LOCK, layout.PARAMS, layout.METRICS_FILE)  # by runs themselves
 MADE = "made.json"  # beside a model: what led to it
 HISTORY = "history.csv"  # beside a model: its training, where there was one
 LEDGER = ("slim_bytes", "float32_bytes")  # metrics among what a ledger holds
@@ -34,8 +34,9 @@ WORKER = "PREFECT__FLOW_RUN_ID"  # Prefect's own, in what a worker starts
 def provenance_tags() -> dict[str, str]:
     """Return the tags that say what a run was made of: git commit, DVC hashes, flow run.
 
-    ``git.dirty`` says whether a file that git tracks differs from the commit. ``dvc.lock`` and
-    ``params.yaml`` do not count: runs write them, and both are on record beside the commit.
+    ``git.dirty`` says whether a file that git tracks differs from the commit. ``dvc.lock``,
+    ``params.yaml`` and ``reports/metrics.json`` do not count: runs write them, and what they hold
+    is on record beside the commit.
     """
     tags = {
         f"dvc.{Path(path).name}": value for path, value in dvc_lock.output_hashes(*DATA).items()
