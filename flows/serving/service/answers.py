@@ -39,6 +39,8 @@ class Model(BaseModel):
     network: str
     classes: list[str]
     calibrated: bool = Field(description="Whether a review has fitted the probabilities.")
+    sexes: list[str] = Field(description="Words that it knows; none where it sees images alone.")
+    localizations: list[str]
     since: str = Field(description="When the service loaded it, UTC.")
 
 
@@ -79,7 +81,11 @@ def answer(served: Served, image: bytes | str, person: Person) -> Answer:
     warnings: list[str] = []
     row: dict[str, Any] = {"image": read_image_or_pixels(image)}
     known = classifier.description.get("encoder") or {}
-    for name in columns_of(classifier.description)[1:]:
+    read = columns_of(classifier.description)[1:]
+    unread = [name for name in PEOPLE if name not in read and getattr(person, name) is not None]
+    if unread:
+        warnings.append(f"{', '.join(unread)}: not read, this network sees images alone")
+    for name in read:
         value = getattr(person, name)
         words = known.get(PEOPLE[name])
         if words and value not in (None, UNKNOWN, *words):

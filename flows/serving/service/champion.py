@@ -40,8 +40,14 @@ class Served:
             "network": told["network"],
             "classes": list(told["classes"]),
             "calibrated": self.classifier.temperature is not None,
+            "sexes": self._words("sexes"),
+            "localizations": self._words("localizations"),
             "since": self.since,
         }
+
+    def _words(self, name: str) -> list[str]:
+        told = self.classifier.description
+        return [] if told["image_only"] else [*told["encoder"][name]]
 
 
 class Champion:

@@ -20,7 +20,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN = ("/health", "/ready")  # for whoever watches the process
+GUARDED = ("/predict", "/model", "/metrics")  # other addresses tell nothing of people or models
 MB = 1_000_000
 
 
@@ -65,7 +65,7 @@ class Guard:
             self.counts.request(path, status, time.perf_counter() - began)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in OPEN:
+        if not scope["path"].startswith(GUARDED):
             await self.app(scope, receive, send)
             return
         refused = self._refusal(scope)

@@ -8,4 +8,4 @@ FILES = {
     "/page.js": _FOLDER / "page.js",
     "/page.css": _FOLDER / "page.css",
 }
-POLICY = "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"
+POLICY = "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'"

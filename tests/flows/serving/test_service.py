@@ -19,8 +19,9 @@ from slimderm.components.common.errors import ParameterError, RecordError
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
+from slimderm.flows.serving.service.answers import Person, answer
 from slimderm.flows.serving.service.app import make_app
-from slimderm.flows.serving.service.champion import Champion
+from slimderm.flows.serving.service.champion import Champion, Served
 from slimderm.flows.serving.service.counts import Counts
 from slimderm.flows.serving.service.guard import Guard
 from slimderm.flows.serving.service.settings import ServiceSettings
@@ -101,6 +102,7 @@ def test_a_file_and_base64_are_answered_as_the_network_does(client, network):
         assert said["warnings"] == []
         assert said["model"]["version"] == "1"
         assert said["model"]["calibrated"] is True
+        assert said["model"]["sexes"] == ["unknown", "female", "male"]
         assert "Not a medical device" in said["note"]
     unknown = asked.post("/predict", files={"image": FILE}).json()
     assert unknown["warnings"] == []
@@ -138,8 +140,10 @@ def test_a_token_is_asked_for_where_one_is_set(client):
     asked = client(token="öffne dich")
     assert asked.get("/health").status_code == 200
     assert asked.get("/ready").json()["status"] == "ready"
-    for path in ("/", "/model", "/metrics", "/docs"):
-        assert asked.get(path).status_code == 401
+    for path in ("/", "/docs"):
+        assert asked.get(path).status_code == 200
+    assert asked.get("/metrics").status_code == 401
+    assert asked.post("/predict", files={"image": FILE}).status_code == 401
     headers = {"Authorization": "Bearer öffne dich".encode()}
     assert asked.get("/model", headers=headers).json()["version"] == "1"
     assert asked.get("/model", headers={"Authorization": "Bearer x"}).status_code == 401
@@ -289,3 +293,17 @@ def test_a_setting_that_is_wrong_is_named(name, text, said):
     with pytest.raises(ParameterError) as caught:
         ServiceSettings.read({name: text})
     assert said in str(caught.value)
+
+
+def test_a_network_of_images_alone_says_what_it_does_not_read():
+    import keras
+
+    image = keras.Input((8, 10, 3), name="image")
+    said = keras.layers.Dense(2, "softmax")(keras.layers.GlobalAveragePooling2D()(image))
+    told = {**DESCRIPTION, "image_only": True}
+    served = Served(Classifier(keras.Model({"image": image}, said), told), "slimderm", "1", "")
+    found = answer(served, FILE, Person(age=45, sex=None, localization="back"))
+    assert found.warnings == ["age, localization: not read, this network sees images alone"]
+    assert answer(served, FILE, Person()).warnings == []
+    assert found.model.sexes == []
+    assert found.model.calibrated is False

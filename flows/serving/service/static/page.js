@@ -2,6 +2,14 @@ const form = document.querySelector("#form");
 const shown = document.querySelector("#answer");
 const preview = document.querySelector("#preview");
 
+const known = await fetch("/model").then((reply) => (reply.ok ? reply.json() : {}), () => ({}));
+for (const name of ["sexes", "localizations"]) {
+  document.querySelector(`#${name}`).replaceChildren(
+    ...(known[name] ?? []).map((word) => Object.assign(document.createElement("option"), {value: word})),
+  );
+}
+form.querySelector(".person").hidden = known.sexes?.length === 0;
+
 form.image.addEventListener("change", () => {
   URL.revokeObjectURL(preview.src);
   const [file] = form.image.files;
