@@ -17,7 +17,7 @@ CUDA ?= $(shell cat .cuda 2>/dev/null)
 unexport PYTHONDONTWRITEBYTECODE # else every step would compile TensorFlow anew
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: agent help setup demo run test coverage test-slow soak check docs flow up down data predict batch serve review evaluate promote rollback lineage backfill verify codecs bench remote push pull doctor status lock clean
+.PHONY: agent help setup demo run test coverage test-slow soak check docs flow up down data predict batch serve kiosk review evaluate promote rollback lineage backfill verify codecs bench remote push pull doctor status lock clean
 
 help: ## list the targets
 	@if test -e $(BIN)/.installed; then python -m slimderm make-help; else \
@@ -99,6 +99,9 @@ batch: setup ## IMAGES=folder METADATA=table.csv OUT=probabilities.csv
 
 serve: setup ## SERVE_PORT=5001
 	@python -m slimderm serve
+
+kiosk: setup ## MODEL=version; KIOSK_PORT=5002
+	@python -m slimderm kiosk serve --model "$(MODEL)"
 
 review: setup ##
 	@python -m slimderm review

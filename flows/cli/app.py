@@ -12,6 +12,7 @@ from slimderm.flows.cli import (
     compression,
     export,
     images,
+    kiosk,
     models,
     pipeline,
     pruning,
@@ -42,6 +43,7 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
         compression.inspect,
         compression.search,
         export.export,
+        kiosk.kiosk,
     ),
     "Registry": (
         registry.review,

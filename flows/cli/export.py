@@ -10,7 +10,8 @@ from slimderm.flows.cli.command import Answer, Json, require_clone, say
 from slimderm.flows.cli.pruning import load_model
 
 
-def _targets() -> list[str]:
+def targets() -> list[str]:
+    """Name the targets, for completion."""
     from slimderm.components.export.table import TARGETS
 
     return list(TARGETS)
@@ -28,7 +29,7 @@ def export(
     target: Annotated[
         str,
         typer.Option(
-            help="litert-float32, litert-float16, or litert-int8.", autocompletion=_targets
+            help="litert-float32, litert-float16, or litert-int8.", autocompletion=targets
         ),
     ] = "litert-int8",
     model: Annotated[
@@ -53,14 +54,30 @@ def export(
     from slimderm.flows.serving.export import LEDGER, check_folder, export_network
 
     *files, out = paths
-    _check(files, model, white)
-    if model:
-        require_clone()
     check_folder(out)
-    network = _registered(model) if model else _saved(files[0], 255.0 if white is None else white)
+    network = network_of(files, model, white)
     ledger = export_network(network, target, out)
     _show(ledger, out)
     return Answer({"output": str(out), "ledger": str(out / LEDGER), **ledger})
+
+
+def network_of(files: list[Path], model: str, white: float | None) -> Any:
+    """Load what a command names: a model file or a registered version.
+
+    Returns
+    -------
+    Network
+        As `slimderm.flows.serving.export` has it.
+
+    Raises
+    ------
+    ParameterError
+        If both or none is named, or white is given with a version or is not above 0.
+    """
+    _check(files, model, white)
+    if model:
+        require_clone()
+    return _registered(model) if model else _saved(files[0], 255.0 if white is None else white)
 
 
 def _check(files: list[Path], model: str, white: float | None) -> None:

@@ -16,6 +16,9 @@ PREFECT_YAML = Path("prefect.yaml")
 REGISTRY_POLICY = Path("mlflow/registry.yaml")
 REQUIREMENTS_LOCK = Path("requirements.lock")
 MAKEFILE = Path("Makefile")
+LICENCE = Path("LICENSE")
+KIOSK = Path("kiosk")  # the page's sources
+KIOSK_PACKAGES = Path(".cache/kiosk")  # what it runs with, as npm installed it
 
 SERVERS = Path(".servers")  # what `make up` started: process numbers and logs
 WORKPLACE = Path(".agent")  # the clone inside a clone in which an agent runs its jobs
