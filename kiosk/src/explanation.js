@@ -2,6 +2,7 @@
 
 import {inEveryLanguage, percent, text, word} from './language.js';
 
+const LITTLE = 0.005; // of a probability
 const element = (id) => document.getElementById(id);
 
 export class Explanation {
@@ -56,7 +57,8 @@ export class Explanation {
       return;
     }
     const most = this.preview.cover(found);
-    this.#say(() => text('explainHint', {name: word(this.name), most: percent(most)}));
+    const key = most < LITTLE ? 'explainNothing' : 'explainHint';
+    this.#say(() => text(key, {name: word(this.name), most: percent(most)}));
   }
 
   #busy(isBusy) {

@@ -6,8 +6,8 @@ export const STRINGS = {
   title: {en: 'Skin lesion kiosk', de: 'Hautbild-Kiosk'},
   language: {en: 'Language', de: 'Sprache'},
   notice: {
-    en: 'Not a medical device. It diagnoses nobody.',
-    de: 'Kein Medizinprodukt. Es stellt keine Diagnosen.',
+    en: 'Not a medical device, no diagnosis.',
+    de: 'Kein Medizinprodukt, keine Diagnose.',
   },
   private: {
     en: 'Pictures stay in this browser. Nothing is sent anywhere.',
@@ -86,6 +86,10 @@ export const STRINGS = {
   explainHint: {
     en: 'Orange: covering this part makes “{name}” less probable; blue: more. {most} at most.',
     de: 'Orange: verdeckt wird „{name}“ weniger wahrscheinlich; blau: mehr. Höchstens {most}.',
+  },
+  explainNothing: {
+    en: 'Covering any one part changes “{name}” by less than 0.5 points: no part decides alone.',
+    de: 'Keine Stelle, die verdeckt wird, ändert „{name}“ um 0,5 Punkte: keine entscheidet allein.',
   },
   cancel: {en: 'Cancel', de: 'Abbrechen'},
   cancelled: {en: 'Cancelled.', de: 'Abgebrochen.'},
