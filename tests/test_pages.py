@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += sorted((ROOT / "docs/results").glob("*.md"))
-FOLDERS = "components|flows|slimderm|tests|benchmarks|docs|infra|mlflow|recipes"
+FOLDERS = "components|flows|slimderm|tests|benchmarks|docs|infra|kiosk|mlflow|recipes"
 MADE = {"infra/.env"}  # by whoever follows the page
 
 
