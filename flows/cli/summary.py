@@ -64,7 +64,7 @@ def print_summary() -> None:
         f"          make predict IMAGE={image} AGE=45 SEX=female SITE=back",
         "          make promote                make the challenger champion, if its gates passed;",
         "                                      WHY=... where they lack images to tell",
-        "          make kiosk                  the champion on a page, in the browser, without a network",
+        "          make kiosk                  the champion in the browser, offline",
     ]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
