@@ -1,6 +1,6 @@
 /** On request: which parts of the picture the answer rests on. */
 
-import {inEveryLanguage, percent, text, word} from './language.js';
+import {inEveryLanguage, number, text, word} from './language.js';
 
 const LITTLE = 0.005; // of a probability
 const element = (id) => document.getElementById(id);
@@ -58,7 +58,7 @@ export class Explanation {
     }
     const most = this.preview.cover(found);
     const key = most < LITTLE ? 'explainNothing' : 'explainHint';
-    this.#say(() => text(key, {name: word(this.name), most: percent(most)}));
+    this.#say(() => text(key, {name: word(this.name), most: number(100 * most)}));
   }
 
   #busy(isBusy) {

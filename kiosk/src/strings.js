@@ -84,8 +84,8 @@ export const STRINGS = {
   explain: {en: 'Show what it rests on', de: 'Zeigen, worauf sie beruht'},
   hideOverlay: {en: 'Hide the colours', de: 'Farben ausblenden'},
   explainHint: {
-    en: 'Orange: covering this part makes “{name}” less probable; blue: more. {most} at most.',
-    de: 'Orange: verdeckt wird „{name}“ weniger wahrscheinlich; blau: mehr. Höchstens {most}.',
+    en: 'Orange: covering this makes “{name}” less probable, by {most} points at most; blue: more.',
+    de: 'Orange: verdeckt wird „{name}“ unwahrscheinlicher, um höchstens {most} Punkte; blau: mehr.',
   },
   explainNothing: {
     en: 'Covering any one part changes “{name}” by less than 0.5 points: no part decides alone.',

@@ -107,7 +107,7 @@ def test_what_an_answer_rests_on_is_coloured_and_the_search_can_be_cancelled(pag
     assert not page.find("overlay").is_displayed()
     page.find("explain").click()
     page.until(lambda: page.find("overlay").is_displayed())
-    assert page.text("explained").startswith("Orange: covering this part makes")
+    assert page.text("explained").startswith("Orange: covering this makes")
     assert "parts that the answer rests on" in page.find("shown").get_attribute("aria-label")
     page.find("explain").click()
     assert not page.find("overlay").is_displayed()
