@@ -1,8 +1,6 @@
 /**
- * What a picture looks like, beside what the network was trained on.
- *
- * Limits were set on 1,500 images of HAM10000, shrunk to a long side of 160 pixels; how many of
- * them each limit warns of stands in docs/kiosk.md.
+ * What a picture looks like, beside what the network was trained on: as
+ * `components/classification/picture.py` has it, whose limits these are.
  */
 
 export const LONG_SIDE = 160; // pixels, on which all but size and shape is measured

@@ -8,6 +8,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from slimderm.components.classification.picture import look_of, warnings_of
+from slimderm.components.dataset.images import read_image
+
 SIZES = {"phone": (360, 740), "laptop": (1280, 800), "4K": (3840, 2160)}
 
 
@@ -52,7 +55,7 @@ def test_age_sex_and_site_change_the_answer_and_a_wrong_age_is_said(page, drawn)
     page.open()
 
 
-def test_what_is_unlike_the_training_is_warned_of(page, drawn):
+def test_what_is_unlike_the_training_is_warned_of_as_in_python(page, drawn, description):
     wanted = {
         "good": set(),
         "tooDark": {"The picture is very dark."},
@@ -68,6 +71,9 @@ def test_what_is_unlike_the_training_is_warned_of(page, drawn):
         assert said <= found, name
         assert bool(found) == ("Do not rely on the answer" in page.text("warnings"))
         assert found or name == "good"
+        look = look_of(read_image(drawn / f"{name}.png"))
+        in_python = warnings_of(look, tuple(description["size"]))
+        assert len(found) == len(in_python) + bool(in_python)  # and what follows from them
 
 
 def test_what_is_no_picture_is_an_error_and_the_next_picture_is_answered(page, drawn, tmp_path):

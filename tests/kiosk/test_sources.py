@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 
+from slimderm.components.classification import picture
 from slimderm.components.dataset.labels import DIAGNOSES, PAPER_CLASSES
 from slimderm.components.dataset.metadata import MAX_AGE
 from slimderm.components.dataset.settings import MAX_MEGAPIXELS
@@ -67,9 +68,19 @@ def test_every_text_that_the_page_names_is_there_and_none_is_left_over(call, tex
     assert shown <= strings
 
 
-def test_limits_that_python_has_too_are_the_same(texts):
+def test_limits_that_python_has_too_are_the_same(call, texts):
     assert f"MEGAPIXELS = {MAX_MEGAPIXELS:g};" in texts["pixels.js"]
     assert f"OLDEST = {MAX_AGE};" in texts["person_form.js"]
+    limits, side = call("checks", "[module.LIMITS, module.LONG_SIDE]")
+    names = {
+        "dark": "DARK",
+        "bright": "BRIGHT",
+        "blurred": "BLURRED",
+        "skin": "SKIN",
+        "long": "LONG",
+    }
+    assert limits == {ours: getattr(picture, theirs) for ours, theirs in names.items()}
+    assert side == picture.LONG_SIDE
 
 
 PEOPLE = [
