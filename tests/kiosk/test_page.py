@@ -1,5 +1,6 @@
 """What people do with the page, in Chromium: pictures, keys, two languages, three sizes."""
 
+import csv
 import re
 
 import pytest
@@ -219,3 +220,28 @@ def test_a_batch_is_cancelled_and_keeps_what_it_has(page, drawn, tmp_path):
     saved.unlink()
     assert len(lines) == done + 1 < 61
     assert lines[1].startswith("00.png,00,") and ",noPicture,," in lines[1]
+
+
+def test_the_pictures_of_a_folder_become_a_table_in_order(page, drawn, description, tmp_path):
+    folder = tmp_path / "lesions"
+    for name in ("b.png", "deep/=a.png", "notes.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((drawn / "good.png").read_bytes())
+    (tmp_path / "people.csv").write_text("image_id;age;sex\nb;45;male\n=a;old;male\n")
+    page.open()
+    page.find("folder").send_keys(str(folder))
+    page.find("table").send_keys(str(tmp_path / "people.csv"))
+    page.until(lambda: page.text("batch-chosen") == "2 pictures chosen. Table: 2 rows.")
+    page.find("batch-start").click()
+    page.until(lambda: page.find("batch-save").is_displayed())
+    assert page.text("batch-state") == "2 of 2 pictures; 1 could not be read."
+    page.find("batch-save").click()
+    saved = page.downloads / "probabilities.csv"
+    page.until(saved.exists)
+    with saved.open(newline="") as stream:
+        first, second = csv.DictReader(stream)
+    saved.unlink()
+    assert (first["file"], second["file"]) == ("lesions/b.png", "lesions/deep/=a.png")
+    assert second["image_id"] == "'=a"
+    assert second["error"] == "age: received old, expected years from 0 to 120"
+    assert sum(float(first[name]) for name in description["classes"]) == pytest.approx(1, abs=1e-5)
