@@ -71,10 +71,10 @@ def stored(image, kind, **how):
     return file.getvalue()
 
 
-def with_orientation(kind, orientation, **how):
+def with_orientation(kind, orientation, mode="RGB", **how):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return stored(picture(), kind, exif=exif, **how)
+    return stored(picture(mode), kind, exif=exif, **how)
 
 
 FILES = {
@@ -92,6 +92,11 @@ FILES = {
     "WebP, lossless, transparent": lambda: stored(
         picture("RGBA"), "WEBP", lossless=True, exact=True
     ),
+    "WebP, transparent and turned": lambda: with_orientation(
+        "WEBP", 5, mode="RGBA", lossless=True, exact=True
+    ),
+    "JPEG, CMYK": lambda: stored(picture().convert("CMYK"), "JPEG", quality=95),
+    "AVIF": lambda: stored(picture(), "AVIF", quality=90),
     "one pixel": lambda: stored(picture(size=(1, 1)), "PNG"),
     "a column": lambda: stored(picture(size=(999, 1)), "PNG"),
     **{
