@@ -15,6 +15,7 @@ ONLY_SHOWN = {
     ("s3.md", "$", 0): "exports the address of a store that is yours",
     ("several-machines.md", "head$", 1): "is run as second-machine.md shows it",
     ("several-machines.md", "head$", 2): "is run as own-data.md shows it, chunks by test_chunks",
+    **{("compare-runs.md", "$", place): "trains as long as a run" for place in (4, 5, 6)},
     **{("second-machine.md", "host$", place): "no Docker engine is here" for place in range(4)},
 }
 NAMED = {
