@@ -1,12 +1,21 @@
 """From a trained network to the bytes that are shipped."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from slimderm.components.export.shipped import shipped
 from slimderm.components.export.table import get
 
 
-def export(model: keras.Model, target: str, *, temperature: float = 1.0) -> bytes:
+def export(
+    model: keras.Model,
+    target: str,
+    *,
+    temperature: float = 1.0,
+    encoder: Mapping[str, Any] | None = None,
+) -> bytes:
     """Make the file that a small runtime runs.
 
     Parameters
@@ -18,6 +27,10 @@ def export(model: keras.Model, target: str, *, temperature: float = 1.0) -> byte
         A key of `slimderm.components.export.table.TARGETS`.
     temperature : float
         Above 0; the file's probabilities are calibrated by it.
+    encoder : mapping, optional
+        As ``MetadataEncoder.to_dict`` gives it: then the file takes ``age``, ``sex`` and
+        ``localization``, as `slimderm.components.export.person.plain_inputs` gives them, instead of
+        ``metadata``.
 
     Returns
     -------
@@ -28,9 +41,9 @@ def export(model: keras.Model, target: str, *, temperature: float = 1.0) -> byte
     Raises
     ------
     ParameterError
-        For an unknown target, a temperature not above 0, another kind of model, or where Keras does
-        not run on TensorFlow.
+        For an unknown target, a temperature not above 0, another kind of model, an encoder that
+        it does not fit, or where Keras does not run on TensorFlow.
     ExportError
         If the converter refuses the model.
     """
-    return get(target).convert(shipped(model, temperature=temperature))
+    return get(target).convert(shipped(model, temperature=temperature, encoder=encoder))

@@ -41,11 +41,19 @@ def export(
         float | None,
         typer.Option(help="What a white pixel is in the images that FILE takes: 255 or 1."),
     ] = None,
+    encoded: Annotated[
+        bool,
+        typer.Option(
+            "--encoded",
+            help="The file takes metadata, encoded as the network does, instead of age, sex, site.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> Answer:
     """Write a network as a small file that LiteRT runs, and judge that file.
 
-    Reads a Keras model file, or in a clone a registered version with its temperature. Writes a
+    Reads a Keras model file, or in a clone a registered version with its temperature, whose file
+    takes age in years, and sex and site as places in lists that README.md names. Writes a
     folder: model.tflite, README.md, and ledger.json with bytes, milliseconds and how far the file's
     probabilities are from Keras's. A file that its runtime does not run is not written. Takes some
     twenty seconds. Not a medical device: docs/intended-use.md.
@@ -58,7 +66,7 @@ def export(
         require_clone()
     check_folder(out)
     network = _registered(model) if model else _saved(files[0], 255.0 if white is None else white)
-    ledger = export_network(network, target, out)
+    ledger = export_network(network, target, out, encoded=encoded)
     _show(ledger, out)
     return Answer({"output": str(out), "ledger": str(out / LEDGER), **ledger})
 

@@ -54,6 +54,12 @@ class Network:
     temperature: float | None = None
     description: Mapping[str, Any] | None = None
 
+    @property
+    def encoder(self) -> Mapping[str, Any] | None:
+        """How age, sex and site become numbers; None where nobody knows or the network has none."""
+        told = self.description or {}
+        return None if told.get("image_only", True) else told["encoder"]
+
 
 def registered(which: str) -> Network:
     """Load a registered version.
@@ -97,7 +103,9 @@ def check_folder(out: Path) -> None:
         )
 
 
-def export_network(network: Network, target: str, out: Path) -> dict[str, Any]:
+def export_network(
+    network: Network, target: str, out: Path, *, encoded: bool = False
+) -> dict[str, Any]:
     """Convert a network, judge the file by its runtime, and write both with a page.
 
     Parameters
@@ -107,6 +115,9 @@ def export_network(network: Network, target: str, out: Path) -> dict[str, Any]:
         A key of `slimderm.components.export.table.TARGETS`.
     out : path
         A folder that is made.
+    encoded : bool
+        The file takes age, sex and site as the network does: encoded, as ``metadata``. A network
+        without an encoder is shipped so anyway.
 
     Returns
     -------
@@ -126,13 +137,16 @@ def export_network(network: Network, target: str, out: Path) -> dict[str, Any]:
     from slimderm.components.export.readme import readme
 
     check_folder(out)
+    encoder, temperature = None if encoded else network.encoder, network.temperature or 1.0
     with quiet_stderr():
-        artefact = export(network.model, target, temperature=network.temperature or 1.0)
+        artefact = export(network.model, target, temperature=temperature, encoder=encoder)
     images = _images(network)
-    judgement = judge(artefact, images.inputs)
-    wanted = tempered(_predicted(network.model, images.inputs), network.temperature or 1.0)
+    given = images.for_file(encoder)
+    judgement = judge(artefact, given)
+    wanted = tempered(_predicted(network.model, images.inputs), temperature)
     difference = compare(judgement.probabilities, wanted)
     ledger = _described(network, target, artefact, wanted.shape[1]) | {
+        "inputs": {name: [1, *array.shape[1:]] for name, array in given.items()},
         "compared": {"images": images.words} | asdict(difference),
         "latency": {str(number): asdict(each) for number, each in judgement.latency.items()},
         "peak_memory_bytes": judgement.peak_bytes,
@@ -155,12 +169,11 @@ def _predicted(model: Any, inputs: Mapping[str, Any]) -> Any:
 def _images(network: Network) -> Images:
     """Return validation images where this clone has them, else drawn ones."""
     found = validation_images(network.description) if network.description else None
-    return found or random_images(network.model, network.white)
+    return found or random_images(network.model, network.white, network.encoder)
 
 
 def _described(network: Network, target: str, artefact: bytes, num_classes: int) -> dict[str, Any]:
     from slimderm.components.export.table import get
-    from slimderm.components.model_graph.calls import ends
 
     told = network.description or {}
     return {
@@ -171,11 +184,10 @@ def _described(network: Network, target: str, artefact: bytes, num_classes: int)
         "sha256": hashlib.sha256(artefact).hexdigest(),
         "model": {"name": network.name, "parameters": network.model.count_params()},
         "temperature": network.temperature,
-        "inputs": {each.name: [1, *each.shape[1:]] for each in ends(network.model)[0]},
         "white": network.white,
         "num_classes": num_classes,
         "classes": told.get("classes"),
-        "encoder": None if told.get("image_only", True) else told["encoder"],
+        "encoder": network.encoder,
         "preparation": _preparation(told),
         "licence": OF_A_VERSION if told else OF_A_FILE,
         "machine": f"{platform.system()} {platform.machine()}",

@@ -9,6 +9,7 @@ from keras import layers, ops
 from slimderm.components.common.errors import ExportError, ParameterError
 from slimderm.components.export.artefact import export
 from slimderm.components.export.judge import judge
+from slimderm.components.export.person import plain_inputs
 from slimderm.components.export.shipped import shipped
 from slimderm.components.export.table import TARGETS
 
@@ -51,6 +52,48 @@ def test_a_temperature_scales_logits_and_one_changes_nothing(network, inputs, te
     found = np.concatenate([np.asarray(model(row)["probabilities"]) for row in single])
     wanted = by_hand(network.predict(inputs, verbose=0), temperature)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("target", ["litert-float32", "litert-int8"])
+def test_a_person_goes_in_plainly_and_comes_out_as_the_encoder_encodes(
+    network, inputs, encoder, people, target
+):
+    artefact = export(network, target, encoder=encoder.to_dict())
+    sexes, sites = [2, 1, 0, 1, 0, 2, 2, 1], [1, 2, 0, 3, 1, 0, 2, 0]  # places in the lists
+    ages = [45, 0, 50, 85, 50, 51.25, 50, 12.5]  # unknown is the median
+    given = {"image": inputs["image"]} | {
+        name: np.array(values, np.float32).reshape(8, 1)
+        for name, values in {"age": ages, "sex": sexes, "localization": sites}.items()
+    }
+    ours = plain_inputs(people, encoder.to_dict())
+    assert {name: array.tolist() for name, array in ours.items()} == {
+        name: given[name].tolist() for name in ("age", "sex", "localization")
+    }
+    metadata = encoder.transform(people)
+    wanted = network.predict({"image": inputs["image"], "metadata": metadata}, verbose=0)
+    np.testing.assert_allclose(run(artefact, given), wanted, rtol=0, atol=APART[target])
+    other = network.predict({"image": inputs["image"], "metadata": metadata[::-1]}, verbose=0)
+    assert np.abs(other - wanted).max() > APART[target]  # else metadata would not matter
+    details = Interpreter(model_content=artefact).get_signature_runner().get_input_details()
+    found = {name: (tuple(each["shape"]), each["dtype"]) for name, each in details.items()}
+    person = dict.fromkeys(["age", "sex", "localization"], ((1, 1), np.float32))
+    assert found == {"image": ((1, *IMAGE), np.float32)} | person
+
+
+def test_an_encoder_of_one_word_divides_by_one(network, inputs, encoder):
+    alone = encoder.to_dict() | {"sexes": ["unknown"], "localizations": ("unknown",)}
+    model = shipped(network, encoder=alone)
+    person = {name: np.float32([[value]]) for name, value in (("sex", 0), ("localization", 0))}
+    found = model({"image": inputs["image"][:1], "age": np.float32([[51.25]])} | person)
+    given = {"image": inputs["image"][:1], "metadata": np.zeros((1, 3), np.float32)}
+    wanted = network.predict(given, verbose=0)
+    np.testing.assert_allclose(np.asarray(found["probabilities"]), wanted, atol=1e-5)
+
+
+def test_an_encoder_beside_a_network_that_it_does_not_fit_is_refused(make, encoder):
+    said = r"encoder: received one beside small, whose inputs are image \(12, 10, 3\), expected"
+    with pytest.raises(ParameterError, match=said):
+        export(make(metadata=False), "litert-int8", encoder=encoder.to_dict())
 
 
 def test_weights_take_half_and_a_quarter_of_the_bytes(network, artefacts):

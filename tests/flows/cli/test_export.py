@@ -161,19 +161,24 @@ def test_a_version_is_shipped_calibrated_and_compared_on_validation(clone, call,
     registry.promote(registry.version("1"), "a test")
     code, _, _ = call("export", "edge", "--model", "champion", "--target", "litert-float32")
     assert code == 0
-    wanted = network().predict(drawn(), verbose=0) ** (1 / 1.75)
+    plain = {"age": [[27.5], [50], [0], [90], [40]], "sex": [[1], [0], [2], [2], [1]]}
+    plain |= {"localization": [[2], [1], [0], [2], [1]]}
+    given = {name: np.float32(values) for name, values in plain.items()}
+    columns = [(given["age"] - 40) / 10, given["sex"] / 2, given["localization"] / 2]
+    pixels = {"image": drawn()["image"]}
+    wanted = network().predict(pixels | {"metadata": np.hstack(columns)}, verbose=0) ** (1 / 1.75)
     wanted /= wanted.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(run(clone / "edge", drawn()), wanted, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(run(clone / "edge", pixels | given), wanted, rtol=0, atol=1e-5)
     page = (clone / "edge/README.md").read_text()
     assert "melanoma, nevus; they sum to 1" in page
-    assert "its place among unknown, back, face" in page
+    assert "| `localization` | 1 × 1 | the site's place among unknown, back, face" in page
     assert "brought to 8 rows of 10 by averaging areas" in page
     ledger = json.loads((clone / "edge/ledger.json").read_text())
     assert ledger["model"]["name"] == "slimderm version 1"
     assert ledger["compared"]["images"].startswith("seeded random images, noise from 0 to 255")
 
     write_dataset(clone)
-    code, said, _ = call("export", "again", "--model", "1", "--json")
+    code, said, _ = call("export", "again", "--model", "1", "--encoded", "--json")
     assert code == 0
     compared = json.loads(said)["compared"]
     assert compared["images"] == "images of this clone's validation part"
