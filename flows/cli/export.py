@@ -9,11 +9,14 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.flows.cli.command import Answer, Json, require_clone, say
 from slimderm.flows.cli.pruning import load_model
 
+DEFAULT = "litert-int8"  # for a model file
+
 
 def _targets() -> list[str]:
     from slimderm.components.export.table import TARGETS
+    from slimderm.flows.serving.export import BEST
 
-    return list(TARGETS)
+    return [BEST, *TARGETS]
 
 
 def export(
@@ -28,9 +31,11 @@ def export(
     target: Annotated[
         str,
         typer.Option(
-            help="litert-float32, litert-float16, or litert-int8.", autocompletion=_targets
+            help="A kind of file; best, the default for a version: the smallest that is as good; "
+            "litert-int8, the default for FILE. docs/export.md lists all.",
+            autocompletion=_targets,
         ),
-    ] = "litert-int8",
+    ] = "",
     model: Annotated[
         str,
         typer.Option(
@@ -50,15 +55,17 @@ def export(
     ] = False,
     as_json: Json = False,
 ) -> Answer:
-    """Write a network as a small file that LiteRT runs, and judge that file.
+    """Write a network as a small file that LiteRT or ONNX Runtime runs, and judge that file.
 
     Reads a Keras model file, or in a clone a registered version with its temperature, whose file
     takes age in years, and sex and site as places in lists that README.md names. Writes a
-    folder: model.tflite, README.md, and ledger.json with bytes, milliseconds and how far the file's
-    probabilities are from Keras's. A file that its runtime does not run is not written. Takes some
-    twenty seconds. Not a medical device: docs/intended-use.md.
+    folder: model.tflite or model.onnx, README.md, and ledger.json with bytes, milliseconds, how far
+    the file's probabilities are from Keras's and, for a version, whether it is as accurate. A file
+    that its runtime does not run is not written. Takes twenty seconds; best takes a minute or two.
+    Not a medical device: docs/intended-use.md.
     """
-    from slimderm.flows.serving.export import LEDGER, check_folder, export_network
+    from slimderm.flows.serving.export import BEST, check_folder, export_network
+    from slimderm.flows.work.shipment import LEDGER
 
     *files, out = paths
     _check(files, model, white)
@@ -66,6 +73,7 @@ def export(
         require_clone()
     check_folder(out)
     network = _registered(model) if model else _saved(files[0], 255.0 if white is None else white)
+    target = target or (BEST if model else DEFAULT)
     ledger = export_network(network, target, out, encoded=encoded)
     _show(ledger, out)
     return Answer({"output": str(out), "ledger": str(out / LEDGER), **ledger})
@@ -90,12 +98,14 @@ def _registered(which: str) -> Any:
 
 def _saved(file: Path, white: float) -> Any:
     from slimderm.flows.base.keras_loader import load_keras
-    from slimderm.flows.serving.export import Network
+    from slimderm.flows.work.edge_network import Network
 
     return Network(load_model(load_keras(), file), file.name, white)
 
 
 def _show(ledger: dict[str, Any], out: Path) -> None:
+    from slimderm.flows.work.shipment import sentence
+
     found, one, two = ledger["compared"], ledger["latency"]["1"], ledger["latency"]["2"]
     say(f"{ledger['model']['name']} as {ledger['target']}: {ledger['bytes']:,} bytes")
     say(
@@ -107,4 +117,10 @@ def _show(ledger: dict[str, Any], out: Path) -> None:
         f"{found['images']}; probabilities differ by {found['mean']:.2g} in the mean, "
         f"{found['worst']:.2g} at most"
     )
+    if ledger["accuracy"]:
+        say(sentence(ledger))
+    for name, why in ledger.get("tried", {}).items():
+        say(f"not {name}: {why}")
+    if ledger["warning"]:
+        say(f"warning: {ledger['warning']}")
     say(f"saved: {out}")

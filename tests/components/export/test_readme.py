@@ -9,6 +9,7 @@ import pytest
 
 from slimderm.components.export.artefact import export
 from slimderm.components.export.readme import readme
+from slimderm.components.export.table import TARGETS
 
 ABSENT = """
 import sys
@@ -22,6 +23,7 @@ def ledger(model, **changed):
     return {
         "artefact": "model.tflite",
         "target": "litert-float32",
+        "runtime": "litert",
         "summary": "LiteRT",
         "bytes": 12345,
         "model": {"name": "small.keras"},
@@ -36,6 +38,9 @@ def ledger(model, **changed):
         "machine": "Linux",
         "peak_memory_bytes": 50_000_000,
         "latency": {"1": measured, "2": measured},
+        "accuracy": None,
+        "warning": None,
+        "calibration": None,
         "compared": {
             "images": "noise",
             "agreement": 0.995,
@@ -50,6 +55,7 @@ def blocks(page):
     return dict(re.findall(r"```(\w+)\n(.*?)```", page, flags=re.S))
 
 
+ONNX = {"artefact": "model.onnx", "target": "onnx-float32", "runtime": "onnx"}
 PLAIN = {"age": [1, 1], "sex": [1, 1], "localization": [1, 1]}
 PERSON = [[(45 - 51.25) / 17.5, 2 / 2, 3 / 3]]  # male, lower extremity: the last of each list
 
@@ -63,20 +69,25 @@ def told(case, model, encoder):
         "metadata of its own": (ledger(model), [[0.0, 0.0, 0.0]]),
         "a person": (ledger(model, **changed, inputs=image | PLAIN), PERSON),
         "a person, encoded": (ledger(model, **changed), PERSON),
+        "a person, by ONNX": (ledger(model, **changed, inputs=image | PLAIN, **ONNX), PERSON),
+        "an image alone, by ONNX": (ledger(model, **ONNX), None),
     }[case]
 
 
-CASES = ["image alone", "metadata of its own", "a person", "a person, encoded"]
+CASES = [
+    *("image alone", "metadata of its own", "a person", "a person, encoded"),
+    *("a person, by ONNX", "an image alone, by ONNX"),
+]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_its_python_gives_keras_answer_where_nothing_of_ours_is(make, tmp_path, encoder, case):
-    model = make(metadata=case != "image alone")
+    model = make(metadata="image alone" not in case)
     kept, metadata = told(case, model, encoder)
     temperature = kept["temperature"] or 1.0
     plain = encoder.to_dict() if "age" in kept["inputs"] else None
-    artefact = export(model, "litert-float32", temperature=temperature, encoder=plain)
-    (tmp_path / "model.tflite").write_bytes(artefact)
+    artefact = export(model, kept["target"], temperature=temperature, encoder=plain)
+    (tmp_path / kept["artefact"]).write_bytes(artefact)
     code = blocks(readme(kept))["python"]
     assert len([line for line in code.splitlines() if line]) <= 10
     command = [sys.executable, "-I", "-W", "ignore", "-c", ABSENT + code]
@@ -124,6 +135,42 @@ def test_it_says_how_an_encoded_person_is_encoded(network, encoder):
     ):
         assert said in page
     assert all("metadata" in code for code in blocks(page).values())
+
+
+def test_it_says_how_accurate_the_file_is_and_what_speaks_against_it(network):
+    metric = {"file": 0.75, "keras": 0.8125, "low": -0.125, "high": 0.0, "margin": 0.05}
+    undefined = metric | {"low": None, "high": None}
+    accuracy = {
+        "metrics": {
+            "balanced_accuracy": metric | {"verdict": "inconclusive"},
+            "melanoma_sensitivity": undefined | {"verdict": "inconclusive"},
+        },
+        "confidence": 0.95,
+        "num_images": 40,
+        "num_lesions": 31,
+    }
+    calibration = {"num_images": 200, "images": "images of training"}
+    changed = {"accuracy": accuracy, "warning": "too few images", "calibration": calibration}
+    page = readme(ledger(network, **changed))
+    for said in (
+        "on 40 images of 31 lesions; intervals of 95 %",
+        "| balanced accuracy | 0.750 | 0.812 | -0.062 (-0.125 to +0.000) | 0.05 | inconclusive |",
+        "| melanoma sensitivity | 0.750 | 0.812 | -0.062 | 0.05 | inconclusive |",
+        "**Warning:** too few images.",
+        "measured on 200 images of training.",
+    ):
+        assert said in page
+    assert "Accuracy was not measured" in readme(ledger(network))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_has_a_page(network, encoder, target):
+    runtime = TARGETS[target].runtime.name
+    kept = told("a person", network, encoder)[0] | {"target": target, "runtime": runtime}
+    page = readme(kept)
+    assert f"as {target}" in page
+    assert "python" in blocks(page)
+    assert not re.search(r"\n\n\n", page)
 
 
 def test_of_a_network_without_a_person_no_person_is_spoken(make):

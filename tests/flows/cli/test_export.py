@@ -10,6 +10,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 
+from slimderm.components.export.table import installed
 from slimderm.components.training.metadata import MetadataEncoder
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.mlflow_store import Tracker
@@ -103,6 +104,8 @@ def test_json_is_the_ledger_and_where_it_lies(file, call):
         (["model.keras", "."], "OUT: received '.', which exists and is no empty folder"),
         (["model.keras", "model.keras"], "which exists and is no empty folder"),
         (["nowhere.keras", "edge"], "expected a file that exists"),
+        (["model.keras", "edge", "--target", "best"], "received best, and there are no labelled"),
+        (["model.keras", "edge", "--target", "onnx-static-int8"], "one whose ranges are measured"),
         (["model.keras", "edge", "--target", "x"], "target: received 'x', expected one of litert"),
         (["other.keras", "edge"], "expected image or image and metadata"),
     ],
@@ -143,6 +146,7 @@ def write_dataset(clone):
     for name in "abc":
         cv2.imwrite(str(images / f"{name}.png"), draw.integers(0, 256, (16, 20, 3), np.uint8))
     people = {"age": [45, 50, ""], "sex": "male", "localization": "back", "dx": "nv"}
+    people["label"] = "nevus"
     files = [f"images/{name}.png" for name in "abc"]
     ids = {"image_id": list("abc"), "lesion_id": list("abc")}
     pd.DataFrame(ids | {"file": files} | people).to_csv(clone / "data/raw/catalog.csv")
@@ -180,8 +184,11 @@ def test_a_version_is_shipped_calibrated_and_compared_on_validation(clone, call,
     write_dataset(clone)
     code, said, _ = call("export", "again", "--model", "1", "--encoded", "--json")
     assert code == 0
-    compared = json.loads(said)["compared"]
-    assert compared["images"] == "images of this clone's validation part"
+    ledger = json.loads(said)
+    compared = ledger["compared"]
+    assert ledger["accuracy"]["verdict"] == "inconclusive"
+    assert set(ledger["tried"]) | {ledger["target"]} == set(installed())
+    assert compared["images"].startswith("images of this clone's validation part; whether")
     assert compared["num_images"] == 1
     pixels = cv2.imread(str(clone / "data/raw/images/c.png"))[..., ::-1]
     small = cv2.resize(pixels, (10, 8), interpolation=cv2.INTER_AREA)[None].astype(np.float32)
@@ -189,7 +196,12 @@ def test_a_version_is_shipped_calibrated_and_compared_on_validation(clone, call,
     given = {"image": small, "metadata": MetadataEncoder.from_dict(ENCODER).transform(person)}
     exact = network().predict(given, verbose=0) ** (1 / 1.75)
     exact /= exact.sum()
-    runner = Interpreter(model_path=str(clone / "again/model.tflite")).get_signature_runner()
+    assert compared["worst"] < 1e-6  # of one image nothing can be shown: the nearest is taken
+    code, said, _ = call("export", "int8", "--model", "1", "--encoded", "--target", "litert-int8")
+    assert code == 0
+    assert "warning: the images are too few to show" in said
+    compared = json.loads((clone / "int8/ledger.json").read_text())["compared"]
+    runner = Interpreter(model_path=str(clone / "int8/model.tflite")).get_signature_runner()
     apart = np.abs(runner(**given)["probabilities"] - exact)
     assert compared["worst"] == pytest.approx(apart.max(), abs=1e-6)
 
