@@ -31,8 +31,8 @@ def export(
     target: Annotated[
         str,
         typer.Option(
-            help="A kind of file; best, the default for a version: the smallest that is as good; "
-            "litert-int8, the default for FILE. docs/export.md lists all.",
+            help="A kind of file; best: the smallest that is as good. Default: for a version the "
+            "file that its review kept, else best; for FILE litert-int8. docs/export.md lists all.",
             autocompletion=_targets,
         ),
     ] = "",
@@ -64,7 +64,7 @@ def export(
     that its runtime does not run is not written. Takes twenty seconds; best takes a minute or two.
     Not a medical device: docs/intended-use.md.
     """
-    from slimderm.flows.serving.export import BEST, check_folder, export_network
+    from slimderm.flows.serving.export import BEST, check_folder, export_network, shipped_file
     from slimderm.flows.work.shipment import LEDGER
 
     *files, out = paths
@@ -72,9 +72,14 @@ def export(
     if model:
         require_clone()
     check_folder(out)
-    network = _registered(model) if model else _saved(files[0], 255.0 if white is None else white)
-    target = target or (BEST if model else DEFAULT)
-    ledger = export_network(network, target, out, encoded=encoded)
+    kept = shipped_file(model) if model and not target and not encoded else None
+    if kept:
+        kept.write(out)
+        ledger = kept.ledger
+    else:
+        network = _network(files, model, white)
+        target = target or (BEST if model else DEFAULT)
+        ledger = export_network(network, target, out, encoded=encoded)
     _show(ledger, out)
     return Answer({"output": str(out), "ledger": str(out / LEDGER), **ledger})
 
@@ -90,10 +95,10 @@ def _check(files: list[Path], model: str, white: float | None) -> None:
         raise ParameterError(f"white: received {white:g}, expected a number above 0")
 
 
-def _registered(which: str) -> Any:
+def _network(files: list[Path], model: str, white: float | None) -> Any:
     from slimderm.flows.serving.export import registered
 
-    return registered(which)
+    return registered(model) if model else _saved(files[0], 255.0 if white is None else white)
 
 
 def _saved(file: Path, white: float) -> Any:

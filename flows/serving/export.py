@@ -11,13 +11,15 @@ from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry, temperature_of
 from slimderm.flows.work.edge_network import Network
 from slimderm.flows.work.seen import trained_on
+from slimderm.flows.work.shipment import Shipment
+from slimderm.flows.work.shipped_version import fetch, is_shipped
 from slimderm.flows.work.shipping import Shipping
 
 CHAMPION, CHALLENGER, BEST = "champion", "challenger", "best"
 
 
-def registered(which: str) -> Network:
-    """Load a registered version.
+def find_version(which: str) -> tuple[Registry, Any]:
+    """Find a registered version.
 
     Parameters
     ----------
@@ -27,16 +29,43 @@ def registered(which: str) -> Network:
     Raises
     ------
     RecordError
-        If there is no such version, it cannot be loaded, or the champion may not be served.
+        If there is no such version, or the champion may not be served.
     """
     load_keras()
     registry = Registry(Tracker(read_params().record))
     if which == CHAMPION:
-        version = registry.served()
-    elif which == CHALLENGER:
-        version = registry.expected(CHALLENGER)
-    else:
-        version = registry.version(which.rpartition("/")[2])
+        return registry, registry.served()
+    if which == CHALLENGER:
+        return registry, registry.expected(CHALLENGER)
+    return registry, registry.version(which.rpartition("/")[2])
+
+
+def shipped_file(which: str) -> Shipment | None:
+    """Fetch the file that a review has made of a version; None where there is none.
+
+    Raises
+    ------
+    RecordError
+        As `find_version`, or if the file is damaged.
+    """
+    registry, version = find_version(which)
+    return fetch(registry, version) if is_shipped(version) else None
+
+
+def registered(which: str) -> Network:
+    """Load a registered version.
+
+    Parameters
+    ----------
+    which : str
+        As for `find_version`.
+
+    Raises
+    ------
+    RecordError
+        As `find_version`, or if the version cannot be loaded.
+    """
+    registry, version = find_version(which)
     model, description = registry.load(version)
     try:
         known = trained_on(registry, version)

@@ -40,6 +40,11 @@ class Shipment:
         accuracy = self.ledger["accuracy"]
         return str(accuracy["verdict"]) if accuracy else None
 
+    @property
+    def is_intact(self) -> bool:
+        """Whether the file is the one that the ledger describes."""
+        return bool(hashlib.sha256(self.artefact).hexdigest() == self.ledger["sha256"])
+
     def write(self, out: Path) -> None:
         """Write file, page and ledger into a folder, which is made."""
         from slimderm.components.export.readme import readme

@@ -137,10 +137,14 @@ class Shipping:
         Raises
         ------
         ParameterError
-            If there are no labelled images.
+            For an unknown target, or if there are no labelled images.
         ExportError
             If no file runs, or all are inferior.
         """
+        from slimderm.components.export.table import get
+
+        for target in targets:
+            get(target)
         if self._labelled is None:
             raise ParameterError(
                 "target: received best, and there are no labelled validation images by which to "

@@ -15,6 +15,9 @@ from slimderm.components.training.metadata import MetadataEncoder
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
+from slimderm.flows.serving import export as export_flow
+from slimderm.flows.work import shipped_version
+from slimderm.flows.work.shipping import Shipping
 
 CLASSES = ["melanoma", "nevus"]
 ENCODER = {
@@ -204,6 +207,22 @@ def test_a_version_is_shipped_calibrated_and_compared_on_validation(clone, call,
     runner = Interpreter(model_path=str(clone / "int8/model.tflite")).get_signature_runner()
     apart = np.abs(runner(**given)["probabilities"] - exact)
     assert compared["worst"] == pytest.approx(apart.max(), abs=1e-6)
+
+
+@pytest.mark.slow  # MLflow is imported
+def test_the_file_that_a_review_kept_is_taken_unless_another_is_asked_for(clone, call, registry):
+    write_dataset(clone)
+    shipping = Shipping(export_flow.registered("1"))
+    made = shipping.judge("litert-float16", shipping.convert("litert-float16"))
+    shipped_version.keep(registry, registry.version("1"), made, "a test")
+    code, said, _ = call("export", "kept", "--model", "1")
+    assert code == 0
+    assert said.startswith("slimderm version 1 as litert-float16: ")
+    assert (clone / "kept/model.tflite").read_bytes() == made.artefact
+    assert json.loads((clone / "kept/ledger.json").read_text()) == made.ledger
+    code, said, _ = call("export", "named", "--model", "1", "--target", "litert-float32")
+    assert code == 0
+    assert said.startswith("slimderm version 1 as litert-float32: ")
 
 
 @pytest.mark.slow  # MLflow is imported
