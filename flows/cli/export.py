@@ -9,8 +9,6 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.flows.cli.command import Answer, Json, require_clone, say
 from slimderm.flows.cli.pruning import load_model
 
-DEFAULT = "litert-int8"  # for a model file
-
 
 def _targets() -> list[str]:
     from slimderm.components.export.table import TARGETS
@@ -64,7 +62,7 @@ def export(
     that its runtime does not run is not written. Takes twenty seconds; best takes a minute or two.
     Not a medical device: docs/intended-use.md.
     """
-    from slimderm.flows.serving.export import BEST, check_folder, export_network, shipped_file
+    from slimderm.flows.serving.export import check_folder, export_network, shipped_file
     from slimderm.flows.work.shipment import LEDGER
 
     *files, out = paths
@@ -78,7 +76,6 @@ def export(
         ledger = kept.ledger
     else:
         network = _network(files, model, white)
-        target = target or (BEST if model else DEFAULT)
         ledger = export_network(network, target, out, encoded=encoded)
     _show(ledger, out)
     return Answer({"output": str(out), "ledger": str(out / LEDGER), **ledger})

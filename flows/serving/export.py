@@ -16,6 +16,7 @@ from slimderm.flows.work.shipped_version import fetch, is_shipped
 from slimderm.flows.work.shipping import Shipping
 
 CHAMPION, CHALLENGER, BEST = "champion", "challenger", "best"
+DEFAULT = "litert-int8"  # where no labelled images can tell which is best
 
 
 def find_version(which: str) -> tuple[Registry, Any]:
@@ -105,7 +106,8 @@ def export_network(
     network : Network
     target : str
         A key of `slimderm.components.export.table.TARGETS`, or ``best``: of all whose runtime is
-        installed, as `slimderm.flows.work.shipping.Shipping.best` chooses.
+        installed, as `slimderm.flows.work.shipping.Shipping.best` chooses; or empty: ``best`` where
+        there are labelled images, else `DEFAULT`.
     out : path
         A folder that is made.
     encoded : bool
@@ -129,6 +131,7 @@ def export_network(
     check_folder(out)
     settings = read_registry() if network.description else RegistrySettings()
     shipping = Shipping(network, encoded, settings)
+    target = target or (BEST if shipping.has_labels else DEFAULT)
     if target == BEST:
         made = shipping.best(installed())
     else:

@@ -78,6 +78,11 @@ class Shipping:
         given = packed(model, [inputs[tensor.name] for tensor in ends(model)[0]])
         return tempered(model.predict(given, verbose=0), self.network.temperature or 1.0)
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether `images` can say how accurate a file is."""
+        return self._labelled is not None
+
     def convert(self, target: str) -> bytes:
         """Make a file.
 
@@ -145,7 +150,7 @@ class Shipping:
 
         for target in targets:
             get(target)
-        if self._labelled is None:
+        if not self.has_labels:
             raise ParameterError(
                 "target: received best, and there are no labelled validation images by which to "
                 "tell; expected a target's name, or --model in a clone with the dataset"
