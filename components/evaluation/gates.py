@@ -49,11 +49,12 @@ class GateSettings:
     )
     seed: Seed = Field(default=0, description="Of the resampling.")
     max_bytes: Count = Field(
-        default=10_000_000, description="Of the model's file; the paper: under 10 MB."
+        default=10_000_000, description="Of the file that is shipped; the paper: under 10 MB."
     )
     max_latency_ms: Positive = Field(
         default=100.0,
-        description="Median milliseconds for one image, on the machine that trained the network.",
+        description="Median milliseconds for one image, by the file that is shipped, on one "
+        "thread of the machine that reviews.",
     )
 
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.errors import ExportError, ParameterError
+from slimderm.components.export.litert import LITERT
+from slimderm.components.export.target import Inputs, Runtime
 
-PROGRAM = Path(__file__).with_name("run_litert.py")
+PROGRAM = Path(__file__).with_name("measure.py")
 THREADS = (1, 2)
 SAID = 300  # characters of what the runtime says
 
@@ -65,7 +66,7 @@ class Difference:
     num_images: int
 
 
-def judge(artefact: bytes, inputs: Mapping[str, npt.NDArray[np.float32]]) -> Judgement:
+def judge(artefact: bytes, inputs: Inputs, runtime: Runtime = LITERT) -> Judgement:
     """Load and run a file with its runtime's default settings, on one thread and on two.
 
     Parameters
@@ -74,6 +75,8 @@ def judge(artefact: bytes, inputs: Mapping[str, npt.NDArray[np.float32]]) -> Jud
         As `slimderm.components.export.artefact.export` gives it.
     inputs : mapping of str to float32 array
         By the names of the inputs; of N rows each, at least one.
+    runtime : Runtime
+        That of the target.
 
     Raises
     ------
@@ -86,10 +89,10 @@ def judge(artefact: bytes, inputs: Mapping[str, npt.NDArray[np.float32]]) -> Jud
         raise ParameterError("inputs: received no row, expected at least one image")
     with TemporaryDirectory() as place:
         folder = Path(place)
-        (folder / "model.tflite").write_bytes(artefact)
+        (folder / f"model{runtime.suffix}").write_bytes(artefact)
         given: Any = {name: np.asarray(array, np.float32) for name, array in inputs.items()}
         np.savez(folder / "inputs.npz", **given)
-        answers = {threads: _run(folder, threads) for threads in THREADS}
+        answers = {threads: _run(folder, runtime, threads) for threads in THREADS}
     first = answers[THREADS[0]]
     return Judgement(
         first["probabilities"],
@@ -98,16 +101,17 @@ def judge(artefact: bytes, inputs: Mapping[str, npt.NDArray[np.float32]]) -> Jud
     )
 
 
-def _run(folder: Path, threads: int) -> dict[str, npt.NDArray[np.float32]]:
+def _run(folder: Path, runtime: Runtime, threads: int) -> dict[str, npt.NDArray[np.float32]]:
     out = folder / f"{threads}.npz"
-    given = [folder / "model.tflite", folder / "inputs.npz", threads, out]
+    file = folder / f"model{runtime.suffix}"
+    given = [runtime.program, file, folder / "inputs.npz", threads, out]
     command = [sys.executable, "-I", "-W", "ignore", *map(str, [PROGRAM, *given])]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     if done.returncode:
         lines = done.stderr.split("\n")
         said = next((line for line in reversed(lines) if line.strip()), "")[:SAID]
         raise ExportError(
-            f"artefact: its runtime, ai_edge_litert, does not run it (exit code "
+            f"artefact: its runtime, {runtime.module}, does not run it (exit code "
             f"{done.returncode}: {said or 'it said nothing'}); try another target"
         )
     with np.load(out) as arrays:

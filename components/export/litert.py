@@ -9,8 +9,10 @@ from typing import Any
 import keras
 
 from slimderm.components.common.errors import ExportError, ParameterError
+from slimderm.components.export.target import Runtime
 
-SAID = 300  # characters of what the converter says
+SAID = 300  # characters of what a converter says
+LITERT = Runtime("litert", "ai_edge_litert", "ai-edge-litert", ".tflite")
 
 
 def to_litert(model: keras.Model, *, optimise: bool = False, weights: str | None = None) -> bytes:
@@ -37,11 +39,7 @@ def to_litert(model: keras.Model, *, optimise: bool = False, weights: str | None
     ExportError
         If the converter refuses the model; the message holds its words.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise ParameterError(
-            f"KERAS_BACKEND: received {keras.backend.backend()}, expected tensorflow, by which "
-            "files for LiteRT are made; a model file of any backend can be read there"
-        )
+    check_backend()
     import tensorflow as tf
 
     # Without it the converter falls back on operations that no small runtime has.
@@ -55,24 +53,45 @@ def to_litert(model: keras.Model, *, optimise: bool = False, weights: str | None
         return _converted(model, settings)
     except Exception as error:  # each layer and the converter raise what they like
         raise ExportError(
-            f"{model.name}: LiteRT's converter refuses the model ({type(error).__name__}: "
-            f"{_words(error)})"
+            f"{model.name}: LiteRT's converter refuses the model ({words(error)})"
         ) from error
 
 
-def _words(error: Exception) -> str:
+def check_backend() -> None:
+    """Refuse a backend of Keras by which no files are made.
+
+    Raises
+    ------
+    ParameterError
+        For any but TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ParameterError(
+            f"KERAS_BACKEND: received {keras.backend.backend()}, expected tensorflow, by which "
+            "files are made; a model file of any backend can be read there"
+        )
+
+
+def words(error: Exception) -> str:
     """Return on one line what an error says: the operations it names, where it does, come first."""
     found = dict.fromkeys(re.findall(r"'tfl?\.\w+' op .*", str(error)))
-    return " ".join("; ".join(found).split() or str(error).split())[:SAID]
+    said = " ".join("; ".join(found).split() or str(error).split())
+    return f"{type(error).__name__}: {said[:SAID]}"
+
+
+def signature(model: keras.Model) -> list[dict[str, keras.InputSpec]]:
+    """Return what names the inputs of a file: else they would be called args_0, args_1."""
+    return [
+        {
+            name: keras.InputSpec(shape=tensor.shape, dtype=tensor.dtype, name=name)
+            for name, tensor in model.input.items()
+        }
+    ]
 
 
 def _converted(model: keras.Model, settings: Mapping[str, Any]) -> bytes:
-    # The names are given, else inputs would be called args_0, args_1.
-    signature = {
-        name: keras.InputSpec(shape=tensor.shape, dtype=tensor.dtype, name=name)
-        for name, tensor in model.input.items()
-    }
+    given: dict[str, Any] = {"input_signature": signature(model), "verbose": False, **settings}
     with TemporaryDirectory() as folder:
         file = Path(folder, "model.tflite")
-        model.export(file, format="litert", input_signature=[signature], verbose=False, **settings)
+        model.export(file, format="litert", **given)
         return file.read_bytes()

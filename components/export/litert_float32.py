@@ -2,12 +2,12 @@
 
 import keras
 
-from slimderm.components.export.litert import to_litert
-from slimderm.components.export.target import Target
+from slimderm.components.export.litert import LITERT, to_litert
+from slimderm.components.export.target import Inputs, Target
 
 
-def _convert(model: keras.Model) -> bytes:
+def _convert(model: keras.Model, _: Inputs) -> bytes:
     return to_litert(model)
 
 
-TARGET = Target("LiteRT, float32 weights", _convert)
+TARGET = Target("LiteRT, float32 weights", LITERT, _convert)

@@ -5,7 +5,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from slimderm.components.export.person import WORDS, last_place
+from slimderm.components.training.metadata import COLUMNS
+
 AGE = 45  # of the example
+PLAIN = set(COLUMNS)
 
 
 def readme(ledger: Mapping[str, Any]) -> str:
@@ -29,38 +33,31 @@ def readme(ledger: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    metadata, encoder = ledger["inputs"].get("metadata"), ledger["encoder"]
-    example, comment = _example(metadata, encoder)
+    encoder = ledger["encoder"]
     return environment.get_template("README.md.jinja").render(
         ledger=ledger,
         image=ledger["inputs"]["image"],
-        metadata=metadata,
+        metadata=ledger["inputs"].get("metadata"),
+        plain=PLAIN & set(ledger["inputs"]) == PLAIN,
         white=f"{ledger['white']:g}",
         encoder=encoder,
-        last_sex=_last(encoder, "sexes"),
-        last_site=_last(encoder, "localizations"),
-        example=example,
-        example_comment=comment,
+        last={name: last_place(encoder, name) for name in WORDS} if encoder else {},
+        example=_example(ledger),
     )
 
 
-def _last(encoder: Mapping[str, Any] | None, words: str) -> int:
-    """Return the divisor of codes: the place of the last word, and 1 where there is one alone."""
-    return max(1, len(encoder[words]) - 1) if encoder else 1
-
-
-def _example(
-    metadata: list[int] | None, encoder: Mapping[str, Any] | None
-) -> tuple[list[str], str]:
-    """Return the example's metadata as expressions, and a comment that says what they are."""
-    if metadata is None:
-        return [], ""
+def _example(ledger: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a person's inputs are in the example: expressions by name, and a comment."""
+    encoder, metadata = ledger["encoder"], ledger["inputs"].get("metadata")
     if encoder is None:
-        return ["0.0"] * metadata[1], "  # as the network was trained with"
-    sex, site = (list(encoder[words])[-1] for words in ("sexes", "localizations"))
+        numbers = ", ".join(["0.0"] * metadata[1]) if metadata else ""
+        return {"metadata": numbers, "comment": "as the network was trained with"}
+    words = {name: list(encoder[words]) for name, words in WORDS.items()}
+    places = {name: len(each) - 1 for name, each in words.items()}
     age = f"({AGE} - {encoder['age_mean']:.6g}) / {encoder['age_deviation']:.6g}"
-    codes = [
-        f"{len(encoder[words]) - 1} / {_last(encoder, words)}"
-        for words in ("sexes", "localizations")
-    ]
-    return [age, *codes], f"  # {AGE} years, {sex}, {site}"
+    codes = [f"{place} / {last_place(encoder, name)}" for name, place in places.items()]
+    return {
+        "metadata": ", ".join([age, *codes]),
+        "person": {"age": AGE} | places,
+        "comment": f"{AGE} years, {', '.join(each[-1] for each in words.values())}",
+    }

@@ -1,53 +1,12 @@
-"""Run a file in LiteRT, as a program of its own that knows nothing of SlimDerm.
+"""How LiteRT runs a file; read by measure.py, in a process that has nothing of SlimDerm."""
 
-``python -I run_litert.py FILE INPUTS.npz THREADS OUT.npz`` writes probabilities, milliseconds and
-the process's peak memory; what goes wrong is one line on stderr.
-"""
-
-import sys
-import time
-from pathlib import Path
-
-WARM_UP, MOST, LEAST, SECONDS = 20, 300, 30, 3.0
+from collections.abc import Callable, Mapping
+from typing import Any
 
 
-def main(file: str, inputs: str, threads: str, out: str) -> None:
-    """Run every row of the inputs, then time the first ones again."""
-    import numpy as np
+def load(file: str, threads: int) -> Callable[[Mapping[str, Any]], Any]:
+    """Return what gives an image's probabilities, (1, C), of its inputs by name."""
     from ai_edge_litert.interpreter import Interpreter
 
-    with np.load(inputs) as arrays:
-        given = {name: arrays[name] for name in arrays.files}
-    run = Interpreter(model_path=file, num_threads=int(threads)).get_signature_runner()
-    size = len(next(iter(given.values())))
-    rows = [{name: each[i : i + 1] for name, each in given.items()} for i in range(size)]
-    answers = [run(**row)["probabilities"] for row in rows]
-    for turn in range(WARM_UP):
-        run(**rows[turn % size])
-    times: list[float] = []
-    end = time.perf_counter() + SECONDS
-    while len(times) < MOST and (len(times) < LEAST or time.perf_counter() < end):
-        started = time.perf_counter()
-        run(**rows[len(times) % size])
-        times.append((time.perf_counter() - started) * 1000)
-    np.savez(out, probabilities=np.concatenate(answers), ms=np.array(times), peak=peak_bytes())
-
-
-def peak_bytes() -> int:
-    """Return the largest memory that this process held; 0 where the system does not say.
-
-    Not by getrusage: on Linux it begins with what the parent held.
-    """
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        found = next(line for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        return 0
-    return int(found.split()[1]) * 1024
-
-
-if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except Exception as error:  # the runtime's own
-        sys.exit(" ".join(f"{type(error).__name__}: {error}".split()))
+    run = Interpreter(model_path=file, num_threads=threads).get_signature_runner()
+    return lambda row: run(**row)["probabilities"]

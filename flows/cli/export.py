@@ -13,8 +13,9 @@ from slimderm.flows.cli.pruning import load_model
 def targets() -> list[str]:
     """Name the targets, for completion."""
     from slimderm.components.export.table import TARGETS
+    from slimderm.flows.serving.export import BEST
 
-    return list(TARGETS)
+    return [BEST, *TARGETS]
 
 
 def export(
@@ -29,9 +30,11 @@ def export(
     target: Annotated[
         str,
         typer.Option(
-            help="litert-float32, litert-float16, or litert-int8.", autocompletion=targets
+            help="A kind of file; best: the smallest that is as good. Default: for a version the "
+            "file that its review kept, else best; for FILE litert-int8. docs/export.md lists all.",
+            autocompletion=targets,
         ),
-    ] = "litert-int8",
+    ] = "",
     model: Annotated[
         str,
         typer.Option(
@@ -42,21 +45,37 @@ def export(
         float | None,
         typer.Option(help="What a white pixel is in the images that FILE takes: 255 or 1."),
     ] = None,
+    encoded: Annotated[
+        bool,
+        typer.Option(
+            "--encoded",
+            help="The file takes metadata, encoded as the network does, instead of age, sex, site.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> Answer:
-    """Write a network as a small file that LiteRT runs, and judge that file.
+    """Write a network as a small file that LiteRT or ONNX Runtime runs, and judge that file.
 
-    Reads a Keras model file, or in a clone a registered version with its temperature. Writes a
-    folder: model.tflite, README.md, and ledger.json with bytes, milliseconds and how far the file's
-    probabilities are from Keras's. A file that its runtime does not run is not written. Takes some
-    twenty seconds. Not a medical device: docs/intended-use.md.
+    Reads a Keras model file, or in a clone a registered version with its temperature, whose file
+    takes age in years, and sex and site as places in lists that README.md names. Writes a
+    folder: model.tflite or model.onnx, README.md, and ledger.json with bytes, milliseconds, how far
+    the file's probabilities are from Keras's and, for a version, whether it is as accurate. A file
+    that its runtime does not run is not written. Takes twenty seconds; best takes a minute or two.
+    Not a medical device: docs/intended-use.md.
     """
-    from slimderm.flows.serving.export import LEDGER, check_folder, export_network
+    from slimderm.flows.serving.export import check_folder, export_network, shipped_file
+    from slimderm.flows.work.shipment import LEDGER
 
     *files, out = paths
+    _check(files, model, white)
     check_folder(out)
-    network = network_of(files, model, white)
-    ledger = export_network(network, target, out)
+    kept = shipped_file(model) if model and not target and not encoded else None
+    if kept:
+        kept.write(out)
+        ledger = kept.ledger
+    else:
+        network = network_of(files, model, white)
+        ledger = export_network(network, target, out, encoded=encoded)
     _show(ledger, out)
     return Answer({"output": str(out), "ledger": str(out / LEDGER), **ledger})
 
@@ -67,7 +86,7 @@ def network_of(files: list[Path], model: str, white: float | None) -> Any:
     Returns
     -------
     Network
-        As `slimderm.flows.serving.export` has it.
+        Of `slimderm.flows.work.edge_network`.
 
     Raises
     ------
@@ -77,7 +96,9 @@ def network_of(files: list[Path], model: str, white: float | None) -> Any:
     _check(files, model, white)
     if model:
         require_clone()
-    return _registered(model) if model else _saved(files[0], 255.0 if white is None else white)
+    from slimderm.flows.serving.export import registered
+
+    return registered(model) if model else _saved(files[0], 255.0 if white is None else white)
 
 
 def _check(files: list[Path], model: str, white: float | None) -> None:
@@ -91,20 +112,16 @@ def _check(files: list[Path], model: str, white: float | None) -> None:
         raise ParameterError(f"white: received {white:g}, expected a number above 0")
 
 
-def _registered(which: str) -> Any:
-    from slimderm.flows.serving.export import registered
-
-    return registered(which)
-
-
 def _saved(file: Path, white: float) -> Any:
     from slimderm.flows.base.keras_loader import load_keras
-    from slimderm.flows.serving.export import Network
+    from slimderm.flows.work.edge_network import Network
 
     return Network(load_model(load_keras(), file), file.name, white)
 
 
 def _show(ledger: dict[str, Any], out: Path) -> None:
+    from slimderm.flows.work.shipment import sentence
+
     found, one, two = ledger["compared"], ledger["latency"]["1"], ledger["latency"]["2"]
     say(f"{ledger['model']['name']} as {ledger['target']}: {ledger['bytes']:,} bytes")
     say(
@@ -116,4 +133,10 @@ def _show(ledger: dict[str, Any], out: Path) -> None:
         f"{found['images']}; probabilities differ by {found['mean']:.2g} in the mean, "
         f"{found['worst']:.2g} at most"
     )
+    if ledger["accuracy"]:
+        say(sentence(ledger))
+    for name, why in ledger.get("tried", {}).items():
+        say(f"not {name}: {why}")
+    if ledger["warning"]:
+        say(f"warning: {ledger['warning']}")
     say(f"saved: {out}")

@@ -32,8 +32,8 @@ def kiosk(
         ),
     ] = "",
     target: Annotated[
-        str, typer.Option(help="As of slimderm export.", autocompletion=targets)
-    ] = "litert-int8",
+        str, typer.Option(help="As of slimderm export, for LiteRT.", autocompletion=targets)
+    ] = "",
     white: Annotated[
         float | None,
         typer.Option(help="What a white pixel is in the images that FILE takes: 255 or 1."),

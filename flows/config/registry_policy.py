@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from slimderm.components.common.settings import OneOf, settings
+from slimderm.components.common.settings import NonEmpty, OneOf, settings
 from slimderm.components.evaluation.gates import GateSettings
 from slimderm.flows.config import layout
 from slimderm.flows.config.yaml_sections import read_sections
@@ -22,6 +22,16 @@ def _with_defaults(aliases: dict[str, str]) -> dict[str, str]:
 
 
 @settings
+class ShipSettings:
+    """What a version is shipped as, once it is judged."""
+
+    targets: NonEmpty[str] = Field(
+        default=("litert-int8", "litert-static-int8", "litert-float16", "litert-float32"),
+        description="Kinds of file that are tried; the smallest that is non-inferior is kept.",
+    )
+
+
+@settings
 class RegistrySettings:
     """All of ``mlflow/registry.yaml``."""
 
@@ -30,6 +40,7 @@ class RegistrySettings:
         Field(default=DEFAULT_ALIASES, description="Role: the alias of the version that has it.")
     )
     gates: GateSettings = field(default_factory=GateSettings)
+    ship: ShipSettings = field(default_factory=ShipSettings)
 
 
 def read_registry(path: Path | str = layout.REGISTRY_POLICY) -> RegistrySettings:

@@ -1,62 +1,27 @@
 """A network as a small file for an edge device, judged by its own runtime, in a folder."""
 
-import hashlib
-import platform
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from importlib.metadata import version as version_of
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from slimderm.components.common.errors import ParameterError
-from slimderm.components.evaluation.calibration import tempered
-from slimderm.flows.base.files import write_json, write_text
+from slimderm.components.common.errors import IncomparableError, ParameterError
 from slimderm.flows.base.keras_loader import load_keras
-from slimderm.flows.base.terminal import quiet_stderr
 from slimderm.flows.config.params import read_params
+from slimderm.flows.config.registry_policy import RegistrySettings, read_registry
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry, temperature_of
-from slimderm.flows.work.edge_images import Images, random_images, validation_images
+from slimderm.flows.work.edge_network import Network
+from slimderm.flows.work.seen import trained_on
+from slimderm.flows.work.shipment import Shipment
+from slimderm.flows.work.shipped_version import fetch, is_shipped
+from slimderm.flows.work.shipping import Shipping
 
-ARTEFACT, PAGE, LEDGER = "model.tflite", "README.md", "ledger.json"
-CHAMPION, CHALLENGER = "champion", "challenger"
-LIBRARIES = ("ai-edge-litert", "keras", "numpy", "tensorflow")
-OF_A_VERSION = (
-    "SlimDerm's code is under the Apache License 2.0. A network is bound by the licence of the "
-    "images that it was trained on; HAM10000's is CC BY-NC 4.0: attribution, non-commercial."
-)
-OF_A_FILE = (
-    "That of the network's makers, and of the images that it was trained on: nothing in the model "
-    "file says which."
-)
+CHAMPION, CHALLENGER, BEST = "champion", "challenger", "best"
+DEFAULT = "litert-int8"  # where no labelled images can tell which is best
 
 
-@dataclass(frozen=True)
-class Network:
-    """What is exported.
-
-    Attributes
-    ----------
-    model : keras.Model
-    name : str
-        For people: a file's name, or the registered model's with its version.
-    white : float
-        What a white pixel is in the images that it takes.
-    temperature : float or None
-        None where nobody has fitted one.
-    description : mapping or None
-        Of a version, as `slimderm.flows.work.training.Trainer.description` gives it.
-    """
-
-    model: Any
-    name: str
-    white: float = 255.0
-    temperature: float | None = None
-    description: Mapping[str, Any] | None = None
-
-
-def registered(which: str) -> Network:
-    """Load a registered version.
+def find_version(which: str) -> tuple[Registry, Any]:
+    """Find a registered version.
 
     Parameters
     ----------
@@ -66,20 +31,55 @@ def registered(which: str) -> Network:
     Raises
     ------
     RecordError
-        If there is no such version, it cannot be loaded, or the champion may not be served.
+        If there is no such version, or the champion may not be served.
     """
     load_keras()
     registry = Registry(Tracker(read_params().record))
     if which == CHAMPION:
-        version = registry.served()
-    elif which == CHALLENGER:
-        version = registry.expected(CHALLENGER)
-    else:
-        version = registry.version(which.rpartition("/")[2])
+        return registry, registry.served()
+    if which == CHALLENGER:
+        return registry, registry.expected(CHALLENGER)
+    return registry, registry.version(which.rpartition("/")[2])
+
+
+def shipped_file(which: str) -> Shipment | None:
+    """Fetch the file that a review has made of a version; None where there is none.
+
+    Raises
+    ------
+    RecordError
+        As `find_version`, or if the file is damaged.
+    """
+    registry, version = find_version(which)
+    return fetch(registry, version) if is_shipped(version) else None
+
+
+def registered(which: str) -> Network:
+    """Load a registered version.
+
+    Parameters
+    ----------
+    which : str
+        As for `find_version`.
+
+    Raises
+    ------
+    RecordError
+        As `find_version`, or if the version cannot be loaded.
+    """
+    registry, version = find_version(which)
     model, description = registry.load(version)
-    name = f"{version.name} version {version.version}"
-    temperature = temperature_of(version)
-    return Network(model, name, temperature=temperature, description=description)
+    try:
+        known = trained_on(registry, version)
+    except IncomparableError:  # the split is neither here nor in the remote
+        known = None
+    return Network(
+        model,
+        f"{version.name} version {version.version}",
+        temperature=temperature_of(version),
+        description=description,
+        trained_on=known,
+    )
 
 
 def check_folder(out: Path) -> None:
@@ -97,16 +97,29 @@ def check_folder(out: Path) -> None:
         )
 
 
-def export_network(network: Network, target: str, out: Path) -> dict[str, Any]:
+def export_network(
+    network: Network,
+    target: str,
+    out: Path,
+    *,
+    encoded: bool = False,
+    among: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """Convert a network, judge the file by its runtime, and write both with a page.
 
     Parameters
     ----------
     network : Network
     target : str
-        A key of `slimderm.components.export.table.TARGETS`.
+        A key of `slimderm.components.export.table.TARGETS`, or ``best``: of `among`, as
+        `slimderm.flows.work.shipping.Shipping.best` chooses; or empty: ``best`` where there are
+        labelled images, else `DEFAULT`.
     out : path
         A folder that is made.
+    encoded : bool
+        As for `slimderm.flows.work.shipping.Shipping`.
+    among : sequence of str, optional
+        Targets of which ``best`` may choose; all whose runtime is installed where not given.
 
     Returns
     -------
@@ -121,78 +134,15 @@ def export_network(network: Network, target: str, out: Path) -> dict[str, Any]:
         If the converter refuses the network, or the runtime does not run the file; then nothing is
         written.
     """
-    from slimderm.components.export.artefact import export
-    from slimderm.components.export.judge import compare, judge
-    from slimderm.components.export.readme import readme
+    from slimderm.components.export.table import installed
 
     check_folder(out)
-    with quiet_stderr():
-        artefact = export(network.model, target, temperature=network.temperature or 1.0)
-    images = _images(network)
-    judgement = judge(artefact, images.inputs)
-    wanted = tempered(_predicted(network.model, images.inputs), network.temperature or 1.0)
-    difference = compare(judgement.probabilities, wanted)
-    ledger = _described(network, target, artefact, wanted.shape[1]) | {
-        "compared": {"images": images.words} | asdict(difference),
-        "latency": {str(number): asdict(each) for number, each in judgement.latency.items()},
-        "peak_memory_bytes": judgement.peak_bytes,
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    (out / ARTEFACT).write_bytes(artefact)
-    write_text(out / PAGE, readme(ledger))
-    write_json(out / LEDGER, ledger)
-    return ledger
-
-
-def _predicted(model: Any, inputs: Mapping[str, Any]) -> Any:
-    """Return Keras's probabilities, (N, C)."""
-    from slimderm.components.model_graph.calls import ends, packed
-
-    given = packed(model, [inputs[tensor.name] for tensor in ends(model)[0]])
-    return model.predict(given, verbose=0)
-
-
-def _images(network: Network) -> Images:
-    """Return validation images where this clone has them, else drawn ones."""
-    found = validation_images(network.description) if network.description else None
-    return found or random_images(network.model, network.white)
-
-
-def _described(network: Network, target: str, artefact: bytes, num_classes: int) -> dict[str, Any]:
-    from slimderm.components.export.table import get
-    from slimderm.components.model_graph.calls import ends
-
-    told = network.description or {}
-    return {
-        "artefact": ARTEFACT,
-        "target": target,
-        "summary": get(target).summary,
-        "bytes": len(artefact),
-        "sha256": hashlib.sha256(artefact).hexdigest(),
-        "model": {"name": network.name, "parameters": network.model.count_params()},
-        "temperature": network.temperature,
-        "inputs": {each.name: [1, *each.shape[1:]] for each in ends(network.model)[0]},
-        "white": network.white,
-        "num_classes": num_classes,
-        "classes": told.get("classes"),
-        "encoder": None if told.get("image_only", True) else told["encoder"],
-        "preparation": _preparation(told),
-        "licence": OF_A_VERSION if told else OF_A_FILE,
-        "machine": f"{platform.system()} {platform.machine()}",
-        "libraries": {name: version_of(name) for name in LIBRARIES},
-    }
-
-
-def _preparation(told: Mapping[str, Any]) -> str | None:
-    """Say how training images came to their size; nothing where nobody knows."""
-    if not told:
-        return None
-    height, width = told["size"]
-    words = f"Images are brought to {height} rows of {width} by averaging areas (OpenCV INTER_AREA)"
-    if told["variant"] == "original":
-        return f"{words}, not cropped."
-    rank = f"truncated to rank {told['k']} and " if told["k"] else ""
-    return (
-        f"{words}, not cropped. Training images had been {rank}stored as {told['codec']} of "
-        f"quality {told['quality']} before; the file does not do that for you."
-    )
+    settings = read_registry() if network.description else RegistrySettings()
+    shipping = Shipping(network, encoded, settings)
+    target = target or (BEST if shipping.has_labels else DEFAULT)
+    if target == BEST:
+        made = shipping.best(among or installed())
+    else:
+        made = shipping.judge(target, shipping.convert(target))
+    made.write(out)
+    return made.ledger

@@ -14,7 +14,8 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.flows.base.files import file_hash, write_json, write_text
 from slimderm.flows.base.npm import npm_packages
 from slimderm.flows.config import layout
-from slimderm.flows.serving.export import ARTEFACT, Network, check_folder, export_network
+from slimderm.flows.serving.export import BEST, check_folder, export_network
+from slimderm.flows.work.edge_network import Network
 
 PAGE, MODEL, BUILD, WORKER = "index.html", "model.json", "build.js", "sw.js"
 SOURCES = (PAGE, "kiosk.css", "icon.svg", "manifest.webmanifest", WORKER, "src")
@@ -35,7 +36,8 @@ def build_kiosk(network: Network, target: str, out: Path) -> dict[str, Any]:
         Its image has three channels; where it takes a person's data, it is a version, which knows
         how they are encoded.
     target : str
-        A key of `slimderm.components.export.table.TARGETS` that LiteRT runs.
+        A key of `slimderm.components.export.table.TARGETS` that LiteRT runs, ``best`` of these, or
+        empty, as for `slimderm.flows.serving.export.export_network`.
     out : path
         A folder that is made, whole or not at all.
 
@@ -55,11 +57,13 @@ def build_kiosk(network: Network, target: str, out: Path) -> dict[str, Any]:
     """
     check_folder(out)
     _check(network)
+    known = _check_target(target)
     packages = npm_packages(layout.KIOSK, layout.KIOSK_PACKAGES)
     with TemporaryDirectory() as place, replacing(out) as draft:
         exported = Path(place) / "export"
-        told = described(export_network(network, target, exported), network)
-        shutil.copy(exported / ARTEFACT, draft)
+        ledger = export_network(network, target, exported, among=known)
+        told = described(ledger, network)
+        shutil.copy(exported / ledger["artefact"], draft)
         write_json(draft / MODEL, told)
         for name in SOURCES:
             copy = shutil.copytree if (layout.KIOSK / name).is_dir() else shutil.copy
@@ -85,6 +89,20 @@ def _check(network: Network) -> None:
             f"{network.name}: received a model file that takes metadata, expected one that takes "
             "an image alone, or a registered version, which says how a person is encoded"
         )
+
+
+def _check_target(target: str) -> list[str]:
+    """Refuse a target that browsers do not run; return those that they do."""
+    from slimderm.components.export.litert import LITERT
+    from slimderm.components.export.table import TARGETS
+
+    known = [name for name, each in TARGETS.items() if each.runtime == LITERT]
+    if target not in ("", BEST, *known):
+        raise ParameterError(
+            f"target: received {target!r}, expected one that a browser runs: {', '.join(known)}, "
+            f"or {BEST}"
+        )
+    return known
 
 
 def described(ledger: Mapping[str, Any], network: Network) -> dict[str, Any]:

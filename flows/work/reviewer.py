@@ -34,6 +34,8 @@ from slimderm.flows.config.params import Params
 from slimderm.flows.record import data_versions
 from slimderm.flows.record.mlflow_store import KEY
 from slimderm.flows.record.registry import GATES_TAG, Registry
+from slimderm.flows.work.edge_network import Network
+from slimderm.flows.work.shipped_version import costs_of, keep, ship
 from slimderm.flows.work.sources import LesionSource
 
 
@@ -93,18 +95,30 @@ class Reviewer:
             "challenger": self._probabilities(challenger, rows),
             "reference": self._probabilities(other, rows),
         }
-        costs = run.data.metrics | {"latency_ms": run.data.metrics["latency_p50_ms"]}
-        melanoma = self.source.classes.index("melanoma") if self._has_melanoma else None
-        checks = judge(found, labels, lesions, costs, self.settings, melanoma=melanoma)
         validation = self._unseen("validation", challenger)
         temperature = fit_temperature(
             self._labels(validation), self._probabilities(challenger, validation)
         )
+        made, why = ship(self.registry, self._network(version, challenger, temperature))
+        costs = costs_of(made, run.data.metrics)
+        melanoma = self.source.classes.index("melanoma") if self._has_melanoma else None
+        checks = judge(found, labels, lesions, costs, self.settings, melanoma=melanoma)
         calibration = self._calibrate(run, labels, found["challenger"], temperature)
         calibration["num_copies"] = self._num_copies(rows)
         told = power(labels, lesions, self.settings, melanoma=melanoma)
+        keep(self.registry, version, made, why)
         self._keep(version, run, other.name, checks, calibration, told=told)
         return checks
+
+    @staticmethod
+    def _network(version: Any, candidate: Candidate, temperature: float) -> Network:
+        return Network(
+            candidate.model,
+            f"{version.name} version {version.version}",
+            temperature=temperature,
+            description=candidate.description,
+            trained_on=candidate.known["validation"],
+        )
 
     def key(self, version: Any, reference: Any | None) -> str:
         """Hash what a review depends on.
@@ -129,6 +143,7 @@ class Reviewer:
             split=bool(split and data_versions.cached_file(split)),
             content=self.source.content,
             settings=asdict(self.settings),
+            ship=asdict(self.registry.settings.ship),
         )
 
     @property

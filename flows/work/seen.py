@@ -36,6 +36,19 @@ def seen_by(registry: Registry, version: Any) -> Seen:
     )
 
 
+def trained_on(registry: Registry, version: Any) -> frozenset[str]:
+    """Find the lesions that a version was trained on.
+
+    Raises
+    ------
+    IncomparableError
+        If its split is neither in this clone nor in the remote.
+    """
+    tags = registry.tracker.client.get_run(version.run_id).data.tags if version.run_id else {}
+    frame = pd.read_csv(_file(tags.get("dvc.splits.csv"), "split", version), dtype=str)
+    return frozenset(frame.loc[frame["part"] == "train", "lesion_id"])
+
+
 def _catalog(folder: str | None, version: Any) -> Path:
     """Return the table of the dataset of a hash: this clone's own where it is that one."""
     name = str(layout.RAW)

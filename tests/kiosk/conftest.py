@@ -92,8 +92,8 @@ def description():
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """A kiosk as `slimderm kiosk build` writes it; whichever process of xdist asks first does."""
-    from slimderm.flows.serving.export import Network
     from slimderm.flows.serving.kiosk import build_kiosk
+    from slimderm.flows.work.edge_network import Network
 
     base = tmp_path_factory.getbasetemp()
     place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kiosk"
@@ -103,7 +103,7 @@ def built(tmp_path_factory):
         if not (place / "out").exists():
             (ROOT / ".cache/kiosk").mkdir(parents=True, exist_ok=True)
             (place / ".cache").mkdir()
-            for name in ("kiosk", "LICENSE", ".cache/kiosk"):
+            for name in ("kiosk", "LICENSE", "mlflow", ".cache/kiosk"):
                 (place / name).symlink_to(ROOT / name)
             patch.chdir(place)  # no clone: what data lies in this one is of no account
             told = ("slimderm version 7", 255.0, TEMPERATURE, DESCRIPTION)

@@ -2,8 +2,11 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from keras import layers
+
+from slimderm.components.training.metadata import MetadataEncoder
 
 HEIGHT, WIDTH, METADATA, CLASSES = 12, 10, 3, 4
 
@@ -40,3 +43,28 @@ def inputs():
     draw = np.random.default_rng(0)
     images = draw.random((8, HEIGHT, WIDTH, 3), np.float32) * np.float32(255)
     return {"image": images, "metadata": draw.normal(size=(8, METADATA)).astype(np.float32)}
+
+
+@pytest.fixture(scope="session")
+def encoder():
+    return MetadataEncoder(
+        age_median=50.0,
+        age_mean=51.25,
+        age_deviation=17.5,
+        sexes=("unknown", "female", "male"),
+        localizations=("unknown", "back", "face", "lower extremity"),
+    )
+
+
+@pytest.fixture(scope="session")
+def people():
+    """Eight people: two of unknown age, one sex and one site that no list holds."""
+    return pd.DataFrame(
+        {
+            "age": [45.0, 0.0, np.nan, 85.0, 50.0, 51.25, np.nan, 12.5],
+            "sex": ["male", "female", "unknown", "female", "other", "male", "male", "female"],
+            "localization": [
+                *("back", "face", "unknown", "lower extremity", "back", "foot", "face", "unknown")
+            ],
+        }
+    )

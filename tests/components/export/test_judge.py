@@ -10,6 +10,8 @@ import pytest
 from slimderm.components.common.errors import ExportError, ParameterError
 from slimderm.components.export.artefact import export
 from slimderm.components.export.judge import PROGRAM, compare, judge
+from slimderm.components.export.onnx import ONNX
+from slimderm.components.export.table import TARGETS
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +30,16 @@ def test_latency_and_memory_are_those_of_the_runtime_alone(artefact, inputs):
     assert 10e6 < judgement.peak_bytes < own / 2
 
 
-def test_the_program_imports_nothing_but_the_runtime_and_numpy():
-    nodes = [*ast.walk(ast.parse(PROGRAM.read_text()))]
+@pytest.mark.parametrize(
+    "runtime", {target.runtime for target in TARGETS.values()}, ids=lambda each: each.name
+)
+def test_the_program_imports_nothing_but_the_runtime_and_numpy(runtime):
+    trees = [ast.parse(file.read_text()) for file in (PROGRAM, runtime.program)]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
     plain = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
     named = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
-    beyond_python = (plain | named) - sys.stdlib_module_names
-    assert beyond_python == {"numpy", "ai_edge_litert.interpreter"}
+    beyond_python = {name.split(".")[0] for name in plain | named} - sys.stdlib_module_names
+    assert beyond_python == {"numpy", runtime.module}
 
 
 @pytest.mark.parametrize("cut", [lambda data: b"no model", lambda data: data[:2000]])
@@ -47,6 +53,11 @@ def test_a_file_that_does_not_load_is_an_error_with_the_runtimes_words(artefact,
 def test_inputs_that_the_file_does_not_have_are_an_error_with_the_runtimes_words(artefact, inputs):
     with pytest.raises(ExportError, match="Invalid number of inputs provided"):
         judge(artefact, {"image": inputs["image"]})
+
+
+def test_onnx_runtime_says_what_is_wrong_with_a_file(inputs):
+    with pytest.raises(ExportError, match=r"onnxruntime, does not run it .*InvalidPro"):
+        judge(b"no model", inputs, ONNX)
 
 
 def test_no_image_is_refused(artefact, inputs):

@@ -10,10 +10,14 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 
+from slimderm.components.export.table import installed
 from slimderm.components.training.metadata import MetadataEncoder
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
+from slimderm.flows.serving import export as export_flow
+from slimderm.flows.work import shipped_version
+from slimderm.flows.work.shipping import Shipping
 
 CLASSES = ["melanoma", "nevus"]
 ENCODER = {
@@ -103,6 +107,8 @@ def test_json_is_the_ledger_and_where_it_lies(file, call):
         (["model.keras", "."], "OUT: received '.', which exists and is no empty folder"),
         (["model.keras", "model.keras"], "which exists and is no empty folder"),
         (["nowhere.keras", "edge"], "expected a file that exists"),
+        (["model.keras", "edge", "--target", "best"], "received best, and there are no labelled"),
+        (["model.keras", "edge", "--target", "onnx-static-int8"], "one whose ranges are measured"),
         (["model.keras", "edge", "--target", "x"], "target: received 'x', expected one of litert"),
         (["other.keras", "edge"], "expected image or image and metadata"),
     ],
@@ -143,6 +149,7 @@ def write_dataset(clone):
     for name in "abc":
         cv2.imwrite(str(images / f"{name}.png"), draw.integers(0, 256, (16, 20, 3), np.uint8))
     people = {"age": [45, 50, ""], "sex": "male", "localization": "back", "dx": "nv"}
+    people["label"] = "nevus"
     files = [f"images/{name}.png" for name in "abc"]
     ids = {"image_id": list("abc"), "lesion_id": list("abc")}
     pd.DataFrame(ids | {"file": files} | people).to_csv(clone / "data/raw/catalog.csv")
@@ -161,22 +168,30 @@ def test_a_version_is_shipped_calibrated_and_compared_on_validation(clone, call,
     registry.promote(registry.version("1"), "a test")
     code, _, _ = call("export", "edge", "--model", "champion", "--target", "litert-float32")
     assert code == 0
-    wanted = network().predict(drawn(), verbose=0) ** (1 / 1.75)
+    plain = {"age": [[27.5], [50], [0], [90], [40]], "sex": [[1], [0], [2], [2], [1]]}
+    plain |= {"localization": [[2], [1], [0], [2], [1]]}
+    given = {name: np.float32(values) for name, values in plain.items()}
+    columns = [(given["age"] - 40) / 10, given["sex"] / 2, given["localization"] / 2]
+    pixels = {"image": drawn()["image"]}
+    wanted = network().predict(pixels | {"metadata": np.hstack(columns)}, verbose=0) ** (1 / 1.75)
     wanted /= wanted.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(run(clone / "edge", drawn()), wanted, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(run(clone / "edge", pixels | given), wanted, rtol=0, atol=1e-5)
     page = (clone / "edge/README.md").read_text()
     assert "melanoma, nevus; they sum to 1" in page
-    assert "its place among unknown, back, face" in page
+    assert "| `localization` | 1 × 1 | the site's place among unknown, back, face" in page
     assert "brought to 8 rows of 10 by averaging areas" in page
     ledger = json.loads((clone / "edge/ledger.json").read_text())
     assert ledger["model"]["name"] == "slimderm version 1"
     assert ledger["compared"]["images"].startswith("seeded random images, noise from 0 to 255")
 
     write_dataset(clone)
-    code, said, _ = call("export", "again", "--model", "1", "--json")
+    code, said, _ = call("export", "again", "--model", "1", "--encoded", "--json")
     assert code == 0
-    compared = json.loads(said)["compared"]
-    assert compared["images"] == "images of this clone's validation part"
+    ledger = json.loads(said)
+    compared = ledger["compared"]
+    assert ledger["accuracy"]["verdict"] == "inconclusive"
+    assert set(ledger["tried"]) | {ledger["target"]} == set(installed())
+    assert compared["images"].startswith("images of this clone's validation part; whether")
     assert compared["num_images"] == 1
     pixels = cv2.imread(str(clone / "data/raw/images/c.png"))[..., ::-1]
     small = cv2.resize(pixels, (10, 8), interpolation=cv2.INTER_AREA)[None].astype(np.float32)
@@ -184,9 +199,30 @@ def test_a_version_is_shipped_calibrated_and_compared_on_validation(clone, call,
     given = {"image": small, "metadata": MetadataEncoder.from_dict(ENCODER).transform(person)}
     exact = network().predict(given, verbose=0) ** (1 / 1.75)
     exact /= exact.sum()
-    runner = Interpreter(model_path=str(clone / "again/model.tflite")).get_signature_runner()
+    assert compared["worst"] < 1e-6  # of one image nothing can be shown: the nearest is taken
+    code, said, _ = call("export", "int8", "--model", "1", "--encoded", "--target", "litert-int8")
+    assert code == 0
+    assert "warning: the images are too few to show" in said
+    compared = json.loads((clone / "int8/ledger.json").read_text())["compared"]
+    runner = Interpreter(model_path=str(clone / "int8/model.tflite")).get_signature_runner()
     apart = np.abs(runner(**given)["probabilities"] - exact)
     assert compared["worst"] == pytest.approx(apart.max(), abs=1e-6)
+
+
+@pytest.mark.slow  # MLflow is imported
+def test_the_file_that_a_review_kept_is_taken_unless_another_is_asked_for(clone, call, registry):
+    write_dataset(clone)
+    shipping = Shipping(export_flow.registered("1"))
+    made = shipping.judge("litert-float16", shipping.convert("litert-float16"))
+    shipped_version.keep(registry, registry.version("1"), made, "a test")
+    code, said, _ = call("export", "kept", "--model", "1")
+    assert code == 0
+    assert said.startswith("slimderm version 1 as litert-float16: ")
+    assert (clone / "kept/model.tflite").read_bytes() == made.artefact
+    assert json.loads((clone / "kept/ledger.json").read_text()) == made.ledger
+    code, said, _ = call("export", "named", "--model", "1", "--target", "litert-float32")
+    assert code == 0
+    assert said.startswith("slimderm version 1 as litert-float32: ")
 
 
 @pytest.mark.slow  # MLflow is imported

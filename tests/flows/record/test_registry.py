@@ -2,6 +2,7 @@
 
 import re
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,11 +17,12 @@ from PIL import Image
 from slimderm.components.common.errors import IncomparableError, RecordError
 from slimderm.flows import pipeline
 from slimderm.flows.config.params import RecordSettings
+from slimderm.flows.config.registry_policy import ShipSettings
 from slimderm.flows.record import registry as registering
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import GATES_TAG, UNSEEN, Registry
 from slimderm.flows.steps import review as review_step
-from slimderm.flows.work import promotion, reviewing
+from slimderm.flows.work import promotion, reviewing, shipped_version
 from slimderm.flows.work import reviewer as judging
 
 CLASSES = ("melanoma", "nevus")
@@ -393,6 +395,47 @@ def test_gates_leave_augmented_copies_out_and_the_card_counts_them(record, revie
     copies = "Their 3 augmented copies are left out."
     assert copies in after.description
     assert copies not in before.description
+
+
+def write_images_of(source, tmp_path):
+    """The tables by which a file's images are found, of the reviewer's rows."""
+    rows = pd.concat([source.rows(part) for part in ("train", "validation", "test")])
+    people = {"age": 45, "sex": "male", "localization": "back"}
+    rows = rows.assign(image_id=rows["lesion_id"], **people)
+    rows.drop(columns=["part", "copy"]).to_csv(tmp_path / "data/raw/catalog.csv", index=False)
+    columns = ["image_id", "lesion_id", "part", "copy"]
+    rows[columns].to_csv(tmp_path / "data/splits.csv", index=False)
+
+
+def test_a_review_ships_the_version_and_gates_judge_what_is_shipped(record, reviewer, tmp_path):
+    write_images_of(reviewer.source, tmp_path)
+    ship = ShipSettings(targets=("litert-float32",))
+    record.settings = replace(record.settings, ship=ship)
+    version = train(record, CLASSES, "now")
+    checks = {check.name: check for check in reviewer.review(version, None)}
+    found = record.version(version.version)
+    assert found.tags["edge.target"] == "litert-float32"
+    assert found.tags["edge.reason"] == "inconclusive"  # four images can show nothing
+    assert checks["bytes"].challenger == int(found.tags["edge.bytes"]) != 100  # of the Keras file
+    latency = float(found.tags["edge.latency_p50_ms"])
+    assert checks["latency_ms"].challenger == pytest.approx(latency, rel=1e-3)
+    made = shipped_version.fetch(record, found)
+    assert len(made.artefact) == int(found.tags["edge.bytes"])
+    assert made.ledger["temperature"] == float(found.tags["temperature"])
+    assert made.ledger["compared"]["num_images"] == 4
+    record.tag(found, {"edge.sha256": "0" * 64})
+    with pytest.raises(RecordError, match="is not the one that was judged: its hash differs"):
+        shipped_version.fetch(record, record.version(version.version))
+
+
+def test_a_version_that_cannot_be_shipped_is_judged_as_its_keras_model(record, reviewer):
+    version = train(record, CLASSES, "now")
+    checks = {check.name: check for check in reviewer.review(version, None)}
+    found = record.version(version.version)
+    assert found.tags["edge.target"] == "none"
+    assert "no labelled validation images" in found.tags["edge.reason"]
+    assert not shipped_version.is_shipped(found)
+    assert (checks["bytes"].challenger, checks["latency_ms"].challenger) == (100, 1)
 
 
 def test_a_split_that_comes_back_is_judged_anew(record, reviewer, tmp_path):

@@ -50,28 +50,32 @@ def shipped(make_workspace, network):
 
 
 def test_the_pages_commands_write_what_the_page_says(shipped):
-    first, champion, half = shipped.said
+    first, champion, onnx = shipped.said
     assert first.startswith("model.keras as litert-int8: ")
     assert champion.startswith("slimderm version 1 as litert-int8: ")
-    assert half.startswith("slimderm version 1 as litert-float16: ")
+    assert onnx.startswith("slimderm version 1 as onnx-float32: ")
     assert all(shipped.is_clean(said) for said in shipped.said)
     for said in shipped.said:
         folder = shipped.folder / said.splitlines()[-1].removeprefix("saved: ")
-        assert {path.name for path in folder.iterdir()} == {
-            "README.md", "ledger.json", "model.tflite",
-        }  # fmt: skip
+        model = "model.onnx" if folder.name == "edge-onnx" else "model.tflite"
+        assert {path.name for path in folder.iterdir()} == {"README.md", "ledger.json", model}
 
 
-def test_an_environment_of_the_runtime_alone_runs_what_was_shipped(shipped, tmp_path):
+@pytest.mark.parametrize(
+    ("runtime", "name"), [("ai-edge-litert", "edge-champion"), ("onnxruntime", "edge-onnx")]
+)
+def test_an_environment_of_the_runtime_alone_runs_what_was_shipped(
+    shipped, tmp_path, runtime, name
+):
     environment = tmp_path / "environment"
     python, uv = environment / "bin/python", Path(sys.executable).with_name("uv")
     install = [uv, "pip", "install", "--quiet", "--python", python]
     for command in (
         [sys.executable, "-m", "venv", "--without-pip", environment],
-        [*install, "--constraint", ROOT / "requirements.lock", "ai-edge-litert"],
+        [*install, "--constraint", ROOT / "requirements.lock", runtime],
     ):
         subprocess.run([str(part) for part in command], cwd=tmp_path, check=True)
-    folder = shipped.folder / "edge-champion"
+    folder = shipped.folder / name
     (code,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), flags=re.S)
     kept = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     done = subprocess.run(
