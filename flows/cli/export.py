@@ -68,6 +68,8 @@ def export(
 
     *files, out = paths
     _check(files, model, white)
+    if model:
+        require_clone()
     check_folder(out)
     kept = shipped_file(model) if model and not target and not encoded else None
     if kept:
