@@ -60,7 +60,7 @@ def test_the_folder_is_whole_and_names_no_other_host(built):
 
 def test_the_model_is_described_for_the_page(built, description):
     told = json.loads((built / "model.json").read_text())
-    person = dict.fromkeys(("age", "sex", "localization"), [1, 1])
+    person = {key: [1, 1] for key in ("age", "sex", "localization")}
     assert told["inputs"] == {"image": [1, 48, 64, 3], **person}
     assert (told["classes"], told["encoder"]) == (description["classes"], description["encoder"])
     assert (told["white"], told["calibrated"], told["name"]) == (255, True, "slimderm version 7")
