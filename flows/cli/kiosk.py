@@ -68,12 +68,13 @@ def kiosk(
 def _build(
     files: list[Path], model: str, target: str, white: float | None, out: Path
 ) -> dict[str, Any]:
-    from slimderm.flows.serving.export import check_folder
+    from slimderm.flows.serving.export import check_folder, shipped_file
     from slimderm.flows.serving.kiosk import build_kiosk
 
     check_folder(out)
-    network = network_of(files, model or ("" if files else CHAMPION), white)
-    told = build_kiosk(network, target, out)
+    model = model or ("" if files else CHAMPION)
+    network = network_of(files, model, white)
+    told = build_kiosk(network, target, out, shipped_file(model) if model else None)
     say(f"{told['name']} as {told['target']}: {told['bytes']:,} bytes")
     say(f"saved: {out}")
     return told

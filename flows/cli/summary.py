@@ -38,6 +38,13 @@ def _recipes() -> list[str]:
     ]
 
 
+def _file() -> str:
+    """Say what the challenger, else the champion, is shipped as; empty where nothing is."""
+    judged = read_json(layout.REVIEW) if layout.REVIEW.exists() else {}
+    found = judged.get("challenger") or judged.get("champion") or {}
+    return f" ({found['file']})" if found.get("file") else ""
+
+
 def print_summary() -> None:
     """Print the pruning steps, the storage saved, and where everything lies."""
     summary = read_json(layout.SUMMARY)
@@ -55,6 +62,7 @@ def print_summary() -> None:
     lines += summary["registry"]["endings"]
     if copies := copies_sentence(pd.read_csv(layout.TABLES / "shortfall.csv")):
         lines.append(copies)
+    file = _file()
     image = next(iter(sorted((layout.RAW / "images").iterdir())))
     lines += [
         "",
@@ -64,7 +72,7 @@ def print_summary() -> None:
         f"          make predict IMAGE={image} AGE=45 SEX=female SITE=back",
         "          make promote                make the challenger champion, if its gates passed;",
         "                                      WHY=... where they lack images to tell",
-        "          make kiosk                  the champion in the browser, offline",
+        f"          make kiosk                  the champion in the browser, offline{file}",
     ]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)

@@ -16,6 +16,7 @@ from slimderm.flows.base.npm import npm_packages
 from slimderm.flows.config import layout
 from slimderm.flows.serving.export import BEST, check_folder, export_network
 from slimderm.flows.work.edge_network import Network
+from slimderm.flows.work.shipment import Shipment
 
 PAGE, MODEL, BUILD, WORKER = "index.html", "model.json", "build.js", "sw.js"
 SOURCES = (PAGE, "kiosk.css", "icon.svg", "manifest.webmanifest", WORKER, "src")
@@ -27,7 +28,9 @@ TOLD = ("target", "bytes", "sha256", "inputs", "white", "encoder", "preparation"
 POLICY = re.compile(r'http-equiv="Content-Security-Policy"\s+content="([^"]+)"')
 
 
-def build_kiosk(network: Network, target: str, out: Path) -> dict[str, Any]:
+def build_kiosk(
+    network: Network, target: str, out: Path, kept: Shipment | None = None
+) -> dict[str, Any]:
     """Export a network and write it into a folder with the page that runs it.
 
     Parameters
@@ -40,6 +43,9 @@ def build_kiosk(network: Network, target: str, out: Path) -> dict[str, Any]:
         empty, as for `slimderm.flows.serving.export.export_network`.
     out : path
         A folder that is made, whole or not at all.
+    kept : Shipment, optional
+        The file that a review has made of the network; taken where a browser runs it and no target
+        is named.
 
     Returns
     -------
@@ -61,7 +67,11 @@ def build_kiosk(network: Network, target: str, out: Path) -> dict[str, Any]:
     packages = npm_packages(layout.KIOSK, layout.KIOSK_PACKAGES)
     with TemporaryDirectory() as place, replacing(out) as draft:
         exported = Path(place) / "export"
-        ledger = export_network(network, target, exported, among=known)
+        if kept and not target and kept.ledger["target"] in known:
+            kept.write(exported)
+            ledger = kept.ledger
+        else:
+            ledger = export_network(network, target, exported, among=known)
         told = described(ledger, network)
         shutil.copy(exported / ledger["artefact"], draft)
         write_json(draft / MODEL, told)

@@ -8,6 +8,7 @@ from slimderm.flows.config.params import Params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import GATES_TAG, Registry
 from slimderm.flows.work.reviewer import Reviewer
+from slimderm.flows.work.shipped_version import file_sentence
 
 
 def review_registry(params: Params) -> dict[str, Any]:
@@ -76,7 +77,8 @@ def judged(
     Returns
     -------
     dict
-        ``version``, ``against``, ``gates`` (passed, failed or inconclusive), ``reason``.
+        ``version``, ``against``, ``gates`` (passed, failed or inconclusive), ``reason``, ``file``:
+        what it is shipped as, in words.
     """
     reviewer = Reviewer(params, registry)
     key = reviewer.key(version, reference)
@@ -89,6 +91,7 @@ def judged(
         "against": tags["gates.against"],
         "gates": tags[GATES_TAG],
         "reason": tags["gates.reason"],
+        "file": file_sentence(tags),
     }
     console.print(
         f"review: version {found['version']} against {found['against']}: {found['reason']}",

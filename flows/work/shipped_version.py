@@ -60,6 +60,14 @@ def keep(registry: Registry, version: Any, made: Shipment | None, why: str) -> N
     registry.tag(version, tags)
 
 
+def file_sentence(tags: Mapping[str, str]) -> str:
+    """Say what a version with these tags is shipped as; empty where nothing is."""
+    if tags.get(TARGET_TAG, "none") == "none":
+        return ""
+    size, milliseconds = int(tags["edge.bytes"]), tags["edge.latency_p50_ms"]
+    return f"{tags[TARGET_TAG]}, {size:,} bytes, {milliseconds} ms"
+
+
 def is_shipped(version: Any) -> bool:
     """Return whether a review has kept a file of a version."""
     return bool(version.tags.get(TARGET_TAG, "none") != "none")
