@@ -47,6 +47,7 @@ def registry(tmp_path_factory, with_policy, empty_record, network):
     empty_record(folder)
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
     tracker = Tracker(RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
     registry = Registry(tracker)
     for number, temperature in (("1", 1.5), ("2", 2.5)):
