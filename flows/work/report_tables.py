@@ -102,7 +102,7 @@ def _frames(baselines: list[Any], pruned: dict[str, Any]) -> dict[str, pd.DataFr
         ),
         "pruning": pruning,
         "pruning_paths": _pruning_paths(pruning),
-        "confusion": _confusion(next(iter(pruned.values()))),
+        "confusion": _confusion(_smallest(pruned) or baselines[-1]),
         "growth": pd.read_csv(layout.GROWTH / "fits.csv"),
         "sizes": pd.read_csv(layout.GROWTH / "sizes.csv"),
         "shortfall": pd.read_csv(layout.SHORTFALL),
@@ -132,9 +132,13 @@ def _pruning_paths(pruning: pd.DataFrame) -> pd.DataFrame:
     return pruning[["network", *columns]].rename(columns={"network": "series"})
 
 
-def _confusion(run: Record) -> pd.DataFrame:
-    """Give a row a test image: its class, and what the smallest accepted network says."""
-    record = run["smallest"] or run["steps"][0]
+def _smallest(pruned: Mapping[str, Record]) -> Record | None:
+    """Return the smallest accepted network of the first that has one."""
+    return next((run["smallest"] for run in pruned.values() if run["smallest"]), None)
+
+
+def _confusion(record: Record) -> pd.DataFrame:
+    """Give a row a test image: its class, and what a network says."""
     classes, counts = record["classes"], np.array(record["confusion"])
     places = np.repeat(np.indices(counts.shape).reshape(2, -1), counts.ravel(), axis=1)
     actual, predicted = np.array(classes)[places]

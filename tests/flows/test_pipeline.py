@@ -138,7 +138,7 @@ def test_dvc_compares_the_numbers_and_draws_the_curves(reproduced):
         "learning curves": 2 * 2,  # variants, epochs
         "quality against k": 3 * 4,  # metrics, ranks
         "pruning path": len(steps["steps"]),
-        "confusion of the smallest accepted network on test": test,
+        "confusion on test": test,
     }
 
 
