@@ -6,8 +6,8 @@
 
 In a clone that has a champion. Each client asks about one picture of IMAGES after the other, with
 age, sex and site, as base64 in JSON; one client a thread, all on this machine, beside the server.
-Limits are off but for the number of requests at once: as many as clients. Each server is started,
-asked once, loaded for a tenth of the time, then measured.
+Limits are off, but for two requests at once; the others wait. Each server is started, asked once,
+loaded for a tenth of the time, then measured.
 
 A table comes first. The last line is one JSON object: ``service`` and ``mlflow``, each with
 requests a second, milliseconds (p50, p99), ``errors``, seconds from start to first answer, and
@@ -44,7 +44,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             port = str(probe.getsockname()[1])
         self.place = f"http://127.0.0.1:{port}"
-        limits = {"SERVE_RATE": "1000000/minute", "SERVE_AT_ONCE": str(clients)}
+        limits = {"SERVE_RATE": "1000000/minute", "SERVE_WAITING": str(clients)}
         self.process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "slimderm", "serve", *more],
             env=os.environ | limits | {"SERVE_PORT": port},

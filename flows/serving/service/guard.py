@@ -95,8 +95,8 @@ class Guard:
         return None
 
     async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.waiting >= self.settings.at_once:
-            said = f"{self.settings.at_once} requests are answered and as many wait; ask again"
+        if self.waiting >= self.settings.waiting:
+            said = f"received a request while {self.waiting} wait; ask again"
             await _refused(503, said, {"Retry-After": "1"})(scope, receive, send)
             return
         self.waiting += 1

@@ -22,7 +22,9 @@ class ServiceSettings:
     rate : str
         Requests that one address may make, such as ``60/minute``.
     at_once : int
-        Requests that are answered at the same time; as many wait, others are sent away.
+        Requests that are answered at the same time: more than cores make each other slower.
+    waiting : int
+        Requests that wait for their turn; others are sent away.
     origins : str
         Other sites whose pages may ask, with commas between; empty: none.
     watch_seconds : float
@@ -33,7 +35,8 @@ class ServiceSettings:
     token: str = ""
     max_mb: float = 20.0
     rate: str = "120/minute"
-    at_once: int = 8
+    at_once: int = 2
+    waiting: int = 64
     origins: str = ""
     watch_seconds: float = 10.0
 
@@ -54,7 +57,7 @@ class ServiceSettings:
         return cls(**given)
 
     def __post_init__(self) -> None:
-        for name in ("port", "max_mb", "at_once", "watch_seconds"):
+        for name in ("port", "max_mb", "at_once", "waiting", "watch_seconds"):
             if not getattr(self, name) > 0:
                 raise ParameterError(
                     f"SERVE_{name.upper()}: received {getattr(self, name)}, expected a number "

@@ -174,7 +174,7 @@ def test_more_requests_than_may_wait_are_sent_away():
         await send({"type": "http.response.body", "body": b""})
 
     async def ask():
-        guard = Guard(slow, ServiceSettings(at_once=2), Counts())
+        guard = Guard(slow, ServiceSettings(at_once=2, waiting=2), Counts())
         transport = httpx.ASGITransport(app=guard)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             asked = [asyncio.create_task(client.post("/predict")) for _ in range(6)]
