@@ -12,7 +12,7 @@ from slimderm.components.dataset.images import resize
 Pixels = npt.NDArray[np.uint8]
 
 LONG_SIDE = 160  # pixels of the picture that is measured
-# Set on 1,500 images of HAM10000, which they name in fewer than 1 % of cases each.
+# Set on 1,500 images of HAM10000; how many of them each names stands in docs/kiosk.md.
 DARK, BRIGHT = 80, 215  # mean brightness
 BLURRED = 6  # variance of the Laplacian of brightness
 SKIN = 0.2  # share of pixels of a skin's or a lesion's colour

@@ -74,7 +74,8 @@ def _build(
     check_folder(out)
     model = model or ("" if files else CHAMPION)
     network = network_of(files, model, white)
-    told = build_kiosk(network, target, out, shipped_file(model) if model else None)
+    kept = shipped_file(model) if model and not target else None
+    told = build_kiosk(network, target, out, kept)
     say(f"{told['name']} as {told['target']}: {told['bytes']:,} bytes")
     say(f"saved: {out}")
     return told

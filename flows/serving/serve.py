@@ -21,7 +21,6 @@ from slimderm.flows.record.registry import Registry, temperature_of
 from slimderm.flows.serving.service.settings import ServiceSettings
 
 HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
-SETTINGS = ServiceSettings.read()
 EXAMPLE = {"age": 45, "sex": "female", "localization": "back"}
 
 
@@ -38,10 +37,11 @@ def serve() -> None:
     from slimderm.flows.serving.service.app import make_app
     from slimderm.flows.serving.service.champion import Champion
 
+    settings = ServiceSettings.read()
     champion = Champion(Registry(Tracker(read_params().record)))
     now = champion.now
     calibrated = "calibrated" if now.described["calibrated"] else "not calibrated"
-    place = f"http://{HOST}:{SETTINGS.port}"
+    place = f"http://{HOST}:{settings.port}"
     console.print(
         f"serve: {now.name} version {now.version} at {place}, probabilities {calibrated}\n"
         f"ask:   curl -s {place}/predict -F image=@photo.jpg{form(now.classifier.description)}\n"
@@ -50,8 +50,8 @@ def serve() -> None:
         markup=False,
         soft_wrap=True,
     )
-    app = make_app(champion, SETTINGS)
-    uvicorn.run(app, host=HOST, port=SETTINGS.port, log_level="warning", server_header=False)
+    app = make_app(champion, settings)
+    uvicorn.run(app, host=HOST, port=settings.port, log_level="warning", server_header=False)
 
 
 def form(description: Any) -> str:
@@ -67,49 +67,50 @@ def serve_by_mlflow() -> None:
     RecordError
         If there is no champion, its gates failed, or its artifact is damaged.
     """
+    port = ServiceSettings.read().port
     tracker = Tracker(read_params().record)
     registry = Registry(tracker)
     version = registry.served()
     _, description = registry.load(version)  # a damaged artifact is an error here
-    folder = served_folder(registry, version)
+    folder = served_folder(registry, version, port)
     calibrated = temperature_of(version) is not None
     console.print(
-        f"serve: {version.name} version {version.version} at {invocations()}, "
+        f"serve: {version.name} version {version.version} at {invocations(port)}, "
         f"probabilities {'calibrated' if calibrated else 'not calibrated'}\n"
-        f"ask:   {example(description)}",
+        f"ask:   {example(description, port)}",
         highlight=False,
         markup=False,
         soft_wrap=True,
     )
     os.environ["MLFLOW_TRACKING_URI"] = tracker.mlflow.get_tracking_uri()
     serving = ["models", "serve", "--model-uri", str(folder), "--env-manager", "local"]
-    place = ["--host", HOST, "--port", str(SETTINGS.port)]
+    place = ["--host", HOST, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", *serving, *place])
 
 
-def served_folder(registry: Registry, version: Any) -> Path:
+def served_folder(registry: Registry, version: Any, port: int) -> Path:
     """Write a version, of whatever age, into a folder as MLflow serves it.
 
     Each port has its own, so no server's files change under it.
     """
-    place = Path(registry.tracker.settings.cache, "served", str(SETTINGS.port))
+    place = Path(registry.tracker.settings.cache, "served", str(port))
     with registry.fetched(version) as (file, description), replacing(place) as draft:
         write_model(draft / "model", file, description, temperature_of(version))
     return place / "model"
 
 
-def invocations() -> str:
+def invocations(port: int) -> str:
     """Return where MLflow's server is asked."""
-    return f"http://{HOST}:{SETTINGS.port}/invocations"
+    return f"http://{HOST}:{port}/invocations"
 
 
-def example(description: Any) -> str:
+def example(description: Any, port: int) -> str:
     """Write a command that asks the server about one photograph."""
     rest = "".join(
         f', "{name}": {json.dumps(EXAMPLE[name])}' for name in columns_of(description)[1:]
     )
     body = f'{{"dataframe_records": [{{"image": "%s"{rest}}}]}}'
     return (
-        f"printf '{body}' $(base64 -w0 photo.jpg) | curl -s {invocations()} "
+        f"printf '{body}' $(base64 -w0 photo.jpg) | curl -s {invocations(port)} "
         "-H content-type:application/json -d @-"
     )
