@@ -15,7 +15,8 @@ def review() -> None:
     """Judge the challenger and the champion by the gates.
 
     Reads both models from the registry, the test images and mlflow/registry.yaml. Writes the
-    evidence into MLflow and data/review.json. Takes minutes: the models classify the test images.
+    evidence into MLflow and data/review.json, and the files that both are shipped as into
+    data/edge. Takes minutes: the models classify the test images.
     """
     from slimderm.flows.steps.table import make
 

@@ -44,6 +44,7 @@ GROWTH = DATA / "growth"
 STUDIES = DATA / "studies"
 REGISTERED = DATA / "registry.json"
 REVIEW = DATA / "review.json"
+EDGE = DATA / "edge"  # the files that challenger and champion are shipped as, a folder each
 
 # The variants of the dataset that are stored, and where each lies.
 VARIANTS = {variants.ORIGINAL: RAW, variants.COMPRESSED: COMPRESSED}

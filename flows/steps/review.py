@@ -10,12 +10,12 @@ from slimderm.flows.base.files import write_json
 from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
-from slimderm.flows.work.reviewing import review_registry
+from slimderm.flows.work.reviewing import review_registry, write_files
 
 
 @flow(name="review", flow_run_name="review")
 def review() -> None:
-    """Write ``data/review.json``; the evidence goes to the registered versions.
+    """Write ``data/review.json`` and ``data/edge``; the evidence goes to the registered versions.
 
     Raises
     ------
@@ -23,7 +23,9 @@ def review() -> None:
         If the champion may not be served: its gates failed, or cannot tell and nobody said why it
         was promoted all the same.
     """
-    judged = review_registry(read_params())
+    params = read_params()
+    judged = review_registry(params)
+    write_files(params, judged, layout.EDGE)
     write_json(layout.REVIEW, judged)
     champion = judged.get("champion")
     if champion and not champion["served"]:

@@ -12,6 +12,7 @@ from slimderm.flows.work.edge_network import Network
 
 NUM_RANDOM, NUM_CALIBRATION, SEED = 100, 200, 0
 OLDEST = 90  # of people who are drawn
+VALIDATION = "images of this clone's validation part"
 
 
 @dataclass(frozen=True)
@@ -92,16 +93,27 @@ def validation_images(network: Network) -> Images | None:
     if network.trained_on is not None:
         rows = rows[~rows["lesion_id"].isin(network.trained_on)]
     known = network.trained_on is not None
-    words = "images of this clone's validation part" + (
-        "" if known else "; whether the version was trained on some of them is not known"
-    )
-    return _read(rows, network, words)
+    unknown = "; whether the version was trained on some of them is not known"
+    return read_images(rows, network, VALIDATION + ("" if known else unknown))
 
 
 def training_images(network: Network) -> Images | None:
     """Read `NUM_CALIBRATION` of this clone's training images, drawn from `SEED`, not augmented."""
     rows = _rows("train").sample(frac=1, random_state=SEED)[:NUM_CALIBRATION]
-    return _read(rows, network, "images of this clone's training part, not augmented")
+    return read_images(rows, network, "images of this clone's training part, not augmented")
+
+
+def read_images(rows: pd.DataFrame, network: Network, words: str) -> Images | None:
+    """Read rows of the catalog as a version takes them; None for no rows, or for a bare file."""
+    from slimderm.components.classification.inputs import model_inputs, prepare
+
+    told = network.description
+    if rows.empty or told is None:
+        return None
+    images = [prepare((layout.RAW / file).read_bytes(), told) for file in rows["file"]]
+    inputs = model_inputs(images, rows, told)
+    found = {name: np.asarray(array, np.float32) for name, array in inputs.items()}
+    return Images(found, words, rows)
 
 
 def _rows(part: str) -> pd.DataFrame:
@@ -114,15 +126,3 @@ def _rows(part: str) -> pd.DataFrame:
     chosen = splits[(splits["part"] == part) & (splits["copy"] == 0)]
     rows = read_catalog(layout.RAW).merge(chosen[["image_id"]], on="image_id")
     return rows.sort_values("image_id")
-
-
-def _read(rows: pd.DataFrame, network: Network, words: str) -> Images | None:
-    from slimderm.components.classification.inputs import model_inputs, prepare
-
-    told = network.description
-    if rows.empty or told is None:
-        return None
-    images = [prepare((layout.RAW / file).read_bytes(), told) for file in rows["file"]]
-    inputs = model_inputs(images, rows, told)
-    found = {name: np.asarray(array, np.float32) for name, array in inputs.items()}
-    return Images(found, words, rows)

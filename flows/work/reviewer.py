@@ -34,6 +34,7 @@ from slimderm.flows.config.params import Params
 from slimderm.flows.record import data_versions
 from slimderm.flows.record.mlflow_store import KEY
 from slimderm.flows.record.registry import GATES_TAG, Registry
+from slimderm.flows.work.edge_images import VALIDATION, read_images
 from slimderm.flows.work.edge_network import Network
 from slimderm.flows.work.shipped_version import costs_of, keep, ship
 from slimderm.flows.work.sources import LesionSource
@@ -95,11 +96,13 @@ class Reviewer:
             "challenger": self._probabilities(challenger, rows),
             "reference": self._probabilities(other, rows),
         }
-        validation = self._unseen("validation", challenger)
-        temperature = fit_temperature(
-            self._labels(validation), self._probabilities(challenger, validation)
-        )
-        made, why = ship(self.registry, self._network(version, challenger, temperature))
+        network = self._network(version, challenger)
+        unseen = self._unseen("validation", challenger)
+        validation = read_images(unseen, network, VALIDATION)
+        assert validation is not None  # a version has a description, and there are rows
+        predicted = self._predicted(challenger, validation.inputs)
+        temperature = fit_temperature(self._labels(unseen), predicted)
+        made, why = ship(self.registry, replace(network, temperature=temperature), validation)
         costs = costs_of(made, run.data.metrics)
         melanoma = self.source.classes.index("melanoma") if self._has_melanoma else None
         checks = judge(found, labels, lesions, costs, self.settings, melanoma=melanoma)
@@ -111,11 +114,10 @@ class Reviewer:
         return checks
 
     @staticmethod
-    def _network(version: Any, candidate: Candidate, temperature: float) -> Network:
+    def _network(version: Any, candidate: Candidate) -> Network:
         return Network(
             candidate.model,
             f"{version.name} version {version.version}",
-            temperature=temperature,
             description=candidate.description,
             trained_on=candidate.known["validation"],
         )
@@ -237,9 +239,11 @@ class Reviewer:
         """Class probabilities of a candidate, (N, C), in this workspace's order of classes."""
         description = dict(candidate.description)
         images = [prepare((layout.RAW / file).read_bytes(), description) for file in rows["file"]]
-        inputs = model_inputs(images, rows, description)
-        given = candidate.model.predict(inputs, verbose=0)
-        order = [description["classes"].index(name) for name in self.source.classes]
+        return self._predicted(candidate, model_inputs(images, rows, description))
+
+    def _predicted(self, candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        given = candidate.model.predict(dict(inputs), verbose=0)
+        order = [candidate.description["classes"].index(name) for name in self.source.classes]
         return np.asarray(given, np.float64)[:, order]
 
     def _calibrate(

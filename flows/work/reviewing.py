@@ -1,5 +1,8 @@
 """Judging the challenger and the champion, and putting promotions on record."""
 
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from slimderm.components.common.errors import IncomparableError
@@ -8,7 +11,7 @@ from slimderm.flows.config.params import Params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import GATES_TAG, Registry
 from slimderm.flows.work.reviewer import Reviewer
-from slimderm.flows.work.shipped_version import file_sentence
+from slimderm.flows.work.shipped_version import can_be_fetched, fetch, file_sentence, is_shipped
 
 
 def review_registry(params: Params) -> dict[str, Any]:
@@ -69,6 +72,31 @@ def judged_champion(
     return found, champion if served else before
 
 
+def write_files(params: Params, found: Mapping[str, Any], place: Path) -> None:
+    """Write the files that judged versions are shipped as, a folder a role, into an emptied folder.
+
+    Parameters
+    ----------
+    params : Params
+    found : mapping
+        As `review_registry` returns it.
+    place : path
+        Also made where there is no file.
+
+    Raises
+    ------
+    RecordError
+        If a file cannot be fetched.
+    """
+    registry = Registry(Tracker(params.record))
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for role, each in found.items():
+        version = registry.version(each["version"])
+        if is_shipped(version):
+            fetch(registry, version).without_times.write(place / role)
+
+
 def judged(
     params: Params, registry: Registry, version: Any, reference: Any | None
 ) -> dict[str, Any]:
@@ -82,7 +110,7 @@ def judged(
     """
     reviewer = Reviewer(params, registry)
     key = reviewer.key(version, reference)
-    if version.tags.get("gates.key") != key:
+    if version.tags.get("gates.key") != key or not can_be_fetched(registry, version):
         reviewer.review(version, reference)
         registry.tag(version, {"gates.key": key})
     tags = registry.version(version.version).tags

@@ -13,6 +13,7 @@ from slimderm.flows.base.files import write_json, write_text
 from slimderm.flows.work.edge_network import Network
 
 PAGE, LEDGER = "README.md", "ledger.json"
+TIMES = ("latency", "peak_memory_bytes")
 LIBRARIES = (
     *("ai-edge-litert", "keras", "litert-quantizer", "numpy", "onnx", "onnxruntime"),
     *("tensorflow", "tf2onnx"),
@@ -44,6 +45,15 @@ class Shipment:
     def is_intact(self) -> bool:
         """Whether the file is the one that the ledger describes."""
         return bool(hashlib.sha256(self.artefact).hexdigest() == self.ledger["sha256"])
+
+    @property
+    def without_times(self) -> "Shipment":
+        """The same file, without what differs from one machine and hour to the next.
+
+        An output of a DVC stage is to be the same where nothing but time differs.
+        """
+        kept = {name: value for name, value in self.ledger.items() if name not in TIMES}
+        return Shipment(self.artefact, kept)
 
     def write(self, out: Path) -> None:
         """Write file, page and ledger into a folder, which is made."""

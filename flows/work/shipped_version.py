@@ -8,6 +8,7 @@ from typing import Any
 from slimderm.components.common.errors import ExportError, ParameterError, RecordError
 from slimderm.flows.base.files import read_json
 from slimderm.flows.record.registry import Registry
+from slimderm.flows.work.edge_images import Images
 from slimderm.flows.work.edge_network import Network
 from slimderm.flows.work.shipment import LEDGER, Shipment
 from slimderm.flows.work.shipping import Shipping
@@ -16,8 +17,10 @@ FOLDER = "edge"  # of the run's artifacts
 TARGET_TAG = "edge.target"  # of a version; none where nothing is shipped
 
 
-def ship(registry: Registry, network: Network) -> tuple[Shipment | None, str]:
-    """Make the best file of the policy's targets.
+def ship(
+    registry: Registry, network: Network, validation: Images | None = None
+) -> tuple[Shipment | None, str]:
+    """Make the best file of the policy's targets, judged by validation images.
 
     Returns
     -------
@@ -27,7 +30,9 @@ def ship(registry: Registry, network: Network) -> tuple[Shipment | None, str]:
     """
     settings = registry.settings
     try:
-        made = Shipping(network, settings=settings).best(settings.ship.targets)
+        made = Shipping(network, settings=settings, validation=validation).best(
+            settings.ship.targets
+        )
     except (ExportError, ParameterError) as error:
         return None, str(error)
     return made, made.verdict or ""
@@ -73,6 +78,14 @@ def file_sentence(tags: Mapping[str, str]) -> str:
 def is_shipped(version: Any) -> bool:
     """Return whether a review has kept a file of a version."""
     return bool(version.tags.get(TARGET_TAG, "none") != "none")
+
+
+def can_be_fetched(registry: Registry, version: Any) -> bool:
+    """Return whether the file of a version can be fetched, where a review has kept one."""
+    try:
+        return not is_shipped(version) or bool(fetch(registry, version))
+    except RecordError:
+        return False
 
 
 def fetch(registry: Registry, version: Any) -> Shipment:

@@ -36,11 +36,14 @@ class Shipping:
         without an encoder is shipped so anyway.
     settings : RegistrySettings
         Its gates give margins and intervals.
+    validation : Images, optional
+        By which files are judged, where the caller has read them.
     """
 
     network: Network
     encoded: bool = False
     settings: RegistrySettings = field(default_factory=RegistrySettings)
+    validation: Images | None = None
 
     @property
     def encoder(self) -> Mapping[str, Any] | None:
@@ -50,7 +53,8 @@ class Shipping:
     @cached_property
     def images(self) -> Images:
         """Validation images where this clone has them, else drawn ones."""
-        return validation_images(self.network) or random_images(self.network)
+        found = self.validation or validation_images(self.network)
+        return found or random_images(self.network)
 
     @cached_property
     def calibration(self) -> Images:
@@ -71,10 +75,11 @@ class Shipping:
 
     @cached_property
     def wanted(self) -> np.ndarray:
-        """Keras's probabilities of `images`, (N, C), calibrated."""
+        """Keras's probabilities of `images`, (N, C), calibrated; in float32, as files compute."""
+        from slimderm.components.export.shipped import in_float32
         from slimderm.components.model_graph.calls import ends, packed
 
-        model, inputs = self.network.model, self.images.inputs
+        model, inputs = in_float32(self.network.model), self.images.inputs
         given = packed(model, [inputs[tensor.name] for tensor in ends(model)[0]])
         return tempered(model.predict(given, verbose=0), self.network.temperature or 1.0)
 

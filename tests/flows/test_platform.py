@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -238,6 +239,11 @@ def test_the_scheduled_deployment_ends_with_a_registered_model(platform, ran):
     assert {entry["network"] for entry in registry["accepted"]} == {"lenet5", "custom1"}
     review = json.loads((coordinator.folder / "data/review.json").read_text())
     assert review["challenger"]["version"] == registry["challenger"]["version"]
+    shipped = coordinator.folder / "data/edge/challenger"
+    ledger = json.loads((shipped / "ledger.json").read_text())
+    content = (shipped / ledger["artefact"]).read_bytes()
+    assert ledger["sha256"] == hashlib.sha256(content).hexdigest()
+    assert "latency" not in ledger  # which would differ in each clone
     clean = coordinator.run("dvc", "status").stdout.strip()
     assert clean == "Data and pipelines are up to date."
 

@@ -1,5 +1,6 @@
 """Promotions and verdicts on a real MLflow store; only what predicting takes is drawn small."""
 
+import json
 import re
 from contextlib import nullcontext
 from dataclasses import replace
@@ -308,6 +309,8 @@ def reviewer(record, tmp_path, monkeypatch):
     source = SimpleNamespace(
         classes=CLASSES, description=description, rows=rows_of, content={"data": "now"}
     )
+    # Without a catalog there are no training images, so nothing is shipped, and no time is lost.
+    record.settings = replace(record.settings, ship=ShipSettings(targets=("litert-static-int8",)))
     versions = SimpleNamespace(
         cached_file=lambda md5: path if (path := tmp_path / "cache" / md5).exists() else None,
     )
@@ -366,16 +369,14 @@ def test_calibration_is_fitted_on_lesions_that_the_version_was_not_trained_on(
     record, reviewer, monkeypatch, split, trained
 ):
     asked = []
-    predict = reviewer._probabilities
+    read = judging.read_images
     monkeypatch.setattr(
-        reviewer,
-        "_probabilities",
-        lambda candidate, rows: asked.append((candidate.name, rows)) or predict(candidate, rows),
+        judging, "read_images", lambda rows, *told: asked.append(rows) or read(rows, *told)
     )
     version = train(record, CLASSES, split)
     reviewer.review(version, None)
-    rows = [rows for name, rows in asked if (rows["part"] == "validation").all()]
-    assert [list(each["lesion_id"]) for each in rows] == [trained]
+    assert [list(each["lesion_id"]) for each in asked] == [trained]
+    assert {part for each in asked for part in each["part"]} == {"validation"}
 
 
 def test_gates_leave_augmented_copies_out_and_the_card_counts_them(record, reviewer):
@@ -423,9 +424,19 @@ def test_a_review_ships_the_version_and_gates_judge_what_is_shipped(record, revi
     assert len(made.artefact) == int(found.tags["edge.bytes"])
     assert made.ledger["temperature"] == float(found.tags["temperature"])
     assert made.ledger["compared"]["num_images"] == 4
+    place = tmp_path / "data/edge"
+    reviewing.write_files(
+        SimpleNamespace(record=record.tracker.settings), {"challenger": {"version": "1"}}, place
+    )
+    assert (place / "challenger/model.tflite").read_bytes() == made.artefact
+    ledger = json.loads((place / "challenger/ledger.json").read_text())
+    assert ledger == {name: made.ledger[name] for name in ledger}
+    assert made.ledger.keys() - ledger == {"latency", "peak_memory_bytes"}
+    assert "p50" not in (place / "challenger/README.md").read_text()
     record.tag(found, {"edge.sha256": "0" * 64})
     with pytest.raises(RecordError, match="is not the one that was judged: its hash differs"):
         shipped_version.fetch(record, record.version(version.version))
+    assert not shipped_version.can_be_fetched(record, record.version(version.version))
 
 
 def test_a_version_that_cannot_be_shipped_is_judged_as_its_keras_model(record, reviewer):
@@ -433,7 +444,7 @@ def test_a_version_that_cannot_be_shipped_is_judged_as_its_keras_model(record, r
     checks = {check.name: check for check in reviewer.review(version, None)}
     found = record.version(version.version)
     assert found.tags["edge.target"] == "none"
-    assert "no labelled validation images" in found.tags["edge.reason"]
+    assert "ranges are measured on training images" in found.tags["edge.reason"]
     assert not shipped_version.is_shipped(found)
     assert (checks["bytes"].challenger, checks["latency_ms"].challenger) == (100, 1)
 
