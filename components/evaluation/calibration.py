@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import minimize_scalar
 
 from slimderm.components.common.errors import SchemaError
 
@@ -109,6 +108,8 @@ def fit_temperature(
     ----------
     Guo et al., 2017, section 4.2.
     """
+    from scipy.optimize import minimize_scalar
+
     _check(labels, probabilities)
 
     def loss(log_temperature: float) -> float:

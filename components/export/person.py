@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from keras import ops
 
 from slimderm.components.training.metadata import COLUMNS
 
@@ -57,6 +56,8 @@ def plain_inputs(
 
 def encoded(inputs: Mapping[str, Any], encoder: Mapping[str, Any]) -> Any:
     """Make the network's metadata, (1, 3), of a graph's inputs as `plain_inputs` gives them."""
+    from keras import ops
+
     age = (inputs["age"] - encoder["age_mean"]) / encoder["age_deviation"]
     codes = [inputs[name] / last_place(encoder, name) for name in WORDS]
     return ops.concatenate([age, *codes], axis=1)

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.errors import ParameterError
+
+if TYPE_CHECKING:
+    import keras
 
 Inputs = Mapping[str, npt.NDArray[np.float32]]  # by their names, N rows each
 HERE = Path(__file__).parent
@@ -87,5 +90,5 @@ class Target:
 
     summary: str
     runtime: Runtime
-    convert: Callable[[keras.Model, Inputs], bytes]
+    convert: "Callable[[keras.Model, Inputs], bytes]"
     calibrated: bool = False

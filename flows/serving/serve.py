@@ -38,12 +38,13 @@ def serve() -> None:
     from slimderm.flows.serving.service.champion import Champion
 
     settings = ServiceSettings.read()
-    champion = Champion(Registry(Tracker(read_params().record)))
+    registry = Registry(Tracker(read_params().record))
+    champion = Champion(registry, by_keras=settings.runs == "keras")
     now = champion.now
     calibrated = "calibrated" if now.described["calibrated"] else "not calibrated"
     place = f"http://{HOST}:{settings.port}"
     console.print(
-        f"serve: {now.name} version {now.version} at {place}, probabilities {calibrated}\n"
+        f"serve: {now.name} version {now.version} at {place}, {now.file}, {calibrated}\n"
         f"ask:   curl -s {place}/predict -F image=@photo.jpg{form(now.classifier.description)}\n"
         f"see:   {place}/docs for the interface, {place}/metrics for Prometheus",
         highlight=False,

@@ -108,12 +108,12 @@ def fetch(registry: Registry, version: Any) -> Shipment:
         except Exception as error:  # MLflow's, and those of each store
             raise RecordError(
                 f"the shipped file of version {version.version} cannot be fetched "
-                f"({type(error).__name__}); name a --target to make it anew"
+                f"({type(error).__name__}); `make review` makes it anew"
             ) from error
     made = Shipment(artefact, ledger)
     if not made.is_intact or ledger["sha256"] != version.tags.get("edge.sha256"):
         raise RecordError(
             f"the shipped file of version {version.version} is not the one that was judged: its "
-            "hash differs; name a --target to make it anew"
+            "hash differs; `make review` makes it anew"
         )
     return made

@@ -42,6 +42,7 @@ class Model(BaseModel):
     sexes: list[str] = Field(description="Words that it knows; none where it sees images alone.")
     localizations: list[str]
     since: str = Field(description="When the service loaded it, UTC.")
+    file: str = Field(description="What answers: the shipped file and its bytes, or Keras's model.")
 
 
 class Answer(BaseModel):

@@ -10,6 +10,8 @@ import numpy as np
 from slimderm.components.classification.classifier import PEOPLE, Classifier
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.record.registry import Registry, temperature_of
+from slimderm.flows.serving.service.shipped import shipped_classifier
+from slimderm.flows.work.shipped_version import file_sentence
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,15 @@ class Served:
         Of the registered model.
     since : str
         When it was loaded, UTC.
+    file : str
+        What answers: a target and its bytes, or the Keras model.
     """
 
     classifier: Classifier
     name: str
     version: str
     since: str
+    file: str
 
     @property
     def described(self) -> dict[str, Any]:
@@ -43,6 +48,7 @@ class Served:
             "sexes": self._words("sexes"),
             "localizations": self._words("localizations"),
             "since": self.since,
+            "file": self.file,
         }
 
     def _words(self, name: str) -> list[str]:
@@ -56,6 +62,8 @@ class Champion:
     Parameters
     ----------
     registry : Registry
+    by_keras : bool
+        Its Keras model answers, also where a review has shipped it as a file.
 
     Raises
     ------
@@ -63,8 +71,8 @@ class Champion:
         If there is no champion that may be served, or it cannot be loaded.
     """
 
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
+    def __init__(self, registry: Registry, *, by_keras: bool = False) -> None:
+        self.registry, self.by_keras = registry, by_keras
         self.fault = ""  # why the champion of now is not the one that is served
         version = registry.served()
         self.now, self._key = self._load(version), _key(version)
@@ -92,19 +100,20 @@ class Champion:
             self.look()
 
     def _load(self, version: Any) -> Served:
-        model, description = self.registry.load(version)
-        classifier = Classifier(model, description, temperature_of(version))
+        shipped = None if self.by_keras else shipped_classifier(self.registry, version)
+        classifier = shipped or Classifier(*self.registry.load(version), temperature_of(version))
         _warm(classifier)
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        return Served(classifier, version.name, str(version.version), since)
+        file = file_sentence(version.tags) if shipped else "Keras model"
+        return Served(classifier, version.name, str(version.version), since, file)
 
 
-def _key(version: Any) -> tuple[str, float | None]:
-    return str(version.version), temperature_of(version)
+def _key(version: Any) -> tuple[Any, ...]:
+    return str(version.version), temperature_of(version), version.tags.get("edge.sha256")
 
 
 def _warm(classifier: Classifier) -> None:
-    """Answer once: Keras compiles a network when it is first asked."""
+    """Answer once: what is asked first takes longer."""
     import pandas as pd
 
     black = np.zeros((*classifier.description["size"], 3), np.uint8)

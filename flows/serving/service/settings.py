@@ -7,6 +7,8 @@ from typing import Any
 
 from slimderm.components.common.errors import ParameterError
 
+RUNS = ("file", "keras")
+
 
 @dataclass(frozen=True)
 class ServiceSettings:
@@ -29,6 +31,9 @@ class ServiceSettings:
         Other sites whose pages may ask, with commas between; empty: none.
     watch_seconds : float
         Between two looks at the registry for another champion.
+    runs : str
+        ``file``: what the version is shipped as, where its review made a file that runs here;
+        or ``keras``: its Keras model.
     """
 
     port: int = 5001
@@ -39,6 +44,7 @@ class ServiceSettings:
     waiting: int = 64
     origins: str = ""
     watch_seconds: float = 10.0
+    runs: str = "file"
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "ServiceSettings":
@@ -63,6 +69,10 @@ class ServiceSettings:
                     f"SERVE_{name.upper()}: received {getattr(self, name)}, expected a number "
                     "above 0"
                 )
+        if self.runs not in RUNS:
+            raise ParameterError(
+                f"SERVE_RUNS: received {self.runs!r}, expected one of {', '.join(RUNS)}"
+            )
         from limits import parse
 
         try:

@@ -302,7 +302,8 @@ def test_a_network_of_images_alone_says_what_it_does_not_read():
     image = keras.Input((8, 10, 3), name="image")
     said = keras.layers.Dense(2, "softmax")(keras.layers.GlobalAveragePooling2D()(image))
     told = {**DESCRIPTION, "image_only": True}
-    served = Served(Classifier(keras.Model({"image": image}, said), told), "slimderm", "1", "")
+    model = Classifier(keras.Model({"image": image}, said), told)
+    served = Served(model, "slimderm", "1", "", "Keras model")
     found = answer(served, FILE, Person(age=45, sex=None, localization="back"))
     assert found.warnings == ["age, localization: not read, this network sees images alone"]
     assert answer(served, FILE, Person()).warnings == []

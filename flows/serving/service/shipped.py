@@ -1,0 +1,72 @@
+"""The file that a version is shipped as, in place of its network.
+
+What was judged answers, and TensorFlow, which takes seconds to import, stays away.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from slimderm.components.classification.classifier import Classifier
+from slimderm.components.export.person import plain_inputs
+from slimderm.components.export.target import rows
+from slimderm.flows.record.registry import Registry
+from slimderm.flows.work.shipment import Shipment
+from slimderm.flows.work.shipped_version import fetch, is_shipped
+
+
+@dataclass(frozen=True)
+class ShippedClassifier(Classifier):
+    """A `Classifier` whose ``model`` runs a shipped file: an image's inputs to probabilities.
+
+    The temperature lies in the file; ``temperature`` says which it is.
+    """
+
+    def probabilities(self, images: Sequence[np.ndarray], people: pd.DataFrame) -> np.ndarray:
+        """Give calibrated probabilities, (N, C), of what `answer` takes."""
+        inputs = {"image": np.stack(images).astype(np.float32)}
+        if not self.description["image_only"]:
+            inputs |= plain_inputs(people, self.description["encoder"])
+        found = np.concatenate([self.model(row) for row in rows(inputs)])
+        return np.asarray(found, np.float64)
+
+
+def shipped_classifier(registry: Registry, version: Any) -> ShippedClassifier | None:
+    """Return what runs a version's shipped file; None where it has none that runs here.
+
+    Raises
+    ------
+    RecordError
+        If the version or its file is damaged or missing.
+    """
+    if not is_shipped(version):
+        return None
+    made = fetch(registry, version)
+    with registry.fetched(version) as (_, description):
+        try:
+            run = _run(made)
+        except ImportError:  # a runtime that only the machine of the review has
+            return None
+        return ShippedClassifier(run, description, made.ledger["temperature"])
+
+
+def _run(made: Shipment) -> Callable[[Mapping[str, Any]], Any]:
+    """Load a file by its runtime, for one request at a time: runtimes keep what they compute."""
+    load = import_module(f"slimderm.components.export.run_{made.ledger['runtime']}").load
+    with TemporaryDirectory() as place:
+        file = Path(place, made.ledger["artefact"])
+        file.write_bytes(made.artefact)
+        run, turn = load(str(file), 1), Lock()
+
+    def run_alone(row: Mapping[str, Any]) -> Any:
+        with turn:
+            return np.array(run(row))
+
+    return run_alone
