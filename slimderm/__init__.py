@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from slimderm.components.compression.svd import Decomposition, decompose
     from slimderm.components.compression.write import compress_image as compress
     from slimderm.components.dataset.images import decode_image
+    from slimderm.components.model_graph.custom_rules import register_rule
     from slimderm.components.network_compression.packed import packed
     from slimderm.components.network_compression.slim_file import load as load_slim
     from slimderm.components.network_compression.slim_file import save as save_slim
     from slimderm.components.pruning.method import Budget, Limits
+    from slimderm.components.pruning.proof import verify
     from slimderm.components.pruning.pruner import Pruned, Report, prune
     from slimderm.components.pruning.replay import replay
 
@@ -37,8 +39,10 @@ __all__ = [
     "load_slim",
     "packed",
     "prune",
+    "register_rule",
     "replay",
     "save_slim",
+    "verify",
 ]
 
 _BACKENDS = ("tensorflow", "jax", "torch")
@@ -57,8 +61,10 @@ _PLACES = {
     "load_slim": "network_compression.slim_file:load",
     "packed": "network_compression.packed:packed",
     "prune": "pruning.pruner:prune",
+    "register_rule": "model_graph.custom_rules:register_rule",
     "replay": "pruning.replay:replay",
     "save_slim": "network_compression.slim_file:save",
+    "verify": "pruning.proof:verify",
 }
 
 

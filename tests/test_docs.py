@@ -44,7 +44,8 @@ def test_a_stranger_prunes_a_model_of_their_own(tmp_path, monkeypatch, capsys):
     blocks, names = run_blocks("prune-your-own.md", tmp_path, monkeypatch)
     text = (ROOT / "docs" / "prune-your-own.md").read_text()
     shown = re.search(r"```text\n(.*?)…", text, flags=re.S)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
+    assert names["smaller"].model.count_params() == 7_057_210
     assert shown is not None
     printed = capsys.readouterr().out
     assert all(line.rstrip() in printed for line in shown[1].strip().splitlines())
@@ -54,4 +55,5 @@ def test_a_stranger_prunes_a_model_of_their_own(tmp_path, monkeypatch, capsys):
     assert names["fits"].model.count_params() <= 500_000
     steps = [line for line in printed.splitlines() if line.startswith("iterative 80%")]
     assert len(steps) == 2
+    assert ": 16 to 8" in printed
     assert (tmp_path / ".cache/mine").is_dir()

@@ -32,7 +32,8 @@ def check_model(model: Any) -> None:
     Raises
     ------
     ParameterError
-        For what is no Keras model, one of a class of its own, or one that was never built.
+        For what is no Keras model, one that was never built, or one of a class that overrides what
+        a functional model does when it is called.
     """
     if not isinstance(model, keras.Model):
         raise ParameterError(
@@ -44,10 +45,11 @@ def check_model(model: Any) -> None:
             f"model: received {model.name!r}, which is not built; call it once or give "
             "it a keras.Input"
         )
-    if not is_functional(model):
+    if not (is_functional(model) or is_plain_inside(model)):
         raise ParameterError(
             f"model: received {model.name!r}, a subclassed {type(model).__name__}, expected a "
-            "plain functional or sequential model; write it as keras.Model(inputs, outputs)"
+            "functional or sequential model that overrides no call; write it as "
+            "keras.Model(inputs, outputs)"
         )
 
 
@@ -57,6 +59,38 @@ def is_functional(operation: Any) -> bool:
     A subclass may do anything between its inputs and outputs, and cannot be made of its config.
     """
     return type(operation) in (Functional, keras.Sequential) and graph_of(operation) is not None
+
+
+def is_plain_inside(operation: Any) -> bool:
+    """Tell whether a model of a class of its own is called as a functional one.
+
+    Such are the backbones of keras-hub: the class says how the graph is made, and no more.
+    """
+    kind = type(operation)
+    called = isinstance(operation, Functional) and kind.call is Functional.call
+    return called and kind.__call__ is Functional.__call__ and hasattr(operation, "_nodes_by_depth")
+
+
+def plain(model: Any) -> Any:
+    """Return a functional model of the same layers and weights, also inside, of Keras's own class.
+
+    It is the model itself where that is one already.
+    """
+    if not isinstance(model, Functional):
+        return model
+    inner = {id(layer): layer for layer in model.layers if isinstance(layer, Functional)}
+    made = {key: plain(layer) for key, layer in inner.items() if is_plain_inside(layer)}
+    if is_functional(model) and all(made[key] is inner[key] for key in made):
+        return model
+    inputs = keras.tree.map_structure(
+        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name, sparse=x.sparse),
+        model._inputs_struct,
+    )
+    outputs = model._run_through_graph(
+        inputs, operation_fn=lambda operation: made.get(id(operation), operation)
+    )
+    found: Any = Functional(inputs, outputs, name=model.name)
+    return found
 
 
 def is_operation(kind: Any) -> bool:

@@ -68,8 +68,14 @@ class Effort:
 
 @dataclass
 class Coupling:
-    """What is known of the channels so far; `slimderm.components.model_graph.rules` fills it in."""
+    """What is known of the channels so far; `slimderm.components.model_graph.rules` fills it in.
 
+    ``moving`` says whether channels may leave a layer's statistics, and ``moved`` holds, by the
+    paths of layers whose statistics then are those of the channels that stay, axis and labels.
+    """
+
+    moving: bool = False
+    moved: dict[str, tuple[int, Labels]] = field(default_factory=dict)
     num_labels: int = 0
     united: list[tuple[Labels, Labels]] = field(default_factory=list)
     pinned: list[Labels] = field(default_factory=list)
@@ -114,6 +120,12 @@ class Coupling:
     def size(self, path: str, key: str, labels: Labels | None, index: int | None = None) -> None:
         """Note that an entry of the layer's config counts these channels."""
         self._enter(self.sizes, path, key, labels, index)
+
+    def move(self, path: str, axis: int, labels: Labels) -> None:
+        """Note that a layer's statistics are over channels that may go."""
+        _, known = self.moved.setdefault(path, (axis, labels))
+        if known is not labels:  # a layer that is called again
+            self.unite(known, labels)
 
     def listed(self, path: str, key: str, labels: Labels | None) -> None:
         """Note that an entry of the layer's config lists a value for each of these channels."""

@@ -5,7 +5,8 @@ is added to the first's. Each set of coupled channels has a number. Sets in the 
 *group*; its layers shrink together.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -50,7 +51,8 @@ class Graph:
     """A model's coupled channels and everything that pruning them changes.
 
     All labels are numbers of sets of coupled channels, or `FIXED`. ``free`` tells which sets may
-    go.
+    go, ``moving`` whether they may leave layers that have statistics over channels, and ``moved``
+    holds axis and labels of such layers by their paths.
     """
 
     model: Any
@@ -62,6 +64,8 @@ class Graph:
     multiplications: tuple[Multiplications, ...]
     barriers: tuple[Barrier, ...]
     groups: tuple[Group, ...]
+    moving: bool = False
+    moved: Mapping[str, tuple[int, Labels]] = field(default_factory=dict)
 
     @property
     def num_coupled(self) -> int:

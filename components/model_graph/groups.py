@@ -53,6 +53,8 @@ def grouped(coupling: Coupling, model: Any) -> Graph:
             for (path, reason), labels in barriers.items()
         ),
         groups=_group(producers, number, free),
+        moving=coupling.moving,
+        moved={path: (axis, coupled_of[own]) for path, (axis, own) in coupling.moved.items()},
     )
 
 

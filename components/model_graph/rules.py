@@ -12,17 +12,21 @@ from keras import layers
 
 from slimderm.components.model_graph.calls import Call, is_operation
 from slimderm.components.model_graph.channel_labels import Axes, Coupling, unknown
-from slimderm.components.model_graph.rules_shape import OPERATION_RULES, SHAPE_RULES
+from slimderm.components.model_graph.custom_rules import custom_rule
+from slimderm.components.model_graph.rules_operations import OPERATION_RULES, SPLITTING_RULES
+from slimderm.components.model_graph.rules_shape import SHAPE_RULES, window
 from slimderm.components.model_graph.rules_values import (
     IDENTITIES,
     activation,
     batch_normalization,
     dropout,
+    group_normalization,
     layer_normalization,
     normalization,
     prelu,
     rescaling,
     same,
+    softmax,
 )
 from slimderm.components.model_graph.rules_weights import (
     convolution,
@@ -57,9 +61,10 @@ RULES: dict[type, Rule] = {
     layers.LayerNormalization: layer_normalization,
     layers.RMSNormalization: layer_normalization,
     layers.UnitNormalization: layer_normalization,
-    layers.GroupNormalization: layer_normalization,
-    layers.Softmax: layer_normalization,
+    layers.GroupNormalization: group_normalization,
+    layers.Softmax: softmax,
     layers.Rescaling: rescaling,
+    layers.Resizing: window,
     layers.Normalization: normalization,
     **SHAPE_RULES,
 }
@@ -70,4 +75,14 @@ def rule_for(operation: Any) -> Rule:
     kind = type(operation)
     if is_operation(kind):
         return OPERATION_RULES.get(kind.__name__, unknown)
-    return RULES.get(kind, unknown)
+    return RULES.get(kind) or custom_rule(kind) or unknown
+
+
+def axes_of_outputs(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> list[Axes]:
+    """Ask a call's rule for the axes of each of its outputs."""
+    kind = type(call.operation)
+    if is_operation(kind) and kind.__name__ in SPLITTING_RULES:
+        return SPLITTING_RULES[kind.__name__](coupling, call, inputs)
+    rule = rule_for(call.operation) if len(call.outputs) == 1 else unknown
+    rest = [(None,) * len(tensor.shape) for tensor in call.outputs[1:]]
+    return [rule(coupling, call, inputs), *rest]

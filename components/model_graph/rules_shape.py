@@ -14,7 +14,6 @@ from slimderm.components.model_graph.channel_labels import (
     channel_axis,
     only,
     placed,
-    unknown,
 )
 
 Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
@@ -30,7 +29,7 @@ def merge(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     shapes = [tensor.shape for tensor in call.inputs]
     rank = max(map(len, shapes))
     target = call.outputs[0].shape
-    joined: list[Labels | None] = [None] * rank
+    result: list[Labels | None] = [None] * rank
     for axis in range(rank):
         found: list[Labels | None] = []
         spread: list[Labels | None] = []
@@ -42,49 +41,36 @@ def merge(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
             alone = shape[own] == 1 and target[axis] != 1
             (spread if alone else found).append(axes[own])
         coupling.pin(*spread)
-        joined[axis] = _joined(coupling, found)
-    return tuple(joined)
+        result[axis] = joined(coupling, found)
+    return tuple(result)
 
 
-def _joined(coupling: Coupling, found: Sequence[Labels | None]) -> Labels | None:
+def joined(coupling: Coupling, found: Sequence[Labels | None]) -> Labels | None:
+    """Unite the channels of an axis of several tensors; None where one has none."""
     for other in found[1:]:
         if found[0] is not None or other is not None:
             coupling.unite(found[0], other)
     return found[0] if found and all(labels is not None for labels in found) else None
 
 
-def operate(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """An arithmetic operation of `keras.ops`: as `merge`; other operands may be single numbers."""
-    given = [*call.arguments.args, *call.arguments.kwargs.values()]
-    for operand in given:
-        if any(operand is tensor for tensor in call.inputs):
-            continue
-        if isinstance(operand, list | tuple) or np.size(operand) != 1:
-            return unknown(coupling, call, inputs, "a constant that is no single number")
-    ranks = {len(tensor.shape) for tensor in call.inputs}
-    if len(ranks) > 1:  # there the batch would meet another axis
-        return unknown(coupling, call, inputs, "operands of different rank")
-    return merge(coupling, call, inputs)
-
-
 def concatenate(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Put the labels of one axis behind each other; unite those of every other axis."""
     along = call.operation.axis % len(inputs[0])
-    joined: list[Labels | None] = []
+    result: list[Labels | None] = []
     for axis in range(len(inputs[0])):
         found = [axes[axis] for axes in inputs]
         if axis != along:
-            joined.append(_joined(coupling, found))
+            result.append(joined(coupling, found))
         elif all(labels is None for labels in found):
-            joined.append(None)
+            result.append(None)
         else:
             sizes = [tensor.shape[axis] for tensor in call.inputs]
             parts = [
                 np.full(size, FIXED) if labels is None else labels
                 for labels, size in zip(found, sizes, strict=True)
             ]
-            joined.append(np.concatenate(parts))
-    return tuple(joined)
+            result.append(np.concatenate(parts))
+    return tuple(result)
 
 
 def flatten(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
@@ -112,14 +98,15 @@ def _laid(coupling: Coupling, call: Call, axes: Axes, shape: Shape) -> Labels | 
 
 def reshape(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Follow channels through axes that are kept, laid together, or set apart by ones."""
-    result = _reshaped(coupling, call, inputs[0])
+    result = reshaped(coupling, call, inputs[0])
     for index, labels in enumerate(result[1:]):
         if call.operation.target_shape[index] != -1:
             coupling.size(call.path, "target_shape", labels, index)
     return result
 
 
-def _reshaped(coupling: Coupling, call: Call, axes: Axes) -> Axes:
+def reshaped(coupling: Coupling, call: Call, axes: Axes) -> Axes:
+    """Carry labels from one shape of so many values to another."""
     before, after = call.inputs[0].shape, call.outputs[0].shape
     result: list[Labels | None] = [None] * len(after)
     if all(labels is None for labels in axes):
@@ -209,14 +196,6 @@ GLOBAL_POOLS = [
     for kind in ("Max", "Average")
     for rank in (1, 2, 3)
 ]
-# Classes of `keras.ops` operations that treat every value by itself.
-OPERATIONS = (
-    "Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Negative",
-    "Absolute", "Square", "Sqrt", "Exp", "Tanh", "Relu", "Relu6", "Sigmoid", "Silu", "Softplus",
-    "Softsign", "HardSigmoid", "HardSilu", "Elu", "Selu", "Gelu", "LeakyRelu",
-)  # fmt: skip
-OPERATION_RULES: dict[str, Rule] = dict.fromkeys(OPERATIONS, operate)
-
 SHAPE_RULES: dict[type, Rule] = {
     layers.Add: merge,
     layers.Subtract: merge,

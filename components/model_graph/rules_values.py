@@ -87,15 +87,58 @@ def dropout(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     return inputs[0]
 
 
-def layer_normalization(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+def softmax(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Sums over its axes: a barrier for channels there, no obstacle for others."""
-    axes, axis = inputs[0], getattr(call.operation, "axis", None)
-    if axis is None or isinstance(call.operation, layers.GroupNormalization):
-        axis = list(range(len(axes)))
-    summed = {index % len(axes) for index in ([axis] if isinstance(axis, int) else axis)}
-    blocked = [labels for index, labels in enumerate(axes) if index in summed]
+    return _summed(coupling, call, inputs[0], _summed_axes(call, len(inputs[0])))
+
+
+def layer_normalization(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Statistics over its axes: a barrier for channels there, unless they may move."""
+    axes = inputs[0]
+    summed = _summed_axes(call, len(axes))
+    labelled = [index for index in summed if axes[index] is not None]
+    if not coupling.moving or len(labelled) != 1:
+        return _summed(coupling, call, axes, summed)
+    (index,) = labelled
+    labels = axes[index]
+    assert labels is not None
+    coupling.move(call.path, index, labels)
+    for name in ("gamma", "beta", "scale"):
+        weight = getattr(call.operation, name, None)
+        if hasattr(weight, "shape"):  # else whether there is one
+            coupling.hold(call.operation, weight, summed.index(index), labels)
+    return axes
+
+
+def group_normalization(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Statistics of each group of channels: a group goes whole, or all lose as many channels."""
+    layer, axes = call.operation, inputs[0]
+    axis = layer.axis % len(axes)
+    labels = only(coupling, call, axes, axis)
+    if labels is not None:
+        by_group = labels.reshape(layer.groups, -1)  # (groups, channels of each)
+        if coupling.moving and by_group.shape[1] > 1:
+            coupling.move(call.path, axis, labels)
+            for row in by_group[1:]:
+                coupling.unite(by_group[0], row)
+        else:
+            for column in by_group.T[1:]:
+                coupling.unite(by_group[:, 0], column)
+            coupling.size(call.path, "groups", by_group[:, 0])
+    for weight in (layer.gamma, layer.beta):
+        coupling.hold(layer, weight, 0, labels)
+    return placed(axes, axis, labels)
+
+
+def _summed_axes(call: Call, rank: int) -> list[int]:
+    axis = getattr(call.operation, "axis", None)
+    given = range(rank) if axis is None else [axis] if isinstance(axis, int) else axis
+    return [index % rank for index in given]
+
+
+def _summed(coupling: Coupling, call: Call, axes: Axes, summed: Sequence[int]) -> Axes:
     reason = f"{type(call.operation).__name__} sums over the channels"
-    coupling.barrier(call.path, reason, *blocked)
+    coupling.barrier(call.path, reason, *(axes[index] for index in summed))
     return tuple(None if index in summed else labels for index, labels in enumerate(axes))
 
 

@@ -11,21 +11,24 @@ from slimderm.components.model_graph.calls import (
     ends,
     flat_inputs,
     is_functional,
+    plain,
 )
-from slimderm.components.model_graph.channel_labels import Axes, Coupling, unknown
+from slimderm.components.model_graph.channel_labels import Axes, Coupling
 from slimderm.components.model_graph.graph import Graph
 from slimderm.components.model_graph.groups import grouped
-from slimderm.components.model_graph.rules import rule_for
+from slimderm.components.model_graph.rules import axes_of_outputs
 
 
-def trace(model: Any) -> Graph:
+def trace(model: Any, *, moving: bool = False) -> Graph:
     """Read the dependency graph of a model.
 
     Parameters
     ----------
     model : keras.Model
-        Functional or sequential, built. It may nest models, share layers, and have several inputs
-        and outputs. It is not changed.
+        Functional or sequential, built; or of a class of its own that calls as a functional one. It
+        may nest models, share layers, and have several inputs and outputs. It is not changed.
+    moving : bool
+        Channels may leave layers whose statistics are over channels, which then move.
 
     Returns
     -------
@@ -37,8 +40,9 @@ def trace(model: Any) -> Graph:
         For a subclassed or unbuilt model.
     """
     check_model(model)
+    model = plain(model)
     _check_places(model, "", {})
-    coupling = Coupling()
+    coupling = Coupling(moving=moving)
     inputs = [_fixed(tensor) for tensor in ends(model)[0]]
     for labels in _follow(coupling, model, inputs, "", {}):
         coupling.pin(*labels)
@@ -57,6 +61,20 @@ def _check_places(model: Any, prefix: str, places: dict[int, str]) -> None:
             )
         if is_functional(layer):
             _check_places(layer, f"{path}/", places)
+        else:  # wrappers hold layers, too
+            _check_held(layer, path, places)
+
+
+def _check_held(layer: Any, path: str, places: dict[int, str]) -> None:
+    """Refuse a layer that stands inside a wrapper and elsewhere."""
+    for held in layer._flatten_layers(include_self=False):
+        inside = f"{path}/{held.name}"
+        first = places.setdefault(id(held), inside)
+        if first != inside:
+            raise ParameterError(
+                f"model: received one that uses {held.name!r} at both {first} and {inside}, "
+                "expected it at one of the two: Keras makes one of each place"
+            )
 
 
 def _fixed(tensor: Any) -> Axes:
@@ -90,9 +108,7 @@ def _follow(
         if is_functional(call.operation):
             made = _enter(coupling, call, given, nested)
         else:
-            rule = rule_for(call.operation) if len(call.outputs) == 1 else unknown
-            axes = rule(coupling, call, given)
-            made = [axes, *(_fixed(tensor) for tensor in call.outputs[1:])]
+            made = axes_of_outputs(coupling, call, given)
         axes_of |= {id(tensor): axes for tensor, axes in zip(call.outputs, made, strict=True)}
     return [axes_of[id(tensor)] for tensor in last]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.cost import Costs, change
-from slimderm.components.model_graph.graph import Barrier, Graph, Keep
+from slimderm.components.model_graph.graph import Barrier, Graph, Keep, kept
 from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.budget import meet
 from slimderm.components.pruning.criteria.base import ScoringInputs
@@ -87,6 +87,7 @@ def prune(
     data: Iterable[tuple[Any, Any]] | None = None,
     loss: Any = "categorical_crossentropy",
     seed: int = 0,
+    moving_statistics: bool = False,
 ) -> Pruned:
     """Remove channels from a model, with every weight that belongs to them.
 
@@ -116,6 +117,11 @@ def prune(
         For ``taylor``: a loss of Keras.
     seed : int
         For ``random``.
+    moving_statistics : bool
+        Channels may also leave layers that normalise over channels: layer and RMS normalisation,
+        unit normalisation, and channels inside the groups of group normalisation (whole groups go
+        in any case). Their statistics are then over the channels that stay, so the outputs move;
+        train the smaller model. The report names the layers.
 
     Returns
     -------
@@ -139,7 +145,7 @@ def prune(
                 f"{name}: received {value!r}, expected a {kind.__name__}, to be imported from "
                 "slimderm.components.pruning.method"
             )
-    graph = trace(model)
+    graph = trace(model, moving=moving_statistics)
     evidence = ScoringInputs(graph, data, loss, seed)
     planner = Planner(
         graph,
@@ -161,12 +167,16 @@ def prune(
 def _notes(planner: Planner, keep: Keep, budget: Budget | None) -> tuple[str, ...]:
     if keep.all():
         return (f"nothing shrank: {why_nothing(planner, budget)}",)
-    multiple, before = planner.limits.multiple, planner.graph.producers
-    return tuple(
+    graph, multiple = planner.graph, planner.limits.multiple
+    odd = [
         f"{path}: {width} is no multiple of {multiple}: it goes with layers that keep another width"
-        for path, width in widths(planner.graph, keep).items()
-        if width % multiple and width < len(before[path].labels)
-    )
+        for path, width in widths(graph, keep).items()
+        if width % multiple and width < len(graph.producers[path].labels)
+    ]
+    moved = [path for path, (_, labels) in graph.moved.items() if not kept(keep, labels).all()]
+    if moved:
+        odd.append(f"outputs move with the statistics of {', '.join(moved)}: train the model")
+    return tuple(odd)
 
 
 def report(graph: Graph, keep: Keep, notes: tuple[str, ...] = ()) -> Report:

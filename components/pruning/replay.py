@@ -21,8 +21,9 @@ def write_log(graph: Graph, keep: Keep) -> Log:
     Returns
     -------
     dict
-        ``format``, ``model`` (its name), ``widths`` (layer to its number of channels before) and
-        ``removed`` (layer to the places of its channels that go, counted from 0).
+        ``format``, ``model`` (its name), ``widths`` (layer to its number of channels before),
+        ``removed`` (layer to the places of its channels that go, counted from 0), and
+        ``moving_statistics``.
     """
     removed = {
         path: np.flatnonzero(~keep[producer.labels]).tolist()
@@ -33,6 +34,7 @@ def write_log(graph: Graph, keep: Keep) -> Log:
         "model": graph.model.name,
         "widths": {path: len(producer.labels) for path, producer in graph.producers.items()},
         "removed": {path: places for path, places in removed.items() if places},
+        "moving_statistics": graph.moving,
     }
 
 
@@ -56,7 +58,8 @@ def replay(model: keras.Model, log: Mapping[str, Any]) -> keras.Model:
     ParameterError
         When the log is of another format or was written for another model.
     """
-    graph = trace(model)
+    _check_form(log)
+    graph = trace(model, moving=log.get("moving_statistics", False) is True)
     return remove(graph, read_log(graph, log))
 
 

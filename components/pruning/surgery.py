@@ -109,6 +109,12 @@ def _slice_constants(graph: Graph, keep: Keep, layer: Any, config: dict[str, Any
 def _fill(graph: Graph, keep: Keep, smaller: keras.Model) -> None:
     old, new = layers_by_path(graph.model), layers_by_path(smaller)
     for path, layer in old.items():
+        if len(layer.weights) != len(new[path].weights):
+            raise ParameterError(
+                f"{path}: received a {type(layer).__name__} of {len(layer.weights)} weights that "
+                f"has {len(new[path].weights)} when Keras makes it of its config, expected as "
+                "many; let its get_config say all its arguments"
+            )
         for variable, target in zip(layer.weights, new[path].weights, strict=True):
             target._initializer = _Left(graph, keep, variable)
 

@@ -56,6 +56,12 @@ def prune(
     ] = None,
     multiple: Annotated[int, typer.Option(help="Round widths to a multiple of this.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="For the criterion random.")] = 0,
+    moving_statistics: Annotated[
+        bool,
+        typer.Option(
+            help="Channels may leave layers that normalise over channels; outputs then move.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> Answer:
     """Remove channels from a Keras model file.
@@ -78,6 +84,7 @@ def prune(
         scope=scope,
         limits=Limits(keep=tuple(keep or ()), multiple=multiple),
         seed=seed,
+        moving_statistics=moving_statistics,
     )
     pruned.model.save(output)
     say(str(pruned.report))

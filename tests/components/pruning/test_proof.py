@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
+from slimderm import ParameterError, prune, verify
 from slimderm.components.model_graph import graph as graph_module
 from slimderm.components.model_graph import rules_shape
 from slimderm.components.model_graph.rules_values import ELEMENTWISE_NAMES
@@ -269,6 +270,20 @@ def _rules():
 
 def _cut(graph, keep):
     return surgery.remove(graph, keep)
+
+
+def test_verify_judges_a_pruned_model_and_notices_a_wrong_one(small):
+    model = small()
+    randomise(model, seed=0)
+    pruned = prune(model, ratio=0.5)
+    assert verify(model, pruned) < 1e-5
+    assert verify(model, pruned, batch(model, seed=3)) < 1e-5
+    kernel = pruned.model.layers[2].weights[0]
+    kernel.assign(np.asarray(kernel)[..., ::-1])
+    assert verify(model, pruned) > TOLERANCE
+    other = keras.Model(model.inputs, layers.Dense(2)(model.layers[-2].output))
+    with pytest.raises(ParameterError, match="expected one written for this model"):
+        verify(other, pruned)
 
 
 def test_removing_nothing_gives_the_same_model(small):

@@ -1,0 +1,129 @@
+"""Rules for layers that are not Keras's own: what their users say, and what well-known ones do.
+
+::
+
+    register_rule(DropPath, "elementwise")
+    register_rule(LayerScale, "channelwise", sizes=["dim"])
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import keras
+import numpy as np
+
+from slimderm.components.common.checks import look_up
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.calls import Call
+from slimderm.components.model_graph.channel_labels import (
+    Axes,
+    Coupling,
+    channel_axis,
+    only,
+    placed,
+    unknown,
+)
+from slimderm.components.model_graph.rules_shape import merge
+from slimderm.components.model_graph.rules_values import same
+
+Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
+
+
+def elementwise(
+    coupling: Coupling, call: Call, inputs: Sequence[Axes], *, sizes: Sequence[str] = ()
+) -> Axes:
+    """Every value by itself, with weights of one number at most."""
+    for weight in call.operation.weights:
+        if np.prod(weight.shape) != 1:
+            return unknown(coupling, call, inputs, f"a weight of shape {tuple(weight.shape)}")
+    return same(coupling, call, inputs)
+
+
+def channelwise(
+    coupling: Coupling, call: Call, inputs: Sequence[Axes], *, sizes: Sequence[str] = ()
+) -> Axes:
+    """Every channel by itself; each weight has one axis as long as there are channels."""
+    layer, axes = call.operation, inputs[0]
+    axis = channel_axis(layer, len(axes))
+    width = call.inputs[0].shape[axis]
+    along = {}
+    for weight in layer.weights:
+        fits = [index for index, size in enumerate(weight.shape) if size == width]
+        if np.prod(weight.shape) != 1 and len(fits) != 1:
+            return unknown(coupling, call, inputs, f"a weight of shape {tuple(weight.shape)}")
+        along[id(weight)] = fits
+    labels = only(coupling, call, axes, axis)
+    for weight in layer.weights:
+        for index in along[id(weight)]:
+            coupling.hold(layer, weight, index, labels)
+    for key in sizes:
+        coupling.size(call.path, key, labels)
+    return placed(axes, axis, labels)
+
+
+def merging(
+    coupling: Coupling, call: Call, inputs: Sequence[Axes], *, sizes: Sequence[str] = ()
+) -> Axes:
+    """Unite the channels of inputs that are added or multiplied, place by place."""
+    for weight in call.operation.weights:
+        if np.prod(weight.shape) != 1:
+            return unknown(coupling, call, inputs, f"a weight of shape {tuple(weight.shape)}")
+    return merge(coupling, call, inputs)
+
+
+KINDS: dict[str, Callable[..., Axes]] = {
+    "elementwise": elementwise,
+    "channelwise": channelwise,
+    "merging": merging,
+}
+# Layers of libraries by module and name, so that none need be imported.
+KNOWN: dict[str, Rule] = {
+    "keras.src.applications.convnext.StochasticDepth": elementwise,
+    "keras.src.applications.convnext.LayerScale": partial(channelwise, sizes=("projection_dim",)),
+    "keras.src.applications.inception_resnet_v2.CustomScaleLayer": merging,
+}
+_registered: dict[type, Rule] = {}
+
+
+def register_rule(kind: type, rule: str | Rule, *, sizes: Sequence[str] = ()) -> None:
+    """Say what layers of a class do to channels, so that pruning follows them.
+
+    Parameters
+    ----------
+    kind : type
+        A class of layers of your own; subclasses need a line of their own.
+    rule : str or callable
+        ``elementwise``: the layer treats every value by itself. ``channelwise``: every channel by
+        itself, along the last axis (the second where its ``data_format`` is ``channels_first``);
+        each of its weights is one number or has one axis as long as there are channels.
+        ``merging``: it adds or multiplies its inputs, place by place. Or a rule as
+        `slimderm.components.model_graph.rules` has them.
+    sizes : sequence of str
+        Entries of the layer's ``get_config`` that count channels.
+
+    Raises
+    ------
+    ParameterError
+        For what is no class of layers, a class of Keras, or an unknown rule.
+
+    Examples
+    --------
+    >>> register_rule(DropPath, "elementwise")
+    >>> register_rule(LayerScale, "channelwise", sizes=["dim"])
+    """
+    if not (isinstance(kind, type) and issubclass(kind, keras.layers.Layer)):
+        raise ParameterError(f"kind: received {kind!r}, expected a class of Keras layers")
+    if kind.__module__.startswith("keras.src.layers."):
+        raise ParameterError(
+            f"kind: received Keras's own {kind.__name__}, whose rule is known, expected a class of "
+            "your own"
+        )
+    if callable(rule):
+        _registered[kind] = rule
+    else:
+        _registered[kind] = partial(look_up("rule", rule, KINDS), sizes=tuple(sizes))
+
+
+def custom_rule(kind: type) -> Rule | None:
+    """Return the rule of a class that is not Keras's own; None where nobody has said one."""
+    return _registered.get(kind) or KNOWN.get(f"{kind.__module__}.{kind.__name__}")

@@ -1,0 +1,199 @@
+"""Rules of the operations of `keras.ops`, by the names of their classes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from slimderm.components.model_graph.calls import Call
+from slimderm.components.model_graph.channel_labels import FIXED, Axes, Coupling, Labels, unknown
+from slimderm.components.model_graph.rules_shape import (
+    concatenate,
+    joined,
+    merge,
+    reshaped,
+    window,
+)
+from slimderm.components.model_graph.rules_values import same
+
+Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
+
+
+def operate(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Treat tensors value by value: as `merge`; other operands may be single numbers."""
+    given = [*call.arguments.args, *call.arguments.kwargs.values()]
+    for operand in given:
+        if any(operand is tensor for tensor in call.inputs):
+            continue
+        if isinstance(operand, list | tuple) or np.size(operand) != 1:
+            return unknown(coupling, call, inputs, "a constant that is no single number")
+    ranks = {len(tensor.shape) for tensor in call.inputs}
+    if len(ranks) > 1:  # there the batch would meet another axis
+        return unknown(coupling, call, inputs, "operands of different rank")
+    return merge(coupling, call, inputs)
+
+
+def clip(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Every value by itself, unless bounds are given for each channel."""
+    if any(np.size(bound) != 1 for bound in (call.operation.x_min, call.operation.x_max)):
+        return unknown(coupling, call, inputs, "bounds that are no single numbers")
+    return same(coupling, call, inputs)
+
+
+def reduce(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Sum, average or compare along some axes: a barrier for channels there."""
+    axes, rank = inputs[0], len(inputs[0])
+    along = _places(call.operation.axis, rank)
+    reason = f"{type(call.operation).__name__} is over the channels"
+    coupling.barrier(call.path, reason, *(axes[index] for index in along))
+    if call.operation.keepdims:
+        return tuple(None if index in along else axes[index] for index in range(rank))
+    return tuple(axes[index] for index in range(rank) if index not in along)
+
+
+def move(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Move axes, as the operation moves those of an array."""
+    operation, rank = call.operation, len(inputs[0])
+    places = np.empty((1,) * rank)
+    for index in range(rank):
+        places = np.repeat(places, index + 1, axis=index)  # axis i is i + 1 long
+    name = type(operation).__name__
+    if name == "Transpose":
+        moved = np.transpose(places, operation.axes)
+    elif name == "Moveaxis":
+        moved = np.moveaxis(places, operation.source, operation.destination)
+    else:
+        moved = np.swapaxes(places, operation.axis1, operation.axis2)
+    return tuple(inputs[0][size - 1] for size in moved.shape)
+
+
+def expand(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Put in axes of length 1."""
+    rank = len(call.outputs[0].shape)
+    new, old = _places(call.operation.axis, rank), iter(inputs[0])
+    return tuple(None if index in new else next(old) for index in range(rank))
+
+
+def squeeze(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Take out axes of length 1; a channel that is alone there stays."""
+    axes, shape = inputs[0], call.inputs[0].shape
+    ones = [index for index, size in enumerate(shape) if size == 1]
+    given = call.operation.axis
+    gone = ones if given is None else _places(given, len(axes))
+    coupling.pin(*(axes[index] for index in gone))
+    return tuple(labels for index, labels in enumerate(axes) if index not in gone)
+
+
+def stack(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Put tensors beside each other along a new axis; their channels go together."""
+    rank = len(inputs[0])
+    axis = call.operation.axis % (rank + 1)
+    found = [joined(coupling, [axes[index] for axes in inputs]) for index in range(rank)]
+    return (*found[:axis], None, *found[axis:])
+
+
+def pad(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Put places around an axis; beside channels they stay."""
+    axes, widths = inputs[0], call.operation.pad_width
+    widths = widths * len(axes) if len(widths) == 1 else widths
+    found: list[Labels | None] = []
+    for labels, (before, after) in zip(axes, widths, strict=True):
+        if labels is None or before == after == 0:
+            found.append(labels)
+        elif call.operation.mode != "constant":  # what is put there are other channels
+            return unknown(coupling, call, inputs, f"pads channels by {call.operation.mode}")
+        else:
+            found.append(np.r_[np.full(before, FIXED), labels, np.full(after, FIXED)])
+    return tuple(found)
+
+
+def reshape(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Follow channels as the layer `Reshape` does, where the batch stays the first axis."""
+    before, after = call.inputs[0].shape, call.outputs[0].shape
+    known = None not in before[1:] and None not in after[1:]
+    if known and np.prod(before[1:]) != np.prod(after[1:]):
+        return unknown(coupling, call, inputs, "lays the batch together with another axis")
+    result = reshaped(coupling, call, inputs[0])
+    for index, labels in enumerate(result):
+        if index and call.operation.newshape[index] != -1:
+            coupling.size(call.path, "newshape", labels, index)
+    return result
+
+
+def take_items(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Take a part of some axes: a barrier for channels there, unless all are taken."""
+    axes = inputs[0]
+    key = call.arguments.args[1] if len(call.arguments.args) > 1 else call.arguments.kwargs["key"]
+    parts = list(key) if isinstance(key, tuple | list) else [key]
+    if not all(part is Ellipsis or isinstance(part, int | slice | None) for part in parts):
+        return unknown(coupling, call, inputs, "takes items by a tensor")
+    missing = len(axes) - sum(part is not None and part is not Ellipsis for part in parts)
+    place = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
+    whole = [slice(None)] * missing
+    parts = [*parts[:place], *whole, *(part for part in parts[place:] if part is not Ellipsis)]
+    found: list[Labels | None] = []
+    left = iter(axes)
+    for part in parts:
+        labels = None if part is None else next(left)
+        if part is not None and part != slice(None) and labels is not None:
+            coupling.barrier(call.path, "takes some of the channels", labels)
+            labels = None
+        if not isinstance(part, int):
+            found.append(labels)
+    return tuple(found)
+
+
+def split(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> list[Axes]:
+    """Cut an axis into parts: equal ones lose the same channels, others any."""
+    axes, cuts = inputs[0], call.operation.indices_or_sections
+    axis = call.operation.axis % len(axes)
+    labels = axes[axis]
+    if labels is None:
+        return [axes] * len(call.outputs)
+    if isinstance(cuts, int):
+        parts = np.split(labels, cuts)
+        for part in parts[1:]:
+            coupling.unite(parts[0], part)
+    else:
+        parts = np.split(labels, cuts)
+        for index, cut in enumerate(cuts):
+            coupling.size(call.path, "indices_or_sections", labels[:cut], index)
+    return [(*axes[:axis], part, *axes[axis + 1 :]) for part in parts]
+
+
+def _places(axis: Any, rank: int) -> list[int]:
+    if axis is None:
+        return list(range(rank))
+    return [index % rank for index in ([axis] if isinstance(axis, int) else axis)]
+
+
+# Classes of operations that treat every value by itself.
+BY_VALUE = (
+    "Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Negative",
+    "Absolute", "Square", "Sqrt", "Rsqrt", "Reciprocal", "Exp", "Expm1", "Log", "Log1p", "Power",
+    "Sign", "Sin", "Cos", "Tanh", "Erf", "Floor", "Ceil", "Round", "Relu", "Relu6", "Sigmoid",
+    "LogSigmoid", "Silu", "Softplus", "Softsign", "HardSigmoid", "HardSilu", "HardTanh", "Elu",
+    "Selu", "Celu", "Gelu", "LeakyRelu", "Mish", "Where", "Greater", "GreaterEqual", "Less",
+    "LessEqual", "Equal", "NotEqual", "LogicalAnd", "LogicalOr", "LogicalNot",
+)  # fmt: skip
+REDUCTIONS = ("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Prod", "Var", "Std")
+WINDOWS = ("MaxPool", "AveragePool", "Resize")
+OPERATION_RULES: dict[str, Rule] = {
+    **dict.fromkeys(BY_VALUE, operate),
+    **dict.fromkeys(REDUCTIONS, reduce),
+    **dict.fromkeys(WINDOWS, window),
+    **dict.fromkeys(("Transpose", "Moveaxis", "Swapaxes"), move),
+    "Cast": same,
+    "Clip": clip,
+    "Concatenate": concatenate,
+    "ExpandDims": expand,
+    "Squeeze": squeeze,
+    "Stack": stack,
+    "Pad": pad,
+    "Reshape": reshape,
+    "GetItem": take_items,
+}
+# Of operations with several outputs: these rules return the axes of each.
+SPLITTING_RULES: dict[str, Callable[[Coupling, Call, Sequence[Axes]], list[Axes]]] = {
+    "Split": split,
+}

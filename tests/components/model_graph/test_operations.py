@@ -1,0 +1,85 @@
+"""Operations of `keras.ops` are followed, and those that mix channels are not."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from slimderm.components.model_graph.trace import trace
+from slimderm.components.pruning.proof import deviation, randomise
+from slimderm.components.pruning.pruner import prune
+
+WIDTH = 8
+FOLLOWED = {
+    "clip": lambda x: ops.clip(x, -1, 1),
+    "cast": lambda x: ops.cast(ops.cast(x, "float64"), "float32"),
+    "where": lambda x: ops.where(x > 0.1, x, 0.3 * x),
+    "power": lambda x: ops.power(ops.abs(x) + 0.1, 0.5),
+    "mean over places": lambda x: ops.mean(x, axis=[1, 2], keepdims=True) * x,
+    "max over a place": lambda x: ops.expand_dims(ops.max(x, axis=1), 1) + x,
+    "variance": lambda x: ops.expand_dims(ops.var(x, axis=[1, 2]), [1, 2]) + x,
+    "concatenate": lambda x: ops.concatenate([x, ops.relu(x)], axis=-1),
+    "stack": lambda x: ops.sum(ops.stack([x, x * x], axis=1), axis=1),
+    "pad places": lambda x: ops.pad(x, [[0, 0], [1, 1], [0, 2], [0, 0]]),
+    "pad channels": lambda x: ops.pad(x, [[0, 0], [0, 0], [0, 0], [1, 2]]),
+    "transpose": lambda x: ops.transpose(ops.transpose(x, [0, 3, 1, 2]), [0, 2, 3, 1]),
+    "moveaxis": lambda x: ops.moveaxis(ops.moveaxis(x, -1, 1), 1, -1),
+    "swapaxes": lambda x: ops.swapaxes(ops.swapaxes(x, 1, 3), 1, 3),
+    "reshape": lambda x: ops.reshape(ops.reshape(x, (-1, 36, WIDTH)), (-1, 6, 6, WIDTH)),
+    "squeeze": lambda x: ops.squeeze(ops.expand_dims(x, 1), 1),
+    "slice places": lambda x: x[:, 1:5, ::2, :],
+    "one place": lambda x: ops.expand_dims(x[:, 2], 1),
+    "ellipsis": lambda x: x[..., :4, :],
+    "halves": lambda x: ops.add(*ops.split(x, 2, axis=-1)),
+    "cut at a place": lambda x: ops.concatenate(ops.split(x, [3], axis=-1)[::-1], axis=-1),
+    "split places": lambda x: ops.concatenate(ops.split(x, 3, axis=1), axis=2),
+    "resize": lambda x: ops.image.resize(x, (3, 3)),
+    "resizing": layers.Resizing(4, 4),
+    "pool": lambda x: ops.max_pool(x, 2),
+    "average pool": lambda x: ops.average_pool(x, 2),
+}
+BARRIERS = {
+    "mean over channels": lambda x: x - ops.mean(x, axis=-1, keepdims=True),
+    "a slice of channels": lambda x: x[..., :4],
+    "bounds of each channel": lambda x: ops.clip(x, [0.0] * WIDTH, [1.0] * WIDTH),
+    "mirrored channels": lambda x: ops.pad(x, [[0, 0]] * 3 + [[1, 1]], mode="reflect"),
+    "batch laid together": lambda x: ops.reshape(ops.reshape(x, (-1, WIDTH)), (-1, 6, 6, WIDTH)),
+    "flip": lambda x: ops.flip(x, axis=-1),
+}
+
+
+def network(change):
+    image = keras.Input((6, 6, 3))
+    x = layers.Conv2D(WIDTH, 3, padding="same", activation="relu", name="first")(image)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 1, name="second")(change(x)))
+    model = keras.Model(image, layers.Dense(2)(x))
+    randomise(model, seed=0)
+    return model
+
+
+@pytest.mark.parametrize("kind", FOLLOWED)
+def test_an_operation_is_followed(kind, halved):
+    model = network(FOLLOWED[kind])
+    graph = trace(model)
+    assert graph.barriers == ()
+    image = np.random.default_rng(0).random((2, 6, 6, 3)).astype("float32")
+    assert deviation(graph, halved(graph), image) < 1e-4
+    pruned = prune(model, ratio=0.5)
+    assert pruned.report.widths["first"] == (WIDTH, WIDTH // 2)
+    assert pruned.model(image).shape == (2, 2)
+
+
+@pytest.mark.parametrize("kind", BARRIERS)
+def test_what_mixes_channels_is_a_barrier(kind):
+    graph = trace(network(BARRIERS[kind]))
+    (barrier,) = graph.barriers
+    assert barrier.num_coupled == WIDTH
+
+
+def test_a_pruned_model_of_operations_is_saved_and_read(tmp_path, halved):
+    model = network(lambda x: ops.reshape(FOLLOWED["cut at a place"](x), (-1, 36, 1, WIDTH)))
+    pruned = prune(model, ratio=0.5).model
+    pruned.save(tmp_path / "small.keras")
+    image = np.random.default_rng(0).random((2, 6, 6, 3)).astype("float32")
+    again = keras.models.load_model(tmp_path / "small.keras")
+    np.testing.assert_array_equal(again(image), pruned(image))
