@@ -26,6 +26,10 @@ def configs_by_path(
             found |= configs_by_path(layers[name], inner, f"{path}/")
         else:
             found[path] = inner
+            for held in inner.values():  # what a wrapper holds
+                if isinstance(held, dict) and "build_config" in held and "config" in held:
+                    held.pop("build_config")
+                    found[f"{path}/{held['config'].get('name')}"] = held["config"]
     return found
 
 

@@ -14,6 +14,7 @@ from slimderm.components.model_graph.calls import Call, is_operation
 from slimderm.components.model_graph.channel_labels import Axes, Coupling, unknown
 from slimderm.components.model_graph.custom_rules import custom_rule
 from slimderm.components.model_graph.rules_operations import OPERATION_RULES, SPLITTING_RULES
+from slimderm.components.model_graph.rules_recurrent import GATES, bidirectional, recurrent
 from slimderm.components.model_graph.rules_shape import SHAPE_RULES, window
 from slimderm.components.model_graph.rules_values import (
     IDENTITIES,
@@ -56,6 +57,8 @@ RULES: dict[type, Rule] = {
     layers.DepthwiseConv2D: depthwise,
     layers.SeparableConv1D: separable,
     layers.SeparableConv2D: separable,
+    **dict.fromkeys(GATES, recurrent),
+    layers.Bidirectional: bidirectional,
     layers.BatchNormalization: batch_normalization,
     layers.PReLU: prelu,
     layers.LayerNormalization: layer_normalization,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from slimderm.components.model_graph.calls import ends, last_operations, layers_by_path, packed
 from slimderm.components.model_graph.copies import config_of, copied, remade, settle
 from slimderm.components.model_graph.graph import Graph, Keep, kept
+from slimderm.components.model_graph.rules_recurrent import cells
 from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.replay import read_log
 from slimderm.components.pruning.surgery import remove
@@ -109,6 +110,10 @@ def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:
     """Return the axis along which a weight reads channels, nothing for weights that read none."""
     shape = tuple(variable.shape)
     rank = len(shape)
+    if any(
+        variable is each for cell in cells(layer) for each in (cell.kernel, cell.recurrent_kernel)
+    ):
+        return (0,)
     if variable is getattr(layer, "pointwise_kernel", None):
         return (rank - 2,)
     if variable is not getattr(layer, "kernel", None) or rank < 2:

@@ -1,0 +1,76 @@
+"""Units of recurrent layers go with all their gates, in one direction and in two."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from slimderm import prune, verify
+from slimderm.components.model_graph.trace import trace
+from slimderm.components.pruning.proof import deviation, randomise
+
+UNITS = 8
+FOLLOWED = {
+    "simple": lambda: layers.SimpleRNN(UNITS),
+    "gru": lambda: layers.GRU(UNITS, return_sequences=True),
+    "gru, reset before": lambda: layers.GRU(UNITS, reset_after=False),
+    "lstm": lambda: layers.LSTM(UNITS, return_sequences=True),
+    "lstm, no bias": lambda: layers.LSTM(UNITS, use_bias=False, go_backwards=True),
+    "both ways": lambda: layers.Bidirectional(layers.LSTM(UNITS, return_sequences=True)),
+    "both ways, summed": lambda: layers.Bidirectional(layers.GRU(UNITS), merge_mode="sum"),
+}
+BARRIERS = {
+    "states": lambda: layers.LSTM(UNITS, return_state=True),
+    "kept states": lambda: layers.GRU(UNITS, stateful=True),
+    "softmax": lambda: layers.SimpleRNN(UNITS, activation="softmax"),
+    "both ways, apart": lambda: layers.Bidirectional(layers.GRU(UNITS), merge_mode=None),
+}
+
+
+def network(make):
+    inputs = keras.Input((5, 3), batch_size=2)
+    x = layers.Conv1D(6, 3, padding="same", name="before")(inputs)
+    x = make()(x)
+    x = x[0] if isinstance(x, list | tuple) else x
+    model = keras.Model(inputs, layers.Dense(2)(layers.Dense(4, name="after")(x)))
+    randomise(model, seed=0)
+    return model
+
+
+def batch():
+    return np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("kind", FOLLOWED)
+def test_units_go_with_their_gates(kind, halved, tmp_path):
+    model = network(FOLLOWED[kind])
+    graph = trace(model)
+    assert graph.barriers == ()
+    assert deviation(graph, halved(graph), batch()) < 1e-5
+    pruned = prune(model, ratio=0.5)
+    assert verify(model, pruned, batch()) < 1e-5
+    layer = pruned.model.layers[2]
+    ways = [layer] if hasattr(layer, "units") else [layer.forward_layer, layer.backward_layer]
+    assert [each.units for each in ways] == [UNITS // 2] * len(ways)
+    pruned.model.save(tmp_path / "small.keras")
+    again = keras.models.load_model(tmp_path / "small.keras")
+    np.testing.assert_allclose(again(batch()), pruned.model(batch()), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", BARRIERS)
+def test_what_is_not_followed_is_a_barrier(kind):
+    graph = trace(network(BARRIERS[kind]))
+    assert len(graph.barriers) >= 1
+    free = {group.name: bool(group.free.any()) for group in graph.groups}
+    assert free == {
+        "before": False,
+        "after": True,
+        **{k: v for k, v in free.items() if "dense" in k},
+    }
+
+
+def test_multiplications_of_steps_are_counted():
+    """By hand: five steps of (6 + 8) · 4 · 8, the convolution's 5 · 3 · 3 · 6, and two dense."""
+    report = prune(network(lambda: layers.LSTM(UNITS)), ratio=0.5).report
+    assert report.multiply_accumulates[0] == 5 * (6 + 8) * 32 + 5 * 54 + 8 * 4 + 4 * 2
+    assert report.multiply_accumulates[1] == 5 * (3 + 4) * 16 + 5 * 27 + 4 * 2 + 2 * 2
