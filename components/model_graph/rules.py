@@ -6,12 +6,14 @@ write its rule in a file ``rules_*.py`` and its line here.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import keras
 from keras import layers
 
 from slimderm.components.model_graph.calls import Call, is_operation
-from slimderm.components.model_graph.channel_labels import Axes, Coupling, unknown
+from slimderm.components.model_graph.channel_labels import Axes, Coupling, Effort, unknown
 from slimderm.components.model_graph.custom_rules import custom_rule
 from slimderm.components.model_graph.rules_operations import OPERATION_RULES, SPLITTING_RULES
 from slimderm.components.model_graph.rules_recurrent import GATES, bidirectional, recurrent
@@ -73,12 +75,47 @@ RULES: dict[type, Rule] = {
 }
 
 
+def time_distributed(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Ask the rule of the layer inside, which sees one step."""
+    (axes,), inner = inputs, call.operation.layer
+    coupling.barrier(call.path, "works along steps", axes[1])
+    ends = [
+        keras.KerasTensor((tensor.shape[0], *tensor.shape[2:]), tensor.dtype)
+        for tensor in (call.inputs[0], call.outputs[0])
+    ]
+    step = Call(inner, f"{call.path}/{inner.name}", (ends[0],), (ends[1],), call.arguments)
+    made = rule_for(inner)(coupling, step, [(axes[0], *axes[2:])])
+    for effort in coupling.efforts.pop(id(ends[1]), []):
+        tensor = call.inputs[0] if effort.tensor is ends[0] else call.outputs[0]
+        places = (1, *(axis + 1 for axis in effort.axes))
+        found = Effort(effort.variable, tensor, places, effort.along)
+        coupling.efforts.setdefault(id(call.outputs[0]), []).append(found)
+    return (made[0], None, *made[1:])
+
+
+def spectral_normalization(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Ask the rule of the layer inside; a vector has a number for each channel that it makes."""
+    inner = call.operation.layer
+    path = f"{call.path}/{inner.name}"
+    made = rule_for(inner)(coupling, replace(call, operation=inner, path=path), inputs)
+    known = coupling.producers.get(path)
+    coupling.hold(call.operation, call.operation.vector_u, 1, known.labels if known else None)
+    return made
+
+
 def rule_for(operation: Any) -> Rule:
     """Find the rule of a layer or operation by its very class; `unknown` where there is none."""
     kind = type(operation)
     if is_operation(kind):
         return OPERATION_RULES.get(kind.__name__, unknown)
     return RULES.get(kind) or custom_rule(kind) or unknown
+
+
+# Layers that hold another, whose rule they ask.
+RULES |= {
+    layers.TimeDistributed: time_distributed,
+    layers.SpectralNormalization: spectral_normalization,
+}
 
 
 def axes_of_outputs(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> list[Axes]:

@@ -108,6 +108,8 @@ def _normalise_over(layer: Any, axis: int, stays: npt.NDArray[np.bool_]) -> None
 
 def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:
     """Return the axis along which a weight reads channels, nothing for weights that read none."""
+    if type(layer) in (keras.layers.TimeDistributed, keras.layers.SpectralNormalization):
+        layer = layer.layer
     shape = tuple(variable.shape)
     rank = len(shape)
     if any(

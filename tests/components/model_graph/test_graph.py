@@ -163,8 +163,8 @@ def with_adapter():
     "first",
     [
         with_adapter,
-        lambda: layers.TimeDistributed(layers.Dense(6)),
-        lambda: layers.SpectralNormalization(layers.Conv2D(6, 1)),
+        lambda: layers.ConvLSTM1D(6, 1, return_sequences=True),
+        lambda: Heavier(6, 1),
     ],
 )
 def test_a_wall_whose_own_channels_could_have_gone_has_a_name(first):
