@@ -15,6 +15,7 @@ from keras import layers
 from slimderm.components.model_graph.calls import Call, is_operation
 from slimderm.components.model_graph.channel_labels import Axes, Coupling, Effort, unknown
 from slimderm.components.model_graph.custom_rules import custom_rule
+from slimderm.components.model_graph.rules_attention import attention
 from slimderm.components.model_graph.rules_operations import OPERATION_RULES, SPLITTING_RULES
 from slimderm.components.model_graph.rules_recurrent import GATES, bidirectional, recurrent
 from slimderm.components.model_graph.rules_shape import SHAPE_RULES, window
@@ -59,6 +60,7 @@ RULES: dict[type, Rule] = {
     layers.DepthwiseConv2D: depthwise,
     layers.SeparableConv1D: separable,
     layers.SeparableConv2D: separable,
+    layers.MultiHeadAttention: attention,
     **dict.fromkeys(GATES, recurrent),
     layers.Bidirectional: bidirectional,
     layers.BatchNormalization: batch_normalization,

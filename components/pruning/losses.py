@@ -89,7 +89,11 @@ def _kinds(graph: Graph, group: Group) -> tuple[Labels, Labels]:
 def touched_by_layer(graph: Graph) -> dict[str, Labels]:
     """Return the coupled channels that each layer makes or, if it makes none, has weights for."""
     found = {path: producer.labels for path, producer in graph.producers.items()}
-    paths = {id(layer): path for path, layer in layers_by_path(graph.model).items()}
+    paths = {
+        id(part): path
+        for path, layer in layers_by_path(graph.model).items()
+        for part in layer._flatten_layers()
+    }
     for slot in graph.slots:
         path = paths[id(slot.layer)]
         if path not in graph.producers:

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from slimderm.components.model_graph import rules_attention
 from slimderm.components.model_graph.calls import ends, last_operations, layers_by_path, packed
 from slimderm.components.model_graph.copies import config_of, copied, remade, settle
 from slimderm.components.model_graph.graph import Graph, Keep, kept
@@ -110,6 +111,8 @@ def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:
     """Return the axis along which a weight reads channels, nothing for weights that read none."""
     if type(layer) in (keras.layers.TimeDistributed, keras.layers.SpectralNormalization):
         layer = layer.layer
+    if type(layer) is keras.layers.MultiHeadAttention:
+        return rules_attention.reading_axes(layer, variable)
     shape = tuple(variable.shape)
     rank = len(shape)
     if any(
