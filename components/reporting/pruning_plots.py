@@ -104,6 +104,8 @@ def growth(paths: pd.DataFrame, fits: pd.DataFrame, factors: Sequence[float]) ->
                 path = paths[chosen & (paths["factor"] == factor)]
                 millions = path["num_parameters"] / 1e6
                 ax.plot(path["iteration"], millions, "o-", ms=3, c=colour, label=f"{factor:g} %")
+            low, high = ax.get_ylim()
+            ax.set_ylim(low, high + 0.4 * (high - low))  # room for the laws
             here = (fits["network"] == network) & (fits["scope"] == scope)
             laws = fits[here & (fits["factor"] == factors[0])]
             said = [f"{law['model']} R² {law['r2']:.3f}" for _, law in laws.iterrows()]
