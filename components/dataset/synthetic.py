@@ -21,6 +21,7 @@ from slimderm.components.dataset.settings import SyntheticSettings
 Floats = npt.NDArray[np.float32]
 QUALITY = 98  # of the JPEG files, as HAM10000's own
 NOISE = 3.0  # grey levels, standard deviation
+DRAWN = "synthetic"  # dx_type of what is drawn; HAM10000's own say how a diagnosis was confirmed
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def write_synthetic(
             name = f"ISIC_{len(rows):07d}"
             _save(images / f"{name}.jpg", _lesion(traits, settings, random))
             row = {"lesion_id": f"HAM_{lesion:07d}", "image_id": name, "dx": diagnosis}
-            rows.append(row | {"dx_type": "synthetic"} | person)
+            rows.append(row | {"dx_type": DRAWN} | person)
             if progress is not None:
                 progress(len(rows))
     table = pd.DataFrame(rows)
@@ -93,6 +94,11 @@ def write_synthetic(
         if progress is not None:
             progress(len(rows) + index + 1)
     return table
+
+
+def is_drawn(catalog: pd.DataFrame) -> bool:
+    """Whether a lesion of a catalog was drawn by `write_synthetic`; ``dx_type`` says so."""
+    return bool((catalog["dx_type"] == DRAWN).any())
 
 
 def _diagnoses(num_lesions: int) -> list[str]:

@@ -1,13 +1,11 @@
 """The page of an evaluation on somebody's images; every picture lies in the page itself."""
 
-import base64
-import io
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
+from slimderm.components.reporting.embedding import figure_address
 from slimderm.components.reporting.model_card import reliability_plot
 from slimderm.components.reporting.page import Section, heading
 from slimderm.components.reporting.training_plots import confusion_matrices
@@ -72,20 +70,13 @@ def evaluation_sections(
             "Confusion",
             ["Rows are the labels of the folder, columns what was predicted; images."],
             None,
-            {_inside(confusion): "confusion matrix"},
+            {figure_address(confusion): "confusion matrix"},
         ),
         Section(
             "Calibration",
             said["calibration"],
             None,
-            {_inside(reliability): "accuracy against confidence"},
+            {figure_address(reliability): "accuracy against confidence"},
         ),
         Section("Groups of people", said["subgroups"], subgroups),
     ]
-
-
-def _inside(figure: Figure) -> str:
-    """Give a figure as an address that holds it."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110)
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

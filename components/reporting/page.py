@@ -1,14 +1,18 @@
-"""A run on one page, in HTML and in Markdown: sentences, tables, pictures; no outside resource.
+"""Sentences, tables and pictures on one page, in HTML and in Markdown; no outside resource.
 
-The pages are laid out by the files of `templates`.
+The pages are laid out by the files of `templates`. The HTML page is one file for screens of every
+width, light and dark, and for paper; a click on a heading sorts a table.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from slimderm.components.reporting.opening import Opening
 
 SENTENCE = 40  # characters from which a cell counts as a sentence: it is given more width
 
@@ -26,25 +30,35 @@ class Section:
     table : DataFrame or None
         Shown with numbers rounded to four significant digits.
     pictures : mapping
-        Path relative to the page, to the text that stands for the picture.
+        Address, or path relative to the page, to the text that stands for the picture.
+    folded : bool
+        Whether HTML shows the table only when it is asked for.
     """
 
     title: str
     sentences: Sequence[str] = ()
     table: pd.DataFrame | None = None
     pictures: Mapping[str, str] | None = None
+    folded: bool = False
 
-    def layout(self) -> dict[str, object]:
-        """Give what the templates show; ``columns`` are names, and whether sentences are below."""
-        table = pd.DataFrame() if self.table is None else self.table.astype(object)
-        return {
-            "title": self.title,
-            "sentences": self.sentences,
-            "table": table,
-            "columns": [(heading(name), any(map(is_sentence, table[name]))) for name in table],
-            "rows": list(table.itertuples(index=False)),
-            "pictures": list((self.pictures or {}).items()),
-        }
+    @property
+    def anchor(self) -> str:
+        """What links to the section name."""
+        return "-".join(re.findall(r"[a-z0-9]+", self.title.lower()))
+
+    @property
+    def has_table(self) -> bool:
+        """Whether there is a row to show."""
+        return self.table is not None and not self.table.empty
+
+
+def laid_out(frame: pd.DataFrame) -> dict[str, object]:
+    """Give what the templates show of a table: ``columns`` (name, whether it holds sentences)."""
+    table = frame.astype(object)
+    return {
+        "columns": [(heading(name), any(map(is_sentence, table[name]))) for name in table],
+        "rows": list(table.itertuples(index=False)),
+    }
 
 
 def format_cell(value: object) -> str:
@@ -81,17 +95,16 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"cell": format_cell, "markdown": markdown_table}
+    environment.filters |= {
+        "cell": format_cell,
+        "laid_out": laid_out,
+        "markdown": markdown_table,
+    }
     environment.tests["sentence"] = is_sentence
     return environment
 
 
-def _render(template: str, title: str, sections: Sequence[Section]) -> str:
-    layouts = [section.layout() for section in sections]
-    return _templates().get_template(template).render(title=title, sections=layouts)
-
-
-def render(title: str, sections: Sequence[Section]) -> str:
+def render(title: str, sections: Sequence[Section], opening: Opening | None = None) -> str:
     """Give the page as HTML text.
 
     Parameters
@@ -100,31 +113,36 @@ def render(title: str, sections: Sequence[Section]) -> str:
         Heading of the page.
     sections : sequence of Section
         In order.
+    opening : Opening, optional
+        What stands before them.
 
     Returns
     -------
     str
         A whole HTML document; every text in it is escaped.
     """
-    return _render("page.html.jinja", title, sections)
+    return _render("page.html.jinja", title, sections, opening)
 
 
-def render_markdown(title: str, sections: Sequence[Section]) -> str:
-    """Give the same page as Markdown.
+def render_markdown(title: str, sections: Sequence[Section], opening: Opening | None = None) -> str:
+    """Give the same page as Markdown, the opening without its pictures.
 
     Parameters
     ----------
-    title : str
-        Heading of the page.
-    sections : sequence of Section
-        In order.
+    title, sections, opening
+        As for `render`.
 
     Returns
     -------
     str
         Headings, paragraphs, pipe tables and pictures.
     """
-    return _render("page.md.jinja", title, sections)
+    return _render("page.md.jinja", title, sections, opening)
+
+
+def _render(template: str, title: str, sections: Sequence[Section], opening: Opening | None) -> str:
+    found = _templates().get_template(template)
+    return found.render(title=title, sections=sections, opening=opening)
 
 
 def markdown_table(frame: pd.DataFrame) -> str:

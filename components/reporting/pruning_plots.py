@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import EngFormatter, PercentFormatter
 
-from slimderm.components.reporting.style import COLOURS, tidy_axes
+from slimderm.components.reporting.point_labels import label_points
+from slimderm.components.reporting.style import COLOURS, number_logarithmic, tidy_axes
 
 
 def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
@@ -53,25 +54,24 @@ def pruning_path(table: pd.DataFrame, metric: str, label: str) -> Figure:
                 edgecolors=colour,
                 label=name,
             )
-        smallest = steps[steps["accepted"]].nsmallest(1, "num_parameters")
-        for _, step in pd.concat([steps.head(1), smallest]).drop_duplicates("notation").iterrows():
-            ax.annotate(
-                step["notation"].replace(": ", "\n"),
-                (step["num_parameters"], step[metric]),
-                textcoords="offset points",
-                xytext=(0, 7),
-                fontsize=7,
-                ha="center",
-            )
         ax.set_xscale("log")
         ax.margins(x=0.2, y=0.15)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        ax.xaxis.set_major_locator(LogLocator(numticks=5))
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        number_logarithmic(ax.xaxis, EngFormatter(sep=""))
     panels[0].set_ylabel(label, fontsize=9)
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=3, fontsize=8, frameon=False)
+    for ax, network in zip(panels, networks, strict=True):
+        named = _named(table[table["network"] == network])
+        places = named[["num_parameters", metric]].to_numpy(float)
+        label_points(ax, places, [name.replace(": ", "\n") for name in named["notation"]])
     return figure
+
+
+def _named(steps: pd.DataFrame) -> pd.DataFrame:
+    """Of one network's steps, those that the picture names."""
+    smallest = steps[steps["accepted"]].nsmallest(1, "num_parameters")
+    return pd.concat([steps.head(1), smallest]).drop_duplicates("notation")
 
 
 def growth(paths: pd.DataFrame, fits: pd.DataFrame, factors: Sequence[float]) -> Figure:
@@ -104,6 +104,8 @@ def growth(paths: pd.DataFrame, fits: pd.DataFrame, factors: Sequence[float]) ->
                 path = paths[chosen & (paths["factor"] == factor)]
                 millions = path["num_parameters"] / 1e6
                 ax.plot(path["iteration"], millions, "o-", ms=3, c=colour, label=f"{factor:g} %")
+            low, high = ax.get_ylim()
+            ax.set_ylim(low, high + 0.4 * (high - low))  # room for the laws
             here = (fits["network"] == network) & (fits["scope"] == scope)
             laws = fits[here & (fits["factor"] == factors[0])]
             said = [f"{law['model']} R² {law['r2']:.3f}" for _, law in laws.iterrows()]

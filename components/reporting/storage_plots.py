@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from slimderm.components.compression import codecs
 from slimderm.components.quality.metrics import HEADLINE, METRICS
-from slimderm.components.reporting.style import COLOURS, GREY, tidy_axes
+from slimderm.components.reporting.style import (
+    COLOURS,
+    GREY,
+    number_logarithmic,
+    tidy_axes,
+)
 
 
 def rate_distortion(summary: pd.DataFrame, metrics: Mapping[str, str], k: int | None) -> Figure:
@@ -43,16 +47,10 @@ def rate_distortion(summary: pd.DataFrame, metrics: Mapping[str, str], k: int | 
             if k is not None:
                 _curve(ax, rows[rows["k"] == k], metric, codec, "--")
         ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.xaxis.set_major_formatter(ScalarFormatter())
-        ax.xaxis.set_minor_formatter(NullFormatter())
-    for ax, metric in zip(panels, metrics, strict=True):
-        if not METRICS[metric].log_scale:
-            continue
-        ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_major_formatter(ScalarFormatter())
-        ax.yaxis.set_minor_formatter(NullFormatter())
+        number_logarithmic(ax.xaxis)
+        if METRICS[metric].log_scale:
+            ax.set_yscale("log")
+            number_logarithmic(ax.yaxis)
     if k is not None:
         panels[0].plot([], [], "--", color=GREY, linewidth=1.2, label=f"dashed: SVD at k = {k}")
     handles, names = panels[0].get_legend_handles_labels()
@@ -148,6 +146,8 @@ def input_sizes(summary: pd.DataFrame, resolutions: pd.DataFrame) -> Figure:
             values = rows.set_index(["height", "width"])[value].reindex(order) / 1e6
             ax.plot(places, values.to_numpy(), "o-", ms=4, color=colour, label=network)
         ax.set_yscale("log")
+        if len(resolutions):
+            number_logarithmic(ax.yaxis)
     for ax in panels:
         ax.set_xticks(places, names)
         ax.margins(x=0.12)

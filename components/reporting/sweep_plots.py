@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from slimderm.components.reporting.point_labels import label_points
 from slimderm.components.reporting.style import COLOURS, GREY, tidy_axes
 
 
@@ -83,13 +84,12 @@ def size_against_quality(summary: pd.DataFrame, metrics: Mapping[str, str]) -> F
     figure = Figure(figsize=(4.6 * len(metrics), 3.6), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(metrics)))
     stored = summary[summary["stage"] == "after"]
+    ranks = stored[stored["arm"] == "svd"]["k"].sort_values()
     for ax, (metric, label) in zip(panels, metrics.items(), strict=True):
         tidy_axes(ax, title=f"Size against {label}", x="kB an image, as stored", y=label)
         svd = stored[stored["arm"] == "svd"].sort_values("k")
         size = svd["bytes_after"] / svd["num_images"] / 1000
         ax.plot(size, svd[f"{metric}_mean"], "o-", color=COLOURS[0], label="SVD, then encoder")
-        for x, y, k in zip(size, svd[f"{metric}_mean"], svd["k"], strict=True):
-            ax.annotate(f"{k:.0f}", (x, y), textcoords="offset points", xytext=(4, -9), fontsize=7)
         control = stored[stored["arm"] == "control"]
         ax.plot(
             control["bytes_after"] / control["num_images"] / 1000,
@@ -98,5 +98,9 @@ def size_against_quality(summary: pd.DataFrame, metrics: Mapping[str, str]) -> F
             color=COLOURS[1],
             label="encoder alone (control)",
         )
-        ax.legend(fontsize=8, frameon=False)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=2, fontsize=8, frameon=False)
+    for ax in panels:
+        ax.margins(0.1)
+        label_points(ax, ax.get_lines()[0].get_xydata(), [f"{k:.0f}" for k in ranks])
     return figure

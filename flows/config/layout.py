@@ -61,6 +61,7 @@ PLOTS = REPORTS / "plots"
 METRICS_FILE = REPORTS / "metrics.json"  # in git
 SUMMARY = REPORTS / "summary.json"  # what the end of a run says
 PAGE = REPORTS / "index.html"
+SIZES_PAGE = REPORTS / "sizes.html"  # counts that no run changes
 EVALUATIONS = REPORTS / "evaluations"  # what `make evaluate` writes, a folder each
 SEARCH = REPORTS / "search"  # what `slimderm search` writes, a folder a network
 CODECS = REPORTS / "storage"  # what `make codecs` writes

@@ -1,10 +1,16 @@
-"""Links from Prefect's pages to what a flow run recorded in MLflow."""
+"""Links to what a run recorded: on Prefect's pages as Markdown, in the report as addresses."""
 
 import os
 import urllib.parse
 
+from prefect.utilities.urls import url_for
+
+from slimderm.flows.config.addresses import MLFLOW, PREFECT
 from slimderm.flows.record.mlflow_store import ROOT
 from slimderm.flows.record.registry import Registry
+
+# Else MLflow opens the view of traces of language models.
+VIEW = "workflowType=machine_learning"
 
 
 def page_links(
@@ -23,18 +29,61 @@ def page_links(
     report : str, optional
         Id of the run that holds the report.
     """
-    tracker = registry.tracker
-    server = os.environ.get("MLFLOW_PAGE", tracker.place)  # as browsers reach it
-    if not server.startswith("http"):
-        return f"MLflow: `{server}`; `make up` shows it"
-    experiment = f"{server}/#/experiments/{tracker.experiment_id}/runs"
-    query = urllib.parse.quote(f"tags.`{tag}` = '{flow_run}'")
-    # Else MLflow opens the view of traces of language models.
-    view = "workflowType=machine_learning"
+    server = _server(registry)
+    if not server:
+        return f"MLflow: `{registry.tracker.place}`; `make up` shows it"
     links = {
-        "What this run recorded in MLflow": f"{experiment}?{view}&searchFilter={query}",
+        "What this run recorded in MLflow": _runs(registry, server, flow_run, tag),
         "the registered model": f"{server}/#/models/{registry.name}",
     }
     if report is not None:
-        links["the report"] = f"{experiment}/{report}/artifacts/index.html"
+        runs = f"{server}/#/experiments/{registry.tracker.experiment_id}/runs"
+        links["the report"] = f"{runs}/{report}/artifacts/index.html"
     return " · ".join(f"[{text}]({link})" for text, link in links.items())
+
+
+def report_links(
+    registry: Registry, *, version: str | None, flow_run: str | None
+) -> dict[str, str]:
+    """Return what the report links to: text to address, or to what stands instead of one.
+
+    Without servers the addresses are those at which `make up` shows the same.
+
+    Parameters
+    ----------
+    registry : Registry
+        Whose pages these are.
+    version : str, optional
+        Of the registered model.
+    flow_run : str, optional
+        Id of the Prefect flow run that a person started.
+    """
+    known = _server(registry)
+    server, when = known or MLFLOW, "" if known else " (after make up)"
+    model = f"{server}/#/models/{registry.name}"
+    links = {
+        f"what was recorded in MLflow{when}": _runs(registry, server, flow_run, ROOT),
+        f"the registered model {registry.name} in MLflow{when}": model,
+    }
+    if version is not None:
+        links[f"its version {version}, the challenger{when}"] = f"{model}/versions/{version}"
+    if flow_run is None:
+        return links | {"Prefect": "no flow run made this report (make flow would)"}
+    page = url_for("flow-run", obj_id=flow_run)
+    when = "" if page else " (after make up)"
+    return links | {f"the flow run in Prefect{when}": page or f"{PREFECT}/runs/flow-run/{flow_run}"}
+
+
+def _server(registry: Registry) -> str:
+    """Address of MLflow's server as browsers reach it; empty where the store is a file."""
+    server = os.environ.get("MLFLOW_PAGE", registry.tracker.place)
+    return server if server.startswith("http") else ""
+
+
+def _runs(registry: Registry, server: str, flow_run: str | None, tag: str) -> str:
+    """Address of the page of all runs, or of those of one flow run."""
+    page = f"{server}/#/experiments/{registry.tracker.experiment_id}/runs?{VIEW}"
+    if flow_run is None:
+        return page
+    query = urllib.parse.quote(f"tags.`{tag}` = '{flow_run}'")
+    return f"{page}&searchFilter={query}"

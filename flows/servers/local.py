@@ -15,14 +15,13 @@ from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.agents.deployments import HEARTBEAT_SECONDS, POOLS, deploy
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
+from slimderm.flows.config.addresses import HOST, MLFLOW, PREFECT
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import make_database
 from slimderm.flows.record.s3 import CHECKSUMS
 from slimderm.flows.servers.doctor import gpu
-from slimderm.flows.servers.service import HOST, Service
+from slimderm.flows.servers.service import Service
 
-MLFLOW = f"http://{HOST}:{os.environ.get('MLFLOW_PORT', '5000')}"
-PREFECT = f"http://{HOST}:{os.environ.get('PREFECT_PORT', '4200')}"
 PYTHON = [sys.executable, "-m"]
 
 

@@ -19,8 +19,7 @@ import psutil
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.base.files import write_json
 from slimderm.flows.config import layout
-
-HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
+from slimderm.flows.config.addresses import HOST
 
 
 @dataclass(frozen=True)

@@ -43,16 +43,9 @@ def metrics_file(results: Results, registry: Record) -> dict[str, Any]:
     }
     challenger = registry["challenger"]
     if challenger:
-        record = _record(results, challenger)
+        record = results.find(challenger)
         found["challenger"] = _network(record) | {"bytes": challenger["bytes"]}
     return found
-
-
-def _record(results: Results, entry: Record) -> Record:
-    """Find the record of an entry of the registry: a pruned network's, or a recipe's."""
-    made = [*results.pruned[entry["network"]]["steps"], *results.slimmed]
-    same = ("network", "notation")
-    return next(each for each in made if all(each[name] == entry[name] for name in same))
 
 
 def _network(record: Record) -> dict[str, Any]:

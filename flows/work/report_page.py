@@ -1,25 +1,15 @@
-"""The report's page: its pictures, and which tables stand beside them."""
+"""What follows the report's opening: its pictures, and which tables stand beside them."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from slimderm.components.common.errors import ParameterError
 from slimderm.components.dataset.copies import copies_sentence
-from slimderm.components.quality.metrics import HEADLINE, METRICS
-from slimderm.components.quality.storage_sentences import storage_sentences
-from slimderm.components.reporting import (
-    pruning_plots,
-    recipe_plots,
-    storage_plots,
-    sweep_plots,
-    training_plots,
-)
 from slimderm.components.reporting.page import Section
-from slimderm.flows.config import layout
-from slimderm.flows.config.choice import StorageChoice
-from slimderm.flows.work.report_tables import Results
+from slimderm.flows.work.report_images import image_sections
+from slimderm.flows.work.report_tables import Record, Results
 
 TESTED = [
     f"test_{metric}{end}"
@@ -28,6 +18,14 @@ TESTED = [
 ]
 # Of the tables, what the page shows.
 COMPARISON_COLUMNS = ["network", "variant", "train_accuracy", "validation_accuracy", *TESTED]
+NETWORK_COLUMNS = {
+    "network": "network",
+    "notation": "step or recipe",
+    "num_parameters": "parameters",
+    "share_of_parameters": "share of parameters",
+    "bytes": "bytes",
+    "latency_p50_ms": "latency ms",
+}
 PRUNING_COLUMNS = [
     "network",
     "notation",
@@ -52,65 +50,6 @@ RECIPE_COLUMNS = [
     "high",
     "verdict",
 ]
-SIZE_QUALITY = {name: METRICS[name].label for name in HEADLINE}
-
-
-def figures(results: Results) -> dict[str, Figure]:
-    """Draw every picture of the report, by its file's name without ending."""
-    frames, baselines, pruned = results.frames, results.baselines, results.pruned
-    k = results.choice.k
-    finals = {
-        f"{name} {run['smallest']['notation']}": run["smallest"]
-        for name, run in pruned.items()
-        if run["smallest"]
-    }
-    confusions = {f"{record['network']}, {record['variant']}": record for record in baselines}
-    histories = dict(iter(frames["learning_curves"].groupby("series", sort=False)))
-    paths = pd.read_csv(layout.GROWTH / "paths.csv")
-    labels = {name: metric.label for name, metric in METRICS.items()}
-    drawn = {
-        "metrics": sweep_plots.metrics_against_rank(frames["sweep"], labels, k),
-        "size_quality": sweep_plots.size_against_quality(frames["sweep"], SIZE_QUALITY),
-        "rate_distortion": storage_plots.rate_distortion(frames["arms"], SIZE_QUALITY, k),
-        "input_sizes": storage_plots.input_sizes(frames["resize"], frames["resolutions"]),
-        "learning_curves": training_plots.learning_curves(histories),
-        "confusion": training_plots.confusion_matrices(confusions | finals),
-        "pruning_path": pruning_plots.pruning_path(
-            frames["pruning"], "validation_accuracy", "validation accuracy"
-        ),
-    }
-    if len(paths):
-        factors = sorted(set(paths["factor"]), reverse=True)
-        drawn["growth"] = pruning_plots.growth(paths, frames["growth"], factors)
-    if "recipes" in frames:
-        drawn["recipes"] = recipe_plots.recipe_paths(
-            frames["recipes"], "validation_balanced_accuracy", "validation balanced accuracy"
-        )
-    return drawn
-
-
-def _storage_sentences(arms: pd.DataFrame, choice: StorageChoice) -> list[str]:
-    """Say what saved the bytes, or that the study did not try what was chosen."""
-    k = choice.k if choice.k in set(arms["k"]) else None  # it leaves full rank out
-    try:
-        return storage_sentences(arms, codec=choice.codec, quality=choice.quality, k=k)
-    except ParameterError as error:
-        return [f"{error}."]
-
-
-def _growth(frames: Mapping[str, pd.DataFrame]) -> list[Section]:
-    """Lay out what is counted of the paper's networks, where one is listed."""
-    if frames["growth"].empty:
-        return []
-    return [
-        Section(
-            "Parameters against iteration",
-            ("The paper's figure 2: how fast parameters fall, by which convolutions shrink.",),
-            frames["growth"],
-            {"plots/growth.png": "parameters against pruning iteration"},
-        ),
-        Section("Sizes at the paper's input sizes", (), frames["sizes"]),
-    ]
 
 
 def _recipes(frames: Mapping[str, pd.DataFrame]) -> list[Section]:
@@ -126,44 +65,61 @@ def _recipes(frames: Mapping[str, pd.DataFrame]) -> list[Section]:
     judged = frames["recipes"].dropna(subset="verdict")
     reasons = [f"{row.notation}: {row.reason}." for row in judged.itertuples()]
     table = frames["recipes"].filter(RECIPE_COLUMNS)
-    picture = {"plots/recipes.png": "bytes of the file against balanced accuracy on validation"}
+    picture = {
+        "plots/recipes.png": "bytes of the file against balanced accuracy on validation, a line a "
+        "recipe, with the interval of its last network"
+    }
     return [Section("Recipes", (*sentences, *reasons), table, picture)]
 
 
+def _networks(results: Results) -> Section:
+    """Lay out each network whole, at its smallest accepted size, and as each recipe left it."""
+    rows = []
+    for network in results.pruned:
+        records = [results.unpruned(network), results.pruned[network]["smallest"]]
+        records += [each for each in results.slimmed if each["network"] == network]
+        rows += [_network_row(results.tested(record)) for record in records if record]
+    return Section(
+        "Every network",
+        (
+            "Unpruned (R0, on compressed images), at its smallest accepted size, and as recipes "
+            "left it. Bytes are those of the .keras file, of a recipe those of the .slim file.",
+        ),
+        pd.DataFrame(rows).drop_duplicates(["network", "step or recipe"]),
+    )
+
+
+def _network_row(record: Record) -> dict[str, object]:
+    row = {title: record[name] for name, title in NETWORK_COLUMNS.items()}
+    row["bytes"] = record.get("ledger", {}).get("slim_bytes", record["bytes"])
+    metric = "test_balanced_accuracy"
+    row |= {"balanced accuracy": record["metrics"].get(metric, math.nan)}
+    low, high = record.get("intervals", {}).get(metric, (math.nan, math.nan))
+    return row | {"low": low, "high": high, "verdict": record["verdict"]["word"]}
+
+
 def sections(results: Results, saved: str) -> list[Section]:
-    """Lay out the page; `saved` is the sentence on the bytes saved."""
-    frames, choice, k = results.frames, results.choice, results.choice.k
-    copies = [text] if (text := copies_sentence(frames["shortfall"])) else []
+    """Lay out what follows the opening; `saved` is the sentence on the bytes saved."""
+    copies = [text] if (text := copies_sentence(results.frames["shortfall"])) else []
+    rest = [
+        *image_sections(results, saved),
+        *_trainings(results, copies),
+        *_recipes(results.frames),
+        Section("What the split gave, and what it could not", copies, results.frames["shortfall"]),
+        _quarantine(results.frames["quarantine"]),
+    ]
+    return [_networks(results), *(replace(section, folded=True) for section in rest)]
+
+
+def _quarantine(reasons: pd.DataFrame) -> Section:
+    said = "Rows and files that could not be used, by reason. data/quarantine.csv has each."
+    return Section("Quarantine", ("Nothing." if reasons.empty else said,), reasons)
+
+
+def _trainings(results: Results, copies: Sequence[str]) -> list[Section]:
+    """Lay out the unpruned networks, and every pruning step."""
+    frames = results.frames
     return [
-        Section(
-            "Images",
-            (choice.reason, saved),
-            frames["storage"],
-            {
-                "plots/size_quality.png": "bytes against quality, with the encoder alone",
-                "plots/metrics.png": "every metric against k, with its spread",
-            },
-        ),
-        Section(
-            "Storage options",
-            (
-                "Every codec without SVD and at the chosen k, on a sample of the images.",
-                *_storage_sentences(frames["arms"], choice),
-            ),
-            storage_plots.options_table(frames["arms"], k),
-            {"plots/rate_distortion.png": "quality against bits per pixel, dashed with SVD"},
-        ),
-        Section(
-            "Bytes at equal quality",
-            ("Bjøntegaard rate differences against JPEG without SVD: below zero is fewer bytes.",),
-            storage_plots.rates_wide(frames["rates"]),
-        ),
-        Section(
-            "Input size",
-            (results.size.reason,),
-            frames["resolutions"],
-            {"plots/input_sizes.png": "what is left of an image and what a network costs"},
-        ),
         Section(
             "Networks on original and on compressed images",
             (
@@ -173,8 +129,10 @@ def sections(results: Results, saved: str) -> list[Section]:
             ),
             frames["comparison"].filter(COMPARISON_COLUMNS),
             {
-                "plots/learning_curves.png": "accuracy against epoch",
-                "plots/confusion.png": "confusion matrices on the test part",
+                "plots/learning_curves.png": "training and validation accuracy against epoch, a "
+                "panel a training",
+                "plots/confusion.png": "confusion matrices on the test part, rows what is true, "
+                "columns what was predicted",
             },
         ),
         Section(
@@ -196,10 +154,9 @@ def sections(results: Results, saved: str) -> list[Section]:
                 *results.power,
             ),
             frames["pruning"].filter(PRUNING_COLUMNS),
-            {"plots/pruning_path.png": "validation accuracy against parameters"},
+            {
+                "plots/pruning_path.png": "validation accuracy against parameters, a panel a "
+                "network: filled marks are accepted, open ones refused, grey ones inconclusive"
+            },
         ),
-        *_recipes(frames),
-        *_growth(frames),
-        Section("What the split gave, and what it could not", copies, frames["shortfall"]),
-        Section("Quarantine", (), frames["quarantine"]),
     ]

@@ -66,7 +66,43 @@ class Results:
     @property
     def power(self) -> list[str]:
         """What each network's validation part can resolve, in words, each sentence once."""
-        return list(dict.fromkeys(f"{run['power']}." for run in self.pruned.values()))
+        told = (f"{run['power'][0].upper()}{run['power'][1:]}." for run in self.pruned.values())
+        return list(dict.fromkeys(told))
+
+    def unpruned(self, network: str) -> Record:
+        """Give the record of a network before anything was taken from it."""
+        record: Record = self.pruned[network]["steps"][0]
+        return record
+
+    def find(self, entry: Record) -> Record:
+        """Find the record of an entry of the registry: a pruned network's, or a recipe's."""
+        made = [*self.pruned[entry["network"]]["steps"], *self.slimmed]
+        same = ("network", "notation")
+        return next(each for each in made if all(each[name] == entry[name] for name in same))
+
+    def tested(self, record: Record) -> Record:
+        """Give a record with what was measured on the test part, if it was.
+
+        The unpruned network of the steps is one of the baselines, which alone are tested.
+        """
+        same = (each for each in self.baselines if each["key"] == record["key"])
+        return {**record, **next(same, {})}
+
+    def ratios(self) -> tuple[float, float]:
+        """Give what encoder and SVD contribute to the compression ratio, as factors of it.
+
+        They are the sweep's, over the images that it measured, or else the storage study's, over
+        its sample.
+        """
+        saved, option, arms = self.saved_storage(), self.choice.option, self.frames["arms"]
+        if "svd_ratio" in saved:
+            return saved["encoder_ratio"], saved["svd_ratio"]
+        rows = arms[(arms["codec"] == option.codec) & (arms["quality"] == option.quality)]
+        alone = rows[rows["k"].isna()]["compression_ratio"]
+        whole = rows[rows["k"] == option.k]["compression_ratio"]
+        if alone.empty or whole.empty:
+            return saved["compression_ratio"], 1.0
+        return alone.iloc[0], whole.iloc[0] / alone.iloc[0]
 
     def saved_storage(self) -> dict[str, Any]:
         """Say what the compressed dataset saved: by the sweep's table, else by the manifest."""

@@ -91,6 +91,7 @@ def test_browsers_and_agents_elsewhere_find_pages_and_store_where_their_ports_ar
     assert command[command.index("--cors-allowed-origins") + 1] == "http://10.0.0.5:5001"
     for name in ("worker-cpu", "worker-gpu"):
         assert known[name]["environment"]["MLFLOW_PAGE"] == "http://10.0.0.5:5001"
+        assert known[name]["environment"]["PREFECT_UI_URL"] == "http://10.0.0.5:4201"
     told = known["prefect"]["environment"]["PREFECT_SERVER_UI_API_URL"]
     assert told == "http://10.0.0.5:4201/api"
     ports = {name: known[name]["ports"] for name in ("mlflow", "prefect", "s3")}

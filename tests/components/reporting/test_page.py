@@ -63,6 +63,18 @@ def test_the_same_page_as_markdown():
     ]
 
 
+def test_a_table_is_folded_where_it_is_asked_to_be():
+    sections = [
+        Section("Open", (), pd.DataFrame({"k": [1]})),
+        Section("Folded one, too", (), pd.DataFrame({"k": [1, 2]}), folded=True),
+        Section("Empty", (), pd.DataFrame({"k": []}), folded=True),
+    ]
+    before, after = render("Run", sections).split('<h2 id="folded-one-too">')
+    assert ("<table>" in before, "<details>" in before) == (True, False)
+    assert after.index("<details>") < after.index("Table of 2 rows") < after.index("<table>")
+    assert after.count("<details>") == 1
+
+
 def test_a_sentence_in_a_table_has_room():
     reason = "missed: accuracy 0.48 < 0.51 (threshold 0.90 lowered)"
     page = render("Run", [Section("Pruning", (), pd.DataFrame({"at": ["R1"], "why": [reason]}))])

@@ -9,12 +9,13 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.terminal import without_password
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.page_links import page_links
+from slimderm.flows.record.page_links import page_links, report_links
 from slimderm.flows.record.registry import Registry
 
 
@@ -229,6 +230,29 @@ def test_the_links_that_prefect_keeps_hold_no_password(tracker, registry, monkey
     assert "password" not in page_links(registry, "1")
     monkeypatch.setenv("MLFLOW_PAGE", "http://10.0.0.5:5001")  # where workers know another address
     assert "(http://10.0.0.5:5001/#/models/slimderm)" in page_links(registry, "1")
+
+
+def test_the_reports_links_are_those_of_make_up_where_no_server_records(registry):
+    links = report_links(registry, version="3", flow_run="f")
+    assert links["its version 3, the challenger (after make up)"].endswith(
+        "5000/#/models/slimderm/versions/3"
+    )
+    assert links["the flow run in Prefect (after make up)"].endswith("4200/runs/flow-run/f")
+    assert all(link.startswith("http://127.0.0.1:") for link in links.values())
+    alone = report_links(registry, version=None, flow_run=None)
+    assert not [link for link in alone.values() if "versions" in link or "flow-run" in link]
+
+
+def test_the_reports_links_lead_to_the_servers_and_hold_no_password(tracker, registry, monkeypatch):
+    server = SimpleNamespace(get_tracking_uri=lambda: "http://somebody:password@10.0.0.5:5000")
+    monkeypatch.setattr(tracker, "mlflow", server)
+    with temporary_settings({PREFECT_API_URL: "http://10.0.0.5:4200/api"}):
+        links = report_links(registry, version="3", flow_run="f")
+    assert links["its version 3, the challenger"] == (
+        "http://10.0.0.5:5000/#/models/slimderm/versions/3"
+    )
+    assert links["the flow run in Prefect"] == "http://10.0.0.5:4200/runs/flow-run/f"
+    assert "password" not in str(links)
 
 
 def test_two_processes_that_make_the_experiment_at_once_share_it(tracker, monkeypatch):
