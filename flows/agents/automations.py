@@ -36,7 +36,7 @@ def watch(notify: str | None = None) -> None:
     ----------
     notify : str, optional
         Where people are told, as Apprise writes addresses: Slack's own webhook,
-        ``jsons://host/path``, ``mailtos://user:password@host``.
+        ``jsons://host/path``, ``mailtos://host?user=...&pass=...``.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _action(notify: str | None) -> SendNotification:
     if notify is not None and not Apprise().add(notify):
         raise ParameterError(
             f"notify: received {notify.partition(':')[0]}:..., expected an address that Apprise "
-            "knows, such as jsons://host/path, mailtos://user:password@host or Slack's own webhook"
+            "knows, such as jsons://host/path, mailtos://host?user=...&pass=... or Slack's webhook"
         )
     try:
         block = SlackWebhook.load(BLOCK)

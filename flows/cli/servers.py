@@ -83,7 +83,7 @@ def watch(
             envvar="SLIMDERM_NOTIFY",
             show_envvar=True,
             help="Where to tell of failed, lost and late runs: Slack's webhook, jsons://host/path, "
-            "mailtos://user:password@host, or another address of Apprise.",
+            "mailtos://host?user=...&pass=..., or another address of Apprise.",
         ),
     ] = None,
 ) -> None:

@@ -173,7 +173,7 @@ class Tracker:
                 left[0]
                 if left
                 else self.client.create_run(
-                    self.experiment_id, run_name=name, tags={**tags, KEY: key}
+                    self.experiment_id, run_name=name, tags={**self.settings.tags, **tags, KEY: key}
                 )
             )
             self.client.set_terminated(run.info.run_id)
@@ -196,7 +196,7 @@ class Tracker:
         run = self.client.create_run(
             self.experiment_id,
             run_name=name,
-            tags={**tags, KEY: key, "mlflow.parentRunId": parent_id},
+            tags={**self.settings.tags, **tags, KEY: key, "mlflow.parentRunId": parent_id},
         )
         status = "FAILED"
         try:

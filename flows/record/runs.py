@@ -34,14 +34,11 @@ WORKER = "PREFECT__FLOW_RUN_ID"  # Prefect's own, in what a worker starts
 def provenance_tags() -> dict[str, str]:
     """Return the tags that say what a run was made of: git commit, DVC hashes, flow run.
 
-    Those of ``record.tags`` are among them.
-
     ``git.dirty`` says whether a file that git tracks differs from the commit. ``dvc.lock``,
     ``params.yaml`` and ``reports/metrics.json`` do not count: runs write them, and what they hold
     is on record beside the commit.
     """
-    tags = dict(read_params().record.tags)
-    tags |= {
+    tags = {
         f"dvc.{Path(path).name}": value for path, value in dvc_lock.output_hashes(*DATA).items()
     }
     if run := _flow_run():

@@ -4,12 +4,12 @@ Two clones on one machine would else share the database in the home folder: each
 the other's schedules, on workers that do not know it.
 """
 
-from pathlib import Path
 from typing import Any
 
 from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL, get_current_settings
 
-FILE = Path("prefect.db")
+from slimderm.flows.config import layout
+
 NAMED_BY = {"connection_url", "driver", "host", "name"}  # any of them, in Prefect's own settings
 
 
@@ -20,5 +20,5 @@ def database() -> dict[Any, str]:
     """
     if NAMED_BY & get_current_settings().server.database.model_fields_set:
         return {}
-    address = f"sqlite+aiosqlite:///{FILE.absolute()}"
+    address = f"sqlite+aiosqlite:///{layout.PREFECT_DATABASE.absolute()}"
     return {PREFECT_SERVER_DATABASE_CONNECTION_URL: address}

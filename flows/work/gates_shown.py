@@ -54,7 +54,8 @@ def page(judged: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay out what a review found as a table in Markdown."""
     import pandas as pd
 
-    rows = pd.DataFrame([{"role": role, **found} for role, found in judged.items()])
-    if rows.empty:
+    if not judged:
         return "No version was judged: no network was accepted."
-    return markdown_table(rows.reindex(columns=list(COLUMNS)).fillna(""))
+    found = [{"role": role, **each} for role, each in judged.items()]
+    rows = [{name: each.get(name, "") for name in COLUMNS} for each in found]
+    return markdown_table(pd.DataFrame(rows))
