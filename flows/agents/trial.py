@@ -106,9 +106,11 @@ def _share(clone: Path) -> None:
     params = read_params()
     (clone / params.record.cache).mkdir(parents=True, exist_ok=True)
     for place in (params.record.cache, params.ingest.source, params.ingest.negatives):
-        if place is None or Path(place).exists() or _is_made(place):
+        if place is None or _is_made(place):
             continue
-        if (clone / place).exists():
+        if Path(place).is_symlink():  # to where the clone stood before it was moved
+            Path(place).unlink()
+        if (clone / place).exists() and not Path(place).exists():
             Path(place).parent.mkdir(parents=True, exist_ok=True)
             Path(place).symlink_to(clone / place)
 
