@@ -119,8 +119,8 @@ def _name() -> str:
     return ", ".join([f"pipeline {datetime.now(UTC):%Y-%m-%d %H:%M}", *said])
 
 
-@flow(name="pipeline", flow_run_name=_name, timeout_seconds=14 * 24 * 3600)
 @form.offers(FORM)
+@flow(name="pipeline", flow_run_name=_name, timeout_seconds=14 * 24 * 3600)
 def pipeline(**given: Any) -> list[str]:
     """Bring everything up to date: run what `dvc status` calls stale, and record it.
 
@@ -150,8 +150,8 @@ def step_of(name: str) -> Flow[..., Any]:
     shown[:0] = [form.ITEM] if form.repeats(name) else []
     shown += [*([form.AGENTS] if line.trains else []), *(WHERE if line.chunks else ())]
 
-    @flow(name="step", flow_run_name=f"step {name}", timeout_seconds=7 * 24 * 3600)
     @form.offers(shown)
+    @flow(name="step", flow_run_name=f"step {name}", timeout_seconds=7 * 24 * 3600)
     def step(**given: Any) -> list[str]:
         """Bring one step up to date. Returns the stages that ran.
 

@@ -5,15 +5,17 @@ the run takes what ``params.yaml`` says.
 """
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import yaml
-from pydantic import ConfigDict, Field, GetJsonSchemaHandler, create_model
+from prefect import Flow
+from prefect.utilities.callables import parameter_schema
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, to_jsonable_python
+from pydantic_core import CoreSchema, PydanticUndefined, core_schema, to_jsonable_python
 
 from slimderm.components.common.settings import OneOf
 from slimderm.flows.config import layout
@@ -32,11 +34,18 @@ RUN = (
 )
 WHERE = ("record.engine", "record.dask_address")
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 
 class _Emptiable:
-    """Shows a type that may be None as the type alone: else the form asks which of both it is."""
+    """Makes a type one that may be left empty, and shows the type alone.
+
+    Of a type with None the form would ask which of both it is. A default of null it would send, and
+    the server would refuse it; so the default is one that stands in no schema.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_default_schema(handler(source), default_factory=lambda: None)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -46,17 +55,14 @@ class _Emptiable:
         return shown[0] if len(shown) == 1 else found
 
 
-class _Recipes(Collection[str]):
+class _Recipes(Sequence[str]):
     """The names of the recipes' files, read when they are asked for."""
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(path.stem for path in layout.RECIPES.glob("*.yaml")))
+    def __getitem__(self, place: Any) -> Any:
+        return sorted(path.stem for path in layout.RECIPES.glob("*.yaml"))[place]
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def __contains__(self, name: object) -> bool:
-        return name in list(iter(self))
+        return len(self[:])
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ def _group(section: str, keys: Collection[str]) -> Entry:
     fields: dict[str, Any] = {
         key: (
             _emptiable(known[key]),
-            Field(default=None, title=key, description=known[key].description),
+            Field(title=key, description=known[key].description),
         )
         for key in keys
     }
@@ -143,7 +149,7 @@ def of_stage(stage: str) -> tuple[Entry, ...]:
 
     Studies and recipes of passes, which have names that one chooses, are left out.
     """
-    described = yaml.safe_load(layout.DVC_YAML.read_text())["stages"][stage]
+    described = _described(stage)
     keys: dict[str, list[str]] = {}
     for place in described.get("do", described).get("params", []):
         section, _, key = place.partition(".")
@@ -158,29 +164,39 @@ def of_stage(stage: str) -> tuple[Entry, ...]:
 
 def repeats(stage: str) -> bool:
     """Return whether ``dvc.yaml`` has a stage once for each network, study or recipe."""
-    return "foreach" in yaml.safe_load(layout.DVC_YAML.read_text())["stages"][stage]
+    return "foreach" in _described(stage)
 
 
-def offers(entries: Collection[Entry]) -> Callable[[Function], Function]:
-    """Make lines the form of a function that takes them as ``**given``."""
+def _described(stage: str) -> dict[str, Any]:
+    return dict(yaml.safe_load(layout.DVC_YAML.read_text())["stages"][stage])
 
-    def add(function: Function) -> Function:
-        signature = inspect.signature(function)
-        lines = [
-            inspect.Parameter(
-                each.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=each.default,
-                annotation=each.type,
-            )
-            for each in entries
-        ]
-        function.__signature__ = signature.replace(parameters=lines)  # type: ignore[attr-defined]
-        said = "".join(f"\n    {each.name}: {each.description}" for each in entries)
-        function.__doc__ = f"{inspect.getdoc(function)}\n\nArgs:{said}"
-        return function
+
+def offers(entries: Collection[Entry]) -> Callable[[Flow[..., Any]], Flow[..., Any]]:
+    """Make lines the form of a flow whose function takes them as ``**given``."""
+
+    def add(flow: Flow[..., Any]) -> Flow[..., Any]:
+        flow.fn.__signature__ = _signature(entries, lambda each: each.default)
+        # Of the flow, unlike of its function, Prefect asks for what its form shows.
+        flow.__signature__ = _signature(entries, _shown)
+        flow.parameters = parameter_schema(flow)
+        return flow
 
     return add
+
+
+def _shown(line: Entry) -> Any:
+    default = PydanticUndefined if line.default is None else line.default
+    return Field(default=default, description=line.description)
+
+
+def _signature(entries: Collection[Entry], default: Callable[[Entry], Any]) -> inspect.Signature:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Signature(
+        [
+            inspect.Parameter(each.name, kind, default=default(each), annotation=each.type)
+            for each in entries
+        ]
+    )
 
 
 def sections(entries: Collection[Entry], given: Mapping[str, Any]) -> dict[str, Any]:

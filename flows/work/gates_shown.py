@@ -9,7 +9,6 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from slimderm.components.evaluation.gates import PASSED
-from slimderm.components.reporting.page import markdown_table
 from slimderm.flows.base.files import read_json
 from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config import layout
@@ -53,6 +52,8 @@ def words(judged: Mapping[str, Mapping[str, Any]]) -> str:
 def page(judged: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay out what a review found as a table in Markdown."""
     import pandas as pd
+
+    from slimderm.components.reporting.page import markdown_table
 
     if not judged:
         return "No version was judged: no network was accepted."

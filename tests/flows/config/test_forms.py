@@ -5,6 +5,8 @@ import json
 import pytest
 import yaml
 from prefect.exceptions import ParameterTypeError
+from prefect.utilities.callables import get_call_parameters, parameter_schema
+from prefect.utilities.schema_tools.validation import validate
 
 from slimderm.flows.agents.agent import agent
 from slimderm.flows.base.code import ROOT
@@ -47,6 +49,7 @@ def test_every_line_has_a_description_and_asks_for_no_type(flow):
     for name, line in lines(flow):
         assert line.get("description", "").endswith("."), name
         assert "null" not in str(line.get("anyOf", "")), name
+        assert line.get("default", "") is not None, name
 
 
 def test_the_pipelines_form_is_that_of_the_parameters():
@@ -82,6 +85,18 @@ def test_a_steps_form_shows_every_key_of_a_section_or_the_one_that_it_reads():
     assert set(shown(step_of("storage"))["compress"]) == {"ranks"}
     written = section("sweep")["sampling"]
     assert shown(step_of("sweep"))["sweep"]["sampling"]["enum"] == written["enum"]
+
+
+@pytest.mark.parametrize("flow", [pipeline, step_of("prune")], ids=lambda flow: flow.fn.__name__)
+def test_what_a_form_sends_is_taken_by_the_server(flow):
+    schema = parameter_schema(flow).model_dump()  # as `prefect deploy` asks
+    assert schema == flow.parameters.model_dump()
+    assert not schema["required"]
+    left = {"agents": True, "networks": None, "ratio": None}  # as the page sends what was emptied
+    sent = {name: value for name, value in left.items() if name in schema["properties"]}
+    validate(sent, schema, raise_on_error=True)
+    taken = flow.validate_parameters(get_call_parameters(flow.fn, (), sent))
+    assert {name: value for name, value in taken.items() if value is not None} == {"agents": True}
 
 
 def test_what_is_given_belongs_to_its_section_and_what_is_empty_nowhere():
