@@ -115,7 +115,8 @@ def _parameters(entries: Collection[form.Entry], given: dict[str, Any]) -> Itera
 def _name() -> str:
     """Name a run of the pipeline by its time, and by the values that it was given."""
     given = {each.name: flow_run.parameters.get(each.name) for each in FORM}
-    said = [f"{name} {value}" for name, value in given.items() if value not in (None, False, True)]
+    given.pop(form.AGENTS.name)
+    said = [f"{name} {value}" for name, value in given.items() if value is not None]
     return ", ".join([f"pipeline {datetime.now(UTC):%Y-%m-%d %H:%M}", *said])
 
 

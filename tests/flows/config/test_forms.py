@@ -1,6 +1,7 @@
 """Prefect's forms: every parameter of a deployed flow has a description, every choice its list."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -8,6 +9,7 @@ from prefect.exceptions import ParameterTypeError
 from prefect.utilities.callables import get_call_parameters, parameter_schema
 from prefect.utilities.schema_tools.validation import validate
 
+from slimderm.flows import pipeline as module
 from slimderm.flows.agents.agent import agent
 from slimderm.flows.base.code import ROOT
 from slimderm.flows.config import form
@@ -114,3 +116,9 @@ def test_what_is_given_belongs_to_its_section_and_what_is_empty_nowhere():
 def test_a_value_that_is_no_choice_is_refused(given, caplog):
     with pytest.raises(ParameterTypeError):
         pipeline.validate_parameters(given)
+
+
+def test_a_run_is_named_by_what_it_was_given(monkeypatch):
+    given = {"recipe": None, "epochs": 1, "criterion": "l1", "agents": True, "ratio": None}
+    monkeypatch.setattr(module, "flow_run", SimpleNamespace(parameters=given))
+    assert module._name().partition(", ")[2] == "epochs 1, criterion l1"
