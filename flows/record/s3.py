@@ -76,9 +76,11 @@ def ask_for_credentials(url: str) -> None:
     RecordError
         The message says what to set, and what to start again.
     """
+    if not url.startswith("s3://"):
+        return
     import boto3
 
-    if url.startswith("s3://") and boto3.Session().get_credentials() is None:
+    if boto3.Session().get_credentials() is None:
         raise RecordError(
             f"store {url}: received no credentials, expected AWS_ACCESS_KEY_ID and "
             f"AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL for a store other than Amazon's) in the "
