@@ -5,20 +5,20 @@ the run takes what ``params.yaml`` says.
 """
 
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Annotated, Any
 
 import yaml
 from prefect import Flow
 from prefect.utilities.callables import parameter_schema
-from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
+from pydantic import ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticUndefined, core_schema, to_jsonable_python
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from slimderm.components.common.settings import OneOf
 from slimderm.flows.config import layout
+from slimderm.flows.config.form_types import Emptiable, Recipes
 from slimderm.flows.config.params import Params
 
 RUN = (
@@ -33,36 +33,6 @@ RUN = (
     "prune.acceptance",
 )
 WHERE = ("record.engine", "record.dask_address")
-
-
-class _Emptiable:
-    """Makes a type one that may be left empty, and shows the type alone.
-
-    Of a type with None the form would ask which of both it is. A default of null it would send, and
-    the server would refuse it; so the default is one that stands in no schema.
-    """
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.with_default_schema(handler(source), default_factory=lambda: None)
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        found = handler(schema)
-        shown = [each for each in found.get("anyOf", []) if each.get("type") != "null"]
-        return shown[0] if len(shown) == 1 else found
-
-
-class _Recipes(Sequence[str]):
-    """The names of the recipes' files, read when they are asked for."""
-
-    def __getitem__(self, place: Any) -> Any:
-        return sorted(path.stem for path in layout.RECIPES.glob("*.yaml"))[place]
-
-    def __len__(self) -> int:
-        return len(self[:])
 
 
 @dataclass(frozen=True)
@@ -92,12 +62,12 @@ class Entry:
 
 RECIPE = Entry(
     "recipe",
-    Annotated[Annotated[str, OneOf(_Recipes())] | None, _Emptiable()],
+    Annotated[Annotated[str, OneOf(Recipes())] | None, Emptiable()],
     "A file of recipes/, without .yaml; what is given below goes before it.",
 )
 ITEM = Entry(
     "item",
-    Annotated[str | None, _Emptiable()],
+    Annotated[str | None, Emptiable()],
     "One of them by its name, such as lenet5; empty for all.",
 )
 AGENTS = Entry(
@@ -130,7 +100,7 @@ def _group(section: str, keys: Collection[str]) -> Entry:
     }
     group = create_model(f"Section {section}", __config__=ConfigDict(extra="forbid"), **fields)
     description = f"Section {section}; what is left empty is as params.yaml says."
-    return Entry(section, Annotated[group | None, _Emptiable()], description, section)
+    return Entry(section, Annotated[group | None, Emptiable()], description, section)
 
 
 def _fields(settings: Any) -> dict[str, FieldInfo]:
@@ -141,7 +111,7 @@ def _emptiable(field: FieldInfo) -> Any:
     kind: Any = field.annotation
     for limit in field.metadata:
         kind = Annotated[kind, limit]
-    return Annotated[kind | None, _Emptiable()]
+    return Annotated[kind | None, Emptiable()]
 
 
 def of_stage(stage: str) -> tuple[Entry, ...]:
