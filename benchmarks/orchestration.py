@@ -166,13 +166,13 @@ def recorded() -> float:
     """Seconds of the sweep as a deployment runs it, its table sent to MLflow."""
     from slimderm.components.common.cache import content_key
     from slimderm.flows.config.params import read_params
-    from slimderm.flows.pipeline import step
+    from slimderm.flows.pipeline import step_of
     from slimderm.flows.record.mlflow_store import Tracker
 
     for made in ("data/sweep", ".cache"):
         shutil.rmtree(made, ignore_errors=True)
     begun = time.monotonic()
-    ran = step("sweep")
+    ran = step_of("sweep")()
     tracker = Tracker(read_params().record)
     key = content_key(benchmark=begun)
     with tracker.child(tracker.parent(key, "benchmark", {}), key + "1", "sweep", {}) as run:

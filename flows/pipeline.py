@@ -1,11 +1,12 @@
 """The whole pipeline as one Prefect flow: every stale stage of ``dvc.yaml``, in order, recorded."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from functools import cache
+from typing import Any
 
-from prefect import flow
+from prefect import Flow, flow, get_run_logger
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
@@ -15,9 +16,11 @@ from prefect.runtime import flow_run
 
 from slimderm.components.common.errors import ParameterError, SlimDermError
 from slimderm.flows.agents.coordinator import AgentJobs
+from slimderm.flows.agents.trial import trial
 from slimderm.flows.base.retry import ask_prefect
-from slimderm.flows.config import layout
-from slimderm.flows.config.params import Engine, read_params, recorded_by
+from slimderm.flows.base.terminal import printed_to
+from slimderm.flows.config import form, layout
+from slimderm.flows.config.params import read_params, recorded_by
 from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.dvc_repository import writing
 from slimderm.flows.record.inputs import steady_inputs
@@ -26,18 +29,18 @@ from slimderm.flows.record.page_links import page_links
 from slimderm.flows.record.registry import Registry
 from slimderm.flows.scheduling import run_in_order
 from slimderm.flows.steps.table import STAGES, flow_of
+from slimderm.flows.work.gates_shown import gates_shown
 
-# Of a flow's parameters Prefect's form shows what stands under Args, and no other form of it.
-if TYPE_CHECKING:
-    StepName = str
-else:
-    StepName = Literal[tuple(STAGES)]
+STEP = "step_"  # begins the name by which Prefect finds the flow of a single stage here
+WHERE = tuple(map(form.entry, form.WHERE))
+FORM = (form.RECIPE, *map(form.entry, form.RUN), form.AGENTS, *WHERE)
 
 
 def run_stage(stage: str) -> None:
-    """Run a stage here, and record what came out."""
+    """Run a stage here, and record what came out; what it prints stands in this flow run's log."""
     step, arguments = flow_of(stage)
-    with dvc_lock.made(stage), steady_inputs(stage):
+    log = printed_to(get_run_logger().info)
+    with dvc_lock.made(stage), steady_inputs(stage), log:
         step(*arguments)
 
 
@@ -88,67 +91,91 @@ def page_of_run(key: str) -> Iterator[list[str]]:
         about = "What ran, every pruning step, and where to look"
         ask_prefect(create_markdown_artifact, text, key, about)
 
-    try:
-        yield ran
-    except SlimDermError:
-        show("the first that was stale failed")
-        raise
-    show("nothing was stale")
+    with gates_shown():
+        try:
+            yield ran
+        except SlimDermError:
+            show("the first that was stale failed")
+            raise
+        show("nothing was stale")
+
+
+@contextmanager
+def _parameters(entries: Collection[form.Entry], given: dict[str, Any]) -> Iterator[None]:
+    """Work with what a form was given, else with ``params.yaml`` as it is; hold the clone."""
+    found = form.sections(entries, given)
+    where = found.pop("record", {})
+    with ExitStack() as stack:
+        stack.enter_context(trial(given.get(form.RECIPE.name), found))
+        stack.enter_context(recorded_by(**where))
+        stack.enter_context(writing())
+        yield
 
 
 def _name() -> str:
-    return f"pipeline {datetime.now(UTC):%Y-%m-%d %H:%M}"
+    """Name a run of the pipeline by its time, and by the values that it was given."""
+    given = {each.name: flow_run.parameters.get(each.name) for each in FORM}
+    given.pop(form.AGENTS.name)
+    said = [f"{name} {value}" for name, value in given.items() if value is not None]
+    return ", ".join([f"pipeline {datetime.now(UTC):%Y-%m-%d %H:%M}", *said])
 
 
+@form.offers(FORM)
 @flow(name="pipeline", flow_run_name=_name, timeout_seconds=14 * 24 * 3600)
-def pipeline(
-    agents: bool = False, engine: Engine | None = None, dask_address: str | None = None
-) -> list[str]:
+def pipeline(**given: Any) -> list[str]:
     """Bring everything up to date: run what `dvc status` calls stale, and record it.
 
     Afterwards `dvc status` finds nothing to do, as after `dvc repro`. Returns the stages that ran.
-
-    Args:
-        agents: Train and prune on the workers of pool gpu, networks side by side.
-        engine: Where chunks of images run; empty for what params.yaml says.
-        dask_address: For dask, the scheduler, such as tcp://head:8786.
+    With a recipe or other values it works in a clone inside this one, and leaves this one's files.
     """
-    chosen = recorded_by(engine=engine, dask_address=dask_address)
-    with chosen, writing(), page_of_run("pipeline") as ran:
-        run_stages(dvc_lock.stages(), ran, agents=agents)
+    with _parameters(FORM, given), page_of_run("pipeline") as ran:
+        run_stages(dvc_lock.stages(), ran, agents=bool(given.get("agents")))
         review_anyway(ran)
     return ran
 
 
-@flow(name="step", flow_run_name="step {name}", timeout_seconds=7 * 24 * 3600)
-def step(
-    name: StepName,
-    item: str | None = None,
-    agents: bool = False,
-    engine: Engine | None = None,
-    dask_address: str | None = None,
-) -> list[str]:
-    """Bring one step up to date, as `dvc repro --single-item` does. Returns the stages that ran.
+def __getattr__(name: str) -> Flow[..., Any]:
+    """Return the flow ``step_<stage>`` of a single stage, whose form shows its parameters alone."""
+    if not name.startswith(STEP) or name.removeprefix(STEP) not in STAGES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return step_of(name.removeprefix(STEP))
 
-    The step review judges the registry each time, stale or not, as the pipeline does.
 
-    Args:
-        name: A step of dvc.yaml.
-        item: Of train and prune a network, of study and slim its name; empty for all.
-        agents: Train and prune on the workers of pool gpu, networks side by side.
-        engine: Where chunks of images run; empty for what params.yaml says.
-        dask_address: For dask, the scheduler, such as tcp://head:8786.
+@cache
+def step_of(name: str) -> Flow[..., Any]:
+    """Return the flow that brings one stage up to date, as `dvc repro --single-item` does.
+
+    The stage review judges the registry each time, stale or not, as the pipeline does.
     """
-    with recorded_by(engine=engine, dask_address=dask_address), writing():
-        known = [stage for stage in dvc_lock.stages() if stage.split("@")[0] == name]
-        wanted = [stage for stage in known if item in (None, stage.partition("@")[2])]
-        if not wanted:
-            raise ParameterError(
-                f"item: received {item!r}, expected one of {', '.join(known) or 'none'}; "
-                "networks, studies and slim of params.yaml say which there are"
-            )
-        with page_of_run("step") as ran:
-            run_stages(wanted, ran, agents=agents)
-            if name == "review":
-                review_anyway(ran)
-    return ran
+    line, shown = STAGES[name], list(form.of_stage(name))
+    shown[:0] = [form.ITEM] if form.repeats(name) else []
+    shown += [*([form.AGENTS] if line.trains else []), *(WHERE if line.chunks else ())]
+
+    @form.offers(shown)
+    @flow(name="step", flow_run_name=f"step {name}", timeout_seconds=7 * 24 * 3600)
+    def step(**given: Any) -> list[str]:
+        """Bring one step up to date. Returns the stages that ran.
+
+        With other values it works in a clone inside this one, and leaves this one's files.
+        """
+        with _parameters(shown, given):
+            wanted = _wanted(name, given.get("item"))
+            with page_of_run("step") as ran:
+                run_stages(wanted, ran, agents=bool(given.get("agents")))
+                if name == "review":
+                    review_anyway(ran)
+        return ran
+
+    return step
+
+
+def _wanted(name: str, item: str | None) -> list[str]:
+    """Return the stages of a name, or the one of an item."""
+    known = [stage for stage in dvc_lock.stages() if stage.split("@")[0] == name]
+    wanted = [stage for stage in known if item in (None, stage.partition("@")[2])]
+    if not wanted:
+        raise ParameterError(
+            f"item: received {item!r}, expected one of {', '.join(known) or 'none'}; "
+            "networks, studies and slim of params.yaml say which there are"
+        )
+    return wanted

@@ -1,10 +1,9 @@
-"""Work pools, deployments, and the automation that ends runs whose machine is lost."""
+"""Work pools and deployments on Prefect's server."""
 
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from slimderm.flows.steps.table import STAGES
 POOLS = {"cpu": [], "gpu": ["--limit", "1"]}  # one training a GPU
 WRITER = "writer"  # the queue of runs that write dvc.lock, one at a time
 HEARTBEAT_SECONDS = 30  # the least that Prefect allows
-SILENT_SECONDS = 120
-WATCH = "a run that gives no sign of life has crashed"
 
 
 def deploy(environment: Mapping[str, str]) -> None:
@@ -53,8 +50,12 @@ def deployments() -> dict[str, Any]:
     """Return the content of ``prefect.yaml`` with a deployment for each line of `STAGES`."""
     document: dict[str, Any] = yaml.safe_load(layout.PREFECT_YAML.read_text())
     for name, stage in STAGES.items():
-        parameters = {"name": name} | ({"agents": True} if stage.trains else {})
-        own = {"name": name, "tags": [stage.group], "parameters": parameters}
+        own = {
+            "name": name,
+            "tags": [stage.group],
+            "entrypoint": f"flows/pipeline.py:step_{name}",
+            "parameters": {"agents": True} if stage.trains else {},
+        }
         document["deployments"].append(document["definitions"]["step"] | own)
     return document
 
@@ -70,46 +71,3 @@ def _side_by_side(commands: list[list[str]], environment: Mapping[str, str]) -> 
         said = process.communicate()[0]
         if process.returncode:
             raise SlimDermError(f"{' '.join(command[2:])} failed: {said}")
-
-
-def watch() -> None:
-    """Have the server mark a run as crashed that sends no heartbeat for `SILENT_SECONDS`.
-
-    A run sends one every `HEARTBEAT_SECONDS` once it is running, and reports its own end. A run
-    that a worker has taken must start within the same time.
-    """
-    from prefect.automations import Automation
-    from prefect.client.schemas.objects import StateType
-    from prefect.events.actions import ChangeFlowRunState
-    from prefect.events.schemas.automations import EventTrigger, Posture
-    from prefect.events.schemas.events import ResourceSpecification
-
-    alive, taken = "prefect.flow-run.heartbeat", "prefect.flow-run.Pending"
-    wanted = Automation(
-        name=WATCH,
-        description=f"No sign of life for {SILENT_SECONDS} s; the pipeline sends the job again.",
-        trigger=EventTrigger(
-            after={alive, taken},
-            expect={"prefect.flow-run.*"},  # a heartbeat or a state, whichever
-            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=SILENT_SECONDS),
-        ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                message=f"no sign of life for {SILENT_SECONDS} s: its process or machine is lost",
-            )
-        ],
-    )
-    try:
-        found = Automation.read(name=WATCH)
-    except ValueError:  # the first time
-        wanted.create()
-        return
-    if found.trigger != wanted.trigger or found.actions != wanted.actions:
-        # Not otherwise: an update forgets the silences that it is counting.
-        wanted.id, wanted.enabled = found.id, found.enabled
-        wanted.update()

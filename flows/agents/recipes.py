@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 from prefect import flow
+from prefect.runtime import flow_run
 
 from slimderm.components.network_compression.settings import SlimSettings
 from slimderm.flows.agents.agent import workplace
@@ -49,7 +50,11 @@ def train_on_agents(params: Params, recipes: Mapping[str, SlimSettings]) -> dict
         return {name: _row(name) for name in recipes}
 
 
-@flow(name="search", flow_run_name="search: {names}")
+def _search_name() -> str:
+    return f"search {len(flow_run.parameters['names'])} recipes"
+
+
+@flow(name="search", flow_run_name=_search_name)
 def search_on_agents(names: list[str]) -> None:
     """Make the stage slim of some recipes on agents.
 

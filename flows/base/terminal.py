@@ -1,5 +1,6 @@
 """The terminal: progress bars, messages, and a clear end of a command that fails."""
 
+import io
 import os
 import re
 import sys
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,18 +21,47 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from slimderm.components.common.errors import SlimDermError
 from slimderm.components.common.workers import one_thread
 
 console = Console()
 PIPED_SECONDS = 10
+NO_WRAP = 10_000  # columns
 
 
 def note(name: str, sentence: str) -> None:
     """Print what a step has to say, if anything."""
     if sentence:
         console.print(f"{name}: {sentence}", highlight=False, soft_wrap=True)
+
+
+class _Lines(io.TextIOBase):
+    """A file that hands on each whole line, without colours."""
+
+    def __init__(self, take: Callable[[str], object]) -> None:
+        self.take, self.begun = take, ""
+
+    def write(self, text: str) -> int:
+        *lines, self.begun = (self.begun + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self.take(Text.from_ansi(line).plain.rstrip())
+        return len(text)
+
+
+@contextmanager
+def printed_to(take: Callable[[str], object]) -> Iterator[None]:
+    """Give each line that is printed inside the block to a function, not to the terminal.
+
+    Progress bars stay where they are.
+    """
+    console.file, console.width = cast(IO[str], _Lines(take)), NO_WRAP
+    try:
+        yield
+    finally:
+        console.file = console.width = None  # type: ignore[assignment]  # stdout, as wide as it is
 
 
 @contextmanager
@@ -71,7 +101,8 @@ def progress_bars() -> Iterator[Update]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console) as progress:
+    screen = Console(quiet=console.quiet) if isinstance(console.file, _Lines) else console
+    with Progress(*columns, console=screen) as progress:
         tasks: dict[str, TaskID] = {}
         said: dict[str, tuple[float, int]] = {}
 
@@ -81,12 +112,12 @@ def progress_bars() -> Iterator[Update]:
                 said[title] = time.monotonic(), 0
             progress.update(tasks[title], completed=completed, note=note)
             before, known = said[title]
-            if console.is_terminal or completed == known:
+            if screen.is_terminal or completed == known:
                 return
             if time.monotonic() - before >= PIPED_SECONDS:
                 said[title] = time.monotonic(), completed
                 whole = "" if total is None else f" of {total}"
-                console.out(f"{title}: {completed}{whole} {note}".rstrip(), highlight=False)
+                screen.out(f"{title}: {completed}{whole} {note}".rstrip(), highlight=False)
 
         yield update
 

@@ -68,7 +68,7 @@ def agent(
 def deploy() -> None:
     """Make work pools and deployments known to Prefect.
 
-    Reads prefect.yaml and PREFECT_API_URL. Writes pools, deployments and the automation of the
+    Reads prefect.yaml and PREFECT_API_URL. Writes pools, deployments and the automations of the
     command watch to Prefect's server. Takes half a minute. The command up does it, too.
     """
     from slimderm.flows.agents.deployments import deploy
@@ -76,15 +76,26 @@ def deploy() -> None:
     deploy(os.environ)
 
 
-def watch() -> None:
-    """Have Prefect mark runs of lost machines as crashed.
+def watch(
+    notify: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SLIMDERM_NOTIFY",
+            show_envvar=True,
+            help="Where to tell of failed, lost and late runs: Slack's webhook, jsons://host/path, "
+            "mailtos://host?user=...&pass=..., or another address of Apprise.",
+        ),
+    ] = None,
+) -> None:
+    """Have Prefect end runs of lost machines, and tell of failed and late ones.
 
-    Reads PREFECT_API_URL. Writes an automation to Prefect's server. Takes seconds. The command
-    deploy does it, too.
+    Reads PREFECT_API_URL. Writes automations, and the block with the address, to Prefect's server;
+    without an address those that tell people are off. Takes seconds. The command deploy does it,
+    too.
     """
-    from slimderm.flows.agents.deployments import watch
+    from slimderm.flows.agents.automations import watch
 
-    watch()
+    watch(notify)
 
 
 def remote(

@@ -20,9 +20,11 @@ LICENCE = Path("LICENSE")
 KIOSK = Path("kiosk")  # the page's sources
 KIOSK_PACKAGES = Path(".cache/kiosk")  # what it runs with, as npm installed it
 
+PREFECT_DATABASE = Path("prefect.db")  # unless Prefect's own settings name another
 SERVERS = Path(".servers")  # what `make up` started: process numbers and logs
 WORKPLACE = Path(".agent")  # the clone inside a clone in which an agent runs its jobs
 SEARCHPLACE = Path(".search")  # the one from which a search sends recipes to agents
+TRIALPLACE = Path(".trial")  # the one in which a run with other parameters works
 
 DATA = Path("data")
 SOURCE = DATA / "source"  # what the step synthesize draws

@@ -96,6 +96,12 @@ class RecordSettings:
         default=None,
         description="For dask: the scheduler, such as tcp://host:8786; it shares this folder.",
     )
+    model: str | None = Field(
+        default=None, description="The registered model's name; null: mlflow/registry.yaml's."
+    )
+    tags: dict[str, str] = Field(
+        default={}, description="Tags that MLflow's runs get beside those that say what made them."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

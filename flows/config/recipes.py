@@ -53,11 +53,7 @@ def apply_recipe(recipe: Path | None, data: Path | None, params: Path = layout.P
         negatives = data / "negatives"
         changes.setdefault("ingest", {})["source"] = str(data)
         changes["ingest"]["negatives"] = str(negatives) if negatives.is_dir() else None
-    for name, values in changes.items():
-        if name not in WHOLE and isinstance(values, dict) and isinstance(document.get(name), dict):
-            document[name].update(values)
-        else:
-            document[name] = values
+    merge(document, changes)
     draft = params.with_name(f".{params.name}.draft")
     with draft.open("w") as stream:
         yaml.dump(document, stream)
@@ -72,6 +68,15 @@ def apply_recipe(recipe: Path | None, data: Path | None, params: Path = layout.P
     else:
         draft.unlink()
     return [name for name, _ in changed]
+
+
+def merge(document: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Put sections into a document in place: key by key, those of `WHOLE` whole."""
+    for name, values in changes.items():
+        if name not in WHOLE and isinstance(values, dict) and isinstance(document.get(name), dict):
+            document[name].update(values)
+        else:
+            document[name] = values
 
 
 def _flat(document: Mapping[str, Any]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from slimderm.components.common.errors import RecordError, TransferError
 from slimderm.flows.config import layout
 from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.dvc_repository import opened, writing
+from slimderm.flows.record.s3 import ask_for_credentials
 from slimderm.flows.record.transfer_errors import unreachable
 
 
@@ -54,6 +55,7 @@ def _transfer(verb: str) -> Iterator[None]:
     try:
         yield
     except (FileTransferError, CheckoutError, LockError, OSError, unreachable()) as error:
+        ask_for_credentials(remote())
         raise TransferError(
             f"data versions could not be {verb} the remote ({error}); it is set by `make remote`, "
             "and its endpoint and credentials come from the environment"
@@ -71,6 +73,12 @@ def remote() -> str:
             raise RecordError(
                 "DVC's settings name no remote; `make remote URL=folder` or `URL=s3://...` sets it"
             ) from None
+
+
+def check_out() -> None:
+    """Make outputs as ``dvc.lock`` records them, from the cache; what it lacks is left out."""
+    with opened() as repo:
+        repo.checkout(force=True, allow_missing=True)
 
 
 def share_cache(folder: Path | str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from slimderm.components.common.cache import replacing
 from slimderm.components.common.errors import RecordError
+from slimderm.flows.base.credentials import START_AGAIN
 from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.model_folder import model_parts
@@ -86,7 +87,17 @@ class Tracker:
         make_database(address, settings.artifacts)
         mlflow.set_tracking_uri(address)
         self.client = mlflow.MlflowClient()
-        self.experiment_id = self._experiment()
+        try:
+            self.experiment_id = self._experiment()
+        except mlflow.MlflowException as error:
+            if error.get_http_status_code() != 401:
+                raise
+            user = os.environ.get("MLFLOW_TRACKING_USERNAME")
+            raise RecordError(
+                f"MLflow at {self.place} asks for a password: received {user or 'no user'}, "
+                "expected MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the "
+                f"environment, as it knows them; {START_AGAIN}"
+            ) from None
 
     @property
     def place(self) -> str:
@@ -162,7 +173,7 @@ class Tracker:
                 left[0]
                 if left
                 else self.client.create_run(
-                    self.experiment_id, run_name=name, tags={**tags, KEY: key}
+                    self.experiment_id, run_name=name, tags={**self.settings.tags, **tags, KEY: key}
                 )
             )
             self.client.set_terminated(run.info.run_id)
@@ -185,7 +196,7 @@ class Tracker:
         run = self.client.create_run(
             self.experiment_id,
             run_name=name,
-            tags={**tags, KEY: key, "mlflow.parentRunId": parent_id},
+            tags={**self.settings.tags, **tags, KEY: key, "mlflow.parentRunId": parent_id},
         )
         status = "FAILED"
         try:

@@ -52,7 +52,8 @@ class Registry:
     def __init__(self, tracker: Tracker) -> None:
         self.tracker, self.client = tracker, tracker.client
         self.settings = read_registry()
-        self.name, self.aliases = self.settings.model, self.settings.aliases
+        self.name = tracker.settings.model or self.settings.model
+        self.aliases = self.settings.aliases
 
     def versions(self) -> list[Any]:
         """Return every version of the registered model."""

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from slimderm.components.common.errors import ParameterError, RecordError
+from slimderm.flows.base.credentials import START_AGAIN
 
 # Stores other than Amazon's refuse the checksum headers that newer clients send by default.
 CHECKSUMS = {
@@ -55,6 +56,7 @@ def check_bucket(url: str) -> None:
         returned = client.get_object(Bucket=bucket, Key=key)["Body"].read()
         client.delete_object(Bucket=bucket, Key=key)
     except (BotoCoreError, ClientError, ValueError) as error:  # of an address without a scheme
+        ask_for_credentials(url)
         raise RecordError(
             f"store {url} does not answer as a writable bucket ({error}); check AWS_ENDPOINT_URL "
             "(http:// or https:// and a host) and the credentials in the environment"
@@ -63,6 +65,26 @@ def check_bucket(url: str) -> None:
         raise RecordError(
             f"store {url}: received other bytes than were written, expected the same; it is "
             "broken, or another program writes there: choose another (`make remote URL=...`)"
+        )
+
+
+def ask_for_credentials(url: str) -> None:
+    """Say that credentials are missing, where an S3 address is used and nothing gives any.
+
+    Raises
+    ------
+    RecordError
+        The message says what to set, and what to start again.
+    """
+    if not url.startswith("s3://"):
+        return
+    import boto3
+
+    if boto3.Session().get_credentials() is None:
+        raise RecordError(
+            f"store {url}: received no credentials, expected AWS_ACCESS_KEY_ID and "
+            f"AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL for a store other than Amazon's) in the "
+            f"environment; {START_AGAIN}"
         )
 
 

@@ -10,6 +10,8 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 from logging.handlers import BufferingHandler
 from threading import Thread
 
@@ -24,6 +26,7 @@ from prefect.settings import (
 )
 
 from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.servers.prefect_database import database
 
 HOST = "127.0.0.1"
 GRACE = 30  # seconds, for a flow's last logs, and for the server to end
@@ -37,9 +40,9 @@ class ServerError(SlimDermError):
 def embedded_server() -> Iterator[None]:
     """Let flows inside the block find a server: a thread's, unless ``PREFECT_API_URL`` names one.
 
-    It serves on loopback, on a port that is free, from the database that Prefect's settings name.
-    It ends with the block, after it has received the flows' logs. Use it once in a process:
-    Prefect's server starts its services a single time.
+    It serves on loopback, on a port that is free, from this clone's database or the one that
+    Prefect's settings name. It ends with the block, after it has received the flows' logs. Use it
+    once in a process: Prefect's server starts its services a single time.
 
     Raises
     ------
@@ -49,7 +52,8 @@ def embedded_server() -> Iterator[None]:
     if PREFECT_API_URL.value() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
         yield
         return
-    server, thread = _serve()
+    with temporary_settings(database()):
+        server, thread = _serve()
     port = server.servers[0].sockets[0].getsockname()[1]
     # This server has no pages, so Prefect shall not print their addresses.
     with temporary_settings({PREFECT_API_URL: f"http://{HOST}:{port}/api", PREFECT_UI_URL: ""}):
@@ -74,7 +78,9 @@ def _serve() -> tuple[uvicorn.Server, Thread]:
     server = uvicorn.Server(
         uvicorn.Config(app, HOST, 0, log_level="error", timeout_graceful_shutdown=GRACE)
     )
-    thread = Thread(target=server.run, name="prefect-server", daemon=True)
+    # With the settings of this thread, which a new one would not have.
+    target = partial(copy_context().run, server.run)
+    thread = Thread(target=target, name="prefect-server", daemon=True)
     with _errors_of_uvicorn() as heard:
         thread.start()
         while not server.started:

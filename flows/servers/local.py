@@ -18,8 +18,9 @@ from slimderm.flows.config import layout
 from slimderm.flows.config.addresses import HOST, MLFLOW, PREFECT
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import make_database
-from slimderm.flows.record.s3 import CHECKSUMS
+from slimderm.flows.record.s3 import CHECKSUMS, ask_for_credentials
 from slimderm.flows.servers.doctor import gpu
+from slimderm.flows.servers.prefect_database import database
 from slimderm.flows.servers.service import Service
 
 PYTHON = [sys.executable, "-m"]
@@ -38,7 +39,8 @@ def environment() -> dict[str, str]:
         **CHECKSUMS,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
     }
-    return {**os.environ, **own, "PYTHONUNBUFFERED": "1"}
+    prefect = {setting.name: address for setting, address in database().items()}
+    return {**os.environ, **prefect, **own, "PYTHONUNBUFFERED": "1"}
 
 
 def servers() -> list[Service]:
@@ -101,6 +103,7 @@ def up(*pools: str) -> None:
     mlflow, prefect = servers()
     for service in (mlflow, prefect):
         service.check_port()
+    ask_for_credentials(os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", ""))
     layout.SERVERS.mkdir(exist_ok=True)
     if "MLFLOW_BACKEND_STORE_URI" not in os.environ:
         record = read_params().record

@@ -10,13 +10,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
 
 from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.base.credentials import CREDENTIALS
 from slimderm.flows.base.files import write_json
 from slimderm.flows.config import layout
 from slimderm.flows.config.addresses import HOST
@@ -32,6 +33,7 @@ class Service:
     page: str = ""
     pid: int = 0
     born: float = 0.0
+    credentials: Sequence[str] = ()  # names of the variables with which it was started
 
     @property
     def kept(self) -> Path:
@@ -100,9 +102,10 @@ class Service:
         Raises
         ------
         SlimDermError
-            If it runs with other settings.
+            If it runs with other settings, or without credentials that there are now.
         """
         started = self.running()
+        given = [name for name in CREDENTIALS if environment.get(name)]
         if started is None:
             with self.log.open("a") as log:
                 process = subprocess.Popen(
@@ -113,12 +116,18 @@ class Service:
                     start_new_session=True,
                     env=environment,
                 )
-            started = replace(self, pid=process.pid, born=born(psutil.Process(process.pid)))
+            begun = born(psutil.Process(process.pid))
+            started = replace(self, pid=process.pid, born=begun, credentials=given)
             write_json(self.kept, asdict(started))
         elif started.command[1:] != self.command[1:]:
             raise SlimDermError(
                 f"{self.name}: received other settings than those that it runs with "
                 f"({' '.join(started.command[1:])}), expected the same; `make down`, then `make up`"
+            )
+        elif late := [name for name in given if name not in started.credentials]:
+            raise SlimDermError(
+                f"{self.name}: received {', '.join(late)}, with which it was not started; "
+                "`make down`, then `make up`: what runs keeps the environment of its start"
             )
 
     def stop(self, seconds: float = 20) -> bool:

@@ -1,13 +1,10 @@
 """Stage review: judge the challenger against the champion, and whether the champion is served."""
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
-from prefect.context import FlowRunContext
 
 from slimderm.components.common.errors import RecordError
 from slimderm.components.evaluation.gates import INCONCLUSIVE
 from slimderm.flows.base.files import write_json
-from slimderm.flows.base.retry import ask_prefect
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.work.reviewing import review_registry, write_files
@@ -34,10 +31,7 @@ def review() -> None:
         remedy = "`make rollback` restores the previous champion"
         if gates == INCONCLUSIVE:
             remedy += f', `make promote VERSION={number} WHY="..."` keeps this one'
-        message = (
+        raise RecordError(
             f"the champion, version {number}, {found}: {champion['reason']}; it is not served. "
             f"{remedy}"
         )
-        if FlowRunContext.get() is not None:
-            ask_prefect(create_markdown_artifact, f"# Gates {gates}\n\n{message}", key="gates")
-        raise RecordError(message)

@@ -24,11 +24,14 @@ class Stage:
         What it works on: data, images, networks or record; a tag of its deployment.
     trains : bool
         Whether it goes to agents with a GPU where a run uses them.
+    chunks : bool
+        Whether its images are worked on where ``record.engine`` says.
     """
 
     flow: str
     group: str
     trains: bool = False
+    chunks: bool = False
 
     def load(self) -> Any:
         """Import the flow."""
@@ -40,11 +43,11 @@ STAGES = {
     "synthesize": Stage("synthesize:synthesize", "data"),
     "ingest": Stage("ingest:ingest_dataset", "data"),
     "split": Stage("split:split_lesions", "data"),
-    "resize": Stage("resize:resize_study", "images"),
-    "sweep": Stage("sweep:sweep_ranks", "images"),
-    "storage": Stage("storage:storage", "images"),
+    "resize": Stage("resize:resize_study", "images", chunks=True),
+    "sweep": Stage("sweep:sweep_ranks", "images", chunks=True),
+    "storage": Stage("storage:storage", "images", chunks=True),
     "choose": Stage("choose:choose", "images"),
-    "compress": Stage("compress:compress", "images"),
+    "compress": Stage("compress:compress", "images", chunks=True),
     "train": Stage("train:train", "networks", trains=True),
     "prune": Stage("prune:prune", "networks", trains=True),
     "study": Stage("study:study", "networks", trains=True),

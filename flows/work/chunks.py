@@ -103,7 +103,7 @@ def on_processes(chunks: Sequence[Chunk], workers: int) -> Iterator[int]:
                 future.cancel()
 
 
-@task(name="chunk", task_run_name="chunk-{index}", **RETRIES)
+@task(name="chunk", task_run_name="chunk {index}", **RETRIES)
 def _run_on_dask(job: Job, index: int) -> int:
     job.run()
     return index
@@ -114,7 +114,9 @@ def on_dask(jobs: Sequence[Job], address: str) -> Iterator[int]:
     from prefect.futures import as_completed as as_prefect_completes
     from prefect_dask import DaskTaskRunner
 
-    @flow(name="chunks", task_runner=DaskTaskRunner(address=address))
+    name = f"{len(jobs)} jobs"
+
+    @flow(name="chunks", flow_run_name=name, task_runner=DaskTaskRunner(address=address))
     def run_chunks() -> Iterator[int]:
         futures = [_run_on_dask.submit(job, index) for index, job in enumerate(jobs)]
         for future in as_prefect_completes(futures):

@@ -57,6 +57,23 @@ def first_pipeline(workspace):
     return workspace.ask("/flow_runs/filter", body)[0]["id"]
 
 
+def test_what_steps_print_stands_in_the_runs_log_and_the_verdict_in_its_name(flowed):
+    workspace, _ = flowed
+    first = first_pipeline(workspace)
+    body = {"logs": {"flow_run_id": {"any_": [first]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
+    log = [line["message"] for line in workspace.ask("/logs/filter", body)]
+    report = [line for line in log if line.startswith("report: ")]
+    assert report == ["report: reports/index.html"]
+    assert [line for line in log if line.startswith("prune: lenet5 R1: ")]
+    assert not [line for line in log if "━" in line]
+    judged = json.loads((workspace.folder / "data/review.json").read_text())["challenger"]
+    found = f"gates: challenger {judged['version']} {judged['gates']}"
+    assert workspace.ask(f"/flow_runs/{first}")["name"].endswith(found)
+    wanted = {"key": {"any_": ["gates"]}, "flow_run_id": {"any_": [first]}}
+    (made,) = workspace.ask("/artifacts/filter", {"artifacts": wanted})
+    assert judged["reason"].split(";")[0] in made["data"]
+
+
 def test_what_a_flow_recorded_is_found_in_mlflow_by_its_id(flowed):
     workspace, _ = flowed
     first = first_pipeline(workspace)

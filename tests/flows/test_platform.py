@@ -340,8 +340,10 @@ def test_an_alias_set_in_mlflows_page_past_the_gates_fails_the_next_run_and_is_n
     failed = run_scheduled(coordinator)
     assert failed["state_type"] == "FAILED"
     assert "fails its gates: bytes is" in failed["state"]["message"]
-    (gates,) = ask(coordinator, "/artifacts/filter", {"artifacts": {"key": {"any_": ["gates"]}}})
-    assert gates["data"].startswith("# Gates failed\n\nthe champion, version 1, fails its gates: ")
+    assert "gates: champion 1 failed" in failed["name"]
+    body = {"artifacts": {"key": {"any_": ["gates"]}, "flow_run_id": {"any_": [failed["id"]]}}}
+    (gates,) = ask(coordinator, "/artifacts/filter", body)
+    assert "bytes is" in gates["data"]
     image = next((coordinator.folder / "data/raw/images").glob("*.jpg"))
     refused = coordinator.run("python", "-m", "slimderm", "predict", str(image), check=False)
     assert refused.returncode == 1

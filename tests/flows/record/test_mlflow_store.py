@@ -1,7 +1,9 @@
+import http.server
 import os
 import pickle
 import shutil
 import site
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -267,3 +269,35 @@ def test_two_processes_that_make_the_experiment_at_once_share_it(tracker, monkey
     monkeypatch.setattr(type(tracker.client), "get_experiment_by_name", too_early)
     assert Tracker(tracker.settings).experiment_id == first
     assert len(asked) == 2
+
+
+def test_every_run_has_the_tags_of_the_section_record(tracker):
+    own = Tracker(replace(tracker.settings, tags={"given.prune.criterion": "l1"}))
+    parent = own.parent("parent-key", "lenet5", {"network": "lenet5"})
+    with own.child(parent, "key", "R0", {"network": "lenet5"}) as run:
+        pass
+    for made in (parent, run.run_id):
+        tags = tracker.client.get_run(made).data.tags
+        assert (tags["given.prune.criterion"], tags["network"]) == ("l1", "lenet5")
+
+
+class Refusal(http.server.BaseHTTPRequestHandler):
+    """Asks for a password, as MLflow does with authentication on."""
+
+    def do_GET(self):
+        self.send_response(401)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_server_that_asks_for_a_password_is_told_of_with_what_to_do(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_USERNAME", raising=False)
+    with http.server.HTTPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        expected = "received no user, expected MLFLOW_TRACKING_USERNAME .*`make down` and `make up`"
+        with pytest.raises(RecordError, match=expected):
+            Tracker(RecordSettings())
+        server.shutdown()

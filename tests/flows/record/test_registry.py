@@ -259,9 +259,9 @@ def test_the_step_review_reviews_although_nothing_is_stale(monkeypatch):
     monkeypatch.setattr(pipeline, "run_stages", lambda wanted, ran, agents: None)
     monkeypatch.setattr(pipeline, "page_of_run", lambda key: nullcontext([]))
     monkeypatch.setattr(pipeline, "run_stage", ran.append)
-    pipeline.step.fn("register")
+    pipeline.step_of("register").fn()
     assert ran == []
-    pipeline.step.fn("review")
+    pipeline.step_of("review").fn()
     assert ran == ["review"]
 
 

@@ -7,7 +7,12 @@ import pytest
 
 from slimderm.components.common.errors import ParameterError, RecordError
 from slimderm.flows.record import data_versions
-from slimderm.flows.record.s3 import bucket_and_prefix, check_bucket, use_remote
+from slimderm.flows.record.s3 import (
+    ask_for_credentials,
+    bucket_and_prefix,
+    check_bucket,
+    use_remote,
+)
 
 
 @pytest.fixture
@@ -37,6 +42,22 @@ def test_a_missing_bucket_is_made_and_left_clean(credentials):
     client = boto3.client("s3")
     assert [entry["Name"] for entry in client.list_buckets()["Buckets"]] == ["lesions"]
     assert "Contents" not in client.list_objects_v2(Bucket="lesions")
+
+
+def test_missing_credentials_are_asked_for(monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    expected = r"s3://lesions/x: received no credentials, expected AWS_ACCESS_KEY_ID.*`make up`"
+    with pytest.raises(RecordError, match=expected):
+        check_bucket("s3://lesions/x")
+    ask_for_credentials("/a/folder")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "tester")
+    ask_for_credentials("s3://lesions/x")
 
 
 def test_an_endpoint_without_a_scheme_is_an_error_that_says_so(monkeypatch, credentials):

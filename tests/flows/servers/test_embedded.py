@@ -36,12 +36,16 @@ print("afterwards:", servers())
 
 
 @pytest.fixture
-def run(make_workspace):
-    workspace = make_workspace()
+def workspace(make_workspace):
+    return make_workspace()
+
+
+@pytest.fixture
+def run(workspace):
     return lambda **more: workspace.run(sys.executable, "-c", FLOW, check=False, **more)
 
 
-def test_it_is_a_thread_and_keeps_the_run(run, tmp_path):
+def test_it_is_a_thread_and_keeps_the_run_in_the_clone(run, workspace, tmp_path):
     done = run(PREFECT_HOME=str(tmp_path))
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
@@ -49,7 +53,8 @@ def test_it_is_a_thread_and_keeps_the_run(run, tmp_path):
     assert "afterwards: []" in done.stdout
     assert "View at" not in said  # nothing would be there
     assert not re.search("error|warning|traceback", said, re.IGNORECASE)
-    with sqlite3.connect(tmp_path / "prefect.db") as database:
+    assert not (tmp_path / "prefect.db").exists()  # which other clones would share
+    with sqlite3.connect(workspace.folder / "prefect.db") as database:
         kept = database.execute(
             "select flow.name, flow_run.state_type from flow_run join flow on flow.id = flow_id"
         )

@@ -11,6 +11,8 @@ import psutil
 import pytest
 
 from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.base.code import ROOT
+from slimderm.flows.base.credentials import CREDENTIALS
 from slimderm.flows.config import layout
 from slimderm.flows.servers import doctor
 from slimderm.flows.servers import local as servers
@@ -62,6 +64,49 @@ def test_starting_again_changes_nothing_and_with_other_settings_is_an_error():
     with pytest.raises(SlimDermError, match=r"--port 5000.*`make down`, then `make up`"):
         service("6000").start(os.environ)
     assert service("6000").running().pid == pid
+
+
+def test_credentials_that_come_after_the_start_are_told_of():
+    known = {name: value for name, value in os.environ.items() if name not in CREDENTIALS}
+    service("5000").start(known)
+    service("5000").start(known)
+    late = known | {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "hidden"}
+    with pytest.raises(SlimDermError, match=r"AWS_ACCESS_KEY_ID.*`make down`, then `make up`"):
+        service("5000").start(late)
+    service("5000").stop()
+    service("5000").start(late)
+    service("5000").start(late)
+    assert "hidden" not in service("5000").kept.read_text()
+
+
+def test_each_clone_has_its_own_database_of_prefect(tmp_path, monkeypatch):
+    name = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
+    monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = []
+    for clone in ("one", "two"):
+        (tmp_path / clone).mkdir()
+        monkeypatch.chdir(tmp_path / clone)
+        shutil.copy(ROOT / "params.yaml", "params.yaml")
+        found.append(servers.environment()[name])
+    assert found == [
+        f"sqlite+aiosqlite:///{tmp_path}/{clone}/prefect.db" for clone in ("one", "two")
+    ]
+
+
+def test_a_database_that_is_named_is_used(monkeypatch):
+    name, address = "PREFECT_SERVER_DATABASE_CONNECTION_URL", "postgresql+asyncpg://a@b/prefect"
+    script = "from slimderm.flows.servers.local import environment; print(environment().get(NAME))"
+    code = script.replace("NAME", repr(name))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, name: address},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [address]
 
 
 def test_what_does_not_end_when_asked_is_killed_and_known_until_then(wait_until):

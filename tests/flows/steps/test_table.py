@@ -1,13 +1,10 @@
 """dvc.yaml against the code: a stage that leaves out code it runs would go stale in silence."""
 
-import typing
-
 import pytest
 import yaml
 from prefect import Flow
 
 from slimderm.flows.base.code import ROOT, code_behind, source_of
-from slimderm.flows.pipeline import StepName
 from slimderm.flows.steps.table import STAGES
 
 DESCRIBED = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -36,7 +33,7 @@ def test_every_dependency_on_code_is_there_and_used(name):
 
 
 def test_every_stage_is_described_and_runs_by_its_name():
-    assert set(STAGES) == set(DESCRIBED) == set(typing.get_args(StepName))
+    assert set(STAGES) == set(DESCRIBED)
     for name, stage in STAGES.items():
         assert described(name)["cmd"].split()[:4] == ["python", "-m", "slimderm.flows.steps", name]
         flow = stage.load()
