@@ -22,6 +22,7 @@ KIOSK_PACKAGES = Path(".cache/kiosk")  # what it runs with, as npm installed it
 
 PREFECT_DATABASE = Path("prefect.db")  # unless Prefect's own settings name another
 SERVERS = Path(".servers")  # what `make up` started: process numbers and logs
+BACKUPS = Path("backups")  # what `make backup` writes
 WORKPLACE = Path(".agent")  # the clone inside a clone in which an agent runs its jobs
 SEARCHPLACE = Path(".search")  # the one from which a search sends recipes to agents
 TRIALPLACE = Path(".trial")  # the one in which a run with other parameters works

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlparse
 
@@ -123,3 +124,28 @@ def use_remote(url: str, *others: str) -> None:
         if not address.strip() or urlparse(address).scheme:
             check_bucket(address)
     data_versions.set_remote(url)
+
+
+def client(**settings: Any) -> Any:
+    """Return boto3's client, for the endpoint and the credentials of the environment."""
+    import boto3
+    from botocore.config import Config
+
+    for name, value in CHECKSUMS.items():
+        os.environ.setdefault(name, value)
+    return boto3.client("s3", config=Config(**settings))
+
+
+@contextlib.contextmanager
+def store_errors(url: str) -> Iterator[None]:
+    """Raise `RecordError` where the store does not answer, or refuses, inside the block."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
+        raise RecordError(
+            f"store {url} does not answer as expected ({error}); check AWS_ENDPOINT_URL and the "
+            "credentials in the environment"
+        ) from error
