@@ -116,9 +116,13 @@ class Classifier:
             given = self.model.predict_on_batch(inputs)
         else:
             given = self.model.predict(inputs, verbose=0)
+        return self._table(given, people.index)
+
+    def _table(self, given: Any, index: pd.Index) -> pd.DataFrame:
+        """Lay out what the network gives, (N, C)."""
         probabilities = tempered(given, self.temperature or 1.0)
         classes = list(self.description["classes"])
-        answer = pd.DataFrame(probabilities, columns=classes, index=people.index)
+        answer = pd.DataFrame(probabilities, columns=classes, index=index)
         answer.insert(0, "predicted", [classes[index] for index in probabilities.argmax(axis=1)])
         return answer.assign(calibrated=self.temperature is not None)
 

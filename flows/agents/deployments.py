@@ -39,7 +39,7 @@ def deploy(environment: Mapping[str, str]) -> None:
     prefect = [sys.executable, "-m", "prefect"]
     pools = [["work-pool", "create", pool, "--type", "process", "--overwrite"] for pool in POOLS]
     _side_by_side([[*prefect, *pool] for pool in pools], known)
-    watch = [sys.executable, "-m", "slimderm", "watch"]
+    watch = [sys.executable, "-m", "slimderm", "heartbeats"]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, layout.PREFECT_YAML.name)
         file.write_text(yaml.safe_dump(deployments()))

@@ -18,6 +18,7 @@ from slimderm.flows.cli import (
     pruning,
     registry,
     servers,
+    watching,
     workspace,
 )
 from slimderm.flows.cli.command import run_as_command
@@ -44,6 +45,8 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
         compression.search,
         export.export,
         kiosk.kiosk,
+        watching.watch,
+        watching.feedback,
     ),
     "Registry": (
         registry.review,
@@ -58,7 +61,7 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
         servers.down,
         servers.agent,
         servers.deploy,
-        servers.watch,
+        servers.heartbeats,
         servers.remote,
         servers.doctor,
     ),
@@ -71,7 +74,7 @@ ANYWHERE = {
     compression.unpack,
     compression.inspect,
     export.export,
-    servers.watch,
+    servers.heartbeats,
 }
 
 app = typer.Typer(

@@ -69,14 +69,14 @@ def deploy() -> None:
     """Make work pools and deployments known to Prefect.
 
     Reads prefect.yaml and PREFECT_API_URL. Writes pools, deployments and the automation of the
-    command watch to Prefect's server. Takes half a minute. The command up does it, too.
+    command heartbeats to Prefect's server. Takes half a minute. The command up does it, too.
     """
     from slimderm.flows.agents.deployments import deploy
 
     deploy(os.environ)
 
 
-def watch() -> None:
+def heartbeats() -> None:
     """Have Prefect mark runs of lost machines as crashed.
 
     Reads PREFECT_API_URL. Writes an automation to Prefect's server. Takes seconds. The command

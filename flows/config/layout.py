@@ -44,6 +44,8 @@ GROWTH = DATA / "growth"
 STUDIES = DATA / "studies"
 REGISTERED = DATA / "registry.json"
 REVIEW = DATA / "review.json"
+WATCH = DATA / "watch"  # statistics of inputs in use, a folder a version
+FEEDBACK = DATA / "feedback"  # labels that came later, a file a delivery
 
 # The variants of the dataset that are stored, and where each lies.
 VARIANTS = {variants.ORIGINAL: RAW, variants.COMPRESSED: COMPRESSED}
@@ -61,6 +63,7 @@ METRICS_FILE = REPORTS / "metrics.json"  # in git
 SUMMARY = REPORTS / "summary.json"  # what the end of a run says
 PAGE = REPORTS / "index.html"
 EVALUATIONS = REPORTS / "evaluations"  # what `make evaluate` writes, a folder each
+WATCHED = REPORTS / "watch"  # what `make watch` writes, a folder a version
 SEARCH = REPORTS / "search"  # what `slimderm search` writes, a folder a network
 CODECS = REPORTS / "storage"  # what `make codecs` writes
 

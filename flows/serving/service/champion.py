@@ -1,6 +1,7 @@
 """Which version answers: the champion, and the next one as soon as there is one."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -56,6 +57,8 @@ class Champion:
     Parameters
     ----------
     registry : Registry
+    prepare : callable, optional
+        Makes of each classifier the one that answers.
 
     Raises
     ------
@@ -63,8 +66,10 @@ class Champion:
         If there is no champion that may be served, or it cannot be loaded.
     """
 
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
+    def __init__(
+        self, registry: Registry, prepare: Callable[[Classifier], Classifier] = lambda given: given
+    ) -> None:
+        self.registry, self.prepare = registry, prepare
         self.fault = ""  # why the champion of now is not the one that is served
         version = registry.served()
         self.now, self._key = self._load(version), _key(version)
@@ -93,7 +98,7 @@ class Champion:
 
     def _load(self, version: Any) -> Served:
         model, description = self.registry.load(version)
-        classifier = Classifier(model, description, temperature_of(version))
+        classifier = self.prepare(Classifier(model, description, temperature_of(version)))
         _warm(classifier)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         return Served(classifier, version.name, str(version.version), since)

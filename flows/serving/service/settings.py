@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.flows.serving.watch.recorder import Kept, check_kept
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class ServiceSettings:
         Other sites whose pages may ask, with commas between; empty: none.
     watch_seconds : float
         Between two looks at the registry for another champion.
+    record : str
+        What is recorded of inputs, never pictures: ``nothing``, ``statistics``, or ``embedding``
+        (statistics, and the activations of the last layer but one).
     """
 
     port: int = 5001
@@ -39,6 +43,7 @@ class ServiceSettings:
     waiting: int = 64
     origins: str = ""
     watch_seconds: float = 10.0
+    record: Kept = "nothing"
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "ServiceSettings":
@@ -63,6 +68,7 @@ class ServiceSettings:
                     f"SERVE_{name.upper()}: received {getattr(self, name)}, expected a number "
                     "above 0"
                 )
+        check_kept("SERVE_RECORD", self.record)
         from limits import parse
 
         try:
