@@ -16,7 +16,6 @@ from slimderm.components.common.cache import content_key
 from slimderm.components.common.errors import IncomparableError, RecordError
 from slimderm.components.dataset.catalog import check_files
 from slimderm.components.dataset.images import decode_image
-from slimderm.components.monitoring.embedding import with_embedding
 from slimderm.components.monitoring.inputs import picture_numbers
 from slimderm.components.monitoring.settings import WatchSettings
 from slimderm.flows.base.keras_loader import load_keras
@@ -58,6 +57,8 @@ def make_reference(registry: Registry, version: Any, settings: WatchSettings) ->
     rows = _drawn(held_out(registry, version), settings)
     _check_here(rows, version)
     load_keras()
+    from slimderm.components.monitoring.embedding import with_embedding
+
     model, description = registry.load(version)
     classifier = with_embedding(Classifier(model, description, temperature_of(version)))
     found = []

@@ -1,13 +1,17 @@
 """Inputs recorded by the service and by a batch, looked at, labelled later; in a small clone."""
 
+import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import cv2
+import httpx
 import keras
 import numpy as np
 import pandas as pd
@@ -36,6 +40,7 @@ from slimderm.flows.serving.watch.reference import reference_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
 
+ROOT = Path(__file__).parents[4]
 CLASSES = ["melanoma", "nevus", "other"]
 DX = ["mel", "nv", "bkl"]
 COLUMNS = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
@@ -334,3 +339,89 @@ def test_labels_need_a_record_and_a_table(registry, record):
         deliver("early.csv", [("a", "nv", "")])
     with pytest.raises(ParameterError, match=r"TABLE: received 'nowhere.csv', expected a CSV"):
         add_labels(read_params(), "nowhere.csv")
+
+
+def command(*words, **environment):
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_the_commands_print_what_was_found_and_end_with_1_on_an_alarm(services, labelled):
+    done = command("slimderm", "watch")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "90 inputs of slimderm version 1" in done.stdout
+    assert "No label of a prediction by slimderm version 1 has come." in done.stdout
+    rows = [f"{each},nv" for each in labelled["melanoma"]]  # it was wrong about all of them
+    rows += [f"{each},mel" for each in labelled["nevus"]]
+    Path("labels.csv").write_text("\n".join(["prediction_id,diagnosis", *rows]) + "\n")
+    done = command("slimderm", "feedback", "labels.csv", "--json")
+    assert done.returncode == 1
+    said = json.loads(done.stdout)
+    assert (said["new"], said["corrected"]) == (60, 0)
+    assert said["figures"]["accuracy"] == 0
+    assert said["alarms"][0].startswith("melanoma sensitivity 0.000")
+
+
+@pytest.fixture
+def prefect_server(free_port, wait_until):
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    server = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    home = {**os.environ, "PREFECT_HOME": str(Path("prefect").absolute())}
+    with subprocess.Popen(server, env=home, **quiet) as process:
+        try:
+            wait_until(lambda: answers(api), 180)
+            yield api
+        finally:
+            process.terminate()
+
+
+def answers(api):
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"{api}/health", timeout=5).is_success
+    return False
+
+
+FLOW = "from slimderm.flows.serving.watch.flow import watch; print(*watch(), sep='\\n')"
+POLICY_THAT_STARTS = POLICY.replace("{", "{start_pipeline: true, ")
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+@pytest.mark.timeout(600)
+def test_an_alarm_is_an_event_and_starts_the_pipeline_where_the_policy_says_so(
+    services, record, prefect_server, wait_until
+):
+    list(ask(services("statistics"), 45, darker=25))
+
+    def post(path, **body):
+        return httpx.post(f"{prefect_server}{path}", json=body, timeout=30).json()
+
+    made = post("/flows/", name="pipeline")
+    post("/deployments/", name="scheduled", flow_id=made["id"])
+    environment = {"PREFECT_API_URL": prefect_server, "PYTHONPATH": str(ROOT)}
+    for policy, started in ((POLICY, 0), (POLICY_THAT_STARTS, 1)):
+        layout.REGISTRY_POLICY.write_text(policy)
+        run = [sys.executable, "-W", "ignore", "-c", FLOW]
+        done = subprocess.run(
+            run, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "brightness: median" in done.stdout
+        runs = post("/flow_runs/filter", flows={"name": {"any_": ["pipeline"]}})
+        assert len(runs) == started
+    layout.REGISTRY_POLICY.write_text(POLICY)
+    wanted = {"event": {"name": ["slimderm.inputs.alarm"]}}
+    wait_until(lambda: post("/events/filter", filter=wanted)["total"] == 2, 60)
+    event = post("/events/filter", filter=wanted)["events"][0]
+    assert event["resource"]["prefect.resource.id"] == "slimderm.model.slimderm.1"
+    assert any(alarm.startswith("brightness") for alarm in event["payload"]["alarms"])
+    (shown, *_) = post("/artifacts/filter", artifacts={"key": {"any_": ["watch"]}})
+    assert "**Alarm**: brightness" in shown["data"]
