@@ -17,7 +17,7 @@ CUDA ?= $(shell cat .cuda 2>/dev/null)
 unexport PYTHONDONTWRITEBYTECODE # else every step would compile TensorFlow anew
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: agent help setup demo run test coverage test-slow soak check docs flow up down data predict batch serve kiosk review evaluate promote rollback lineage backfill verify codecs bench remote push pull doctor status backup restore lock clean
+.PHONY: agent help setup demo run test coverage test-slow soak check docs flow up down data predict batch serve kiosk watch feedback review evaluate promote rollback lineage backfill verify codecs bench remote push pull doctor status backup restore lock clean
 
 help: ## list the targets
 	@if test -e $(BIN)/.installed; then python -m slimderm make-help; else \
@@ -94,14 +94,20 @@ data: setup ##
 predict: setup ## IMAGE=file AGE=years SEX=male SITE=back
 	@python -m slimderm predict "$(IMAGE)" --age "$(AGE)" --sex "$(SEX)" --site "$(SITE)"
 
-batch: setup ## IMAGES=folder METADATA=table.csv OUT=probabilities.csv
-	@python -m slimderm batch "$(IMAGES)" $(if $(OUT),"$(OUT)") --metadata "$(METADATA)"
+batch: setup ## IMAGES=folder METADATA=table.csv OUT=probabilities.csv RECORD=embedding
+	@python -m slimderm batch "$(IMAGES)" $(if $(OUT),"$(OUT)") --metadata "$(METADATA)" $(if $(RECORD),--record "$(RECORD)")
 
-serve: setup ## SERVE_PORT=5001
+serve: setup ## SERVE_PORT=5001 SERVE_RECORD=embedding
 	@python -m slimderm serve
 
 kiosk: setup ## MODEL=version; KIOSK_PORT=5002
 	@python -m slimderm kiosk serve --model "$(MODEL)"
+
+watch: setup ## MODEL=version
+	@python -m slimderm watch --model "$(MODEL)"
+
+feedback: setup ## TABLE=table.csv CORRECT=1
+	@python -m slimderm feedback "$(TABLE)" $(if $(CORRECT),--correct)
 
 review: setup ##
 	@python -m slimderm review
@@ -165,6 +171,6 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 		| uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --constraint requirements.lock - -o infra/cuda-$$backend.lock; done
 
-clean: ## delete what the pipeline made, the record included; a dataset in data/ham10000 stays
-	@find data -mindepth 1 -maxdepth 1 ! -name ham10000 -exec rm -rf {} + 2>/dev/null || true
+clean: ## delete what the pipeline made, the record included; data/ham10000, data/watch, data/feedback stay
+	@find data -mindepth 1 -maxdepth 1 ! -name ham10000 ! -name watch ! -name feedback -exec rm -rf {} + 2>/dev/null || true
 	@rm -rf models reports .cache dvc.lock mlflow.db mlartifacts

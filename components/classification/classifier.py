@@ -111,20 +111,27 @@ class Classifier:
         people : DataFrame
             N rows, as `people` gives them.
         """
-        probabilities = self.probabilities(images, people)
-        classes = list(self.description["classes"])
-        answer = pd.DataFrame(probabilities, columns=classes, index=people.index)
-        answer.insert(0, "predicted", [classes[index] for index in probabilities.argmax(axis=1)])
-        return answer.assign(calibrated=self.temperature is not None)
+        return self._table(self._given(images, people), people.index)
 
-    def probabilities(self, images: Sequence[np.ndarray], people: pd.DataFrame) -> np.ndarray:
-        """Give calibrated probabilities, (N, C), of what `answer` takes."""
+    def _given(self, images: Sequence[np.ndarray], people: pd.DataFrame) -> Any:
+        """Ask the network."""
         inputs = model_inputs(images, people, self.description)
         if len(images) <= AT_ONCE:  # a fraction of the time, of which predict's loop takes most
             given = self.model.predict_on_batch(inputs)
         else:
             given = self.model.predict(inputs, verbose=0)
+        return given
+
+    def _calibrated(self, given: Any) -> np.ndarray:
         return tempered(given, self.temperature or 1.0)
+
+    def _table(self, given: Any, index: pd.Index) -> pd.DataFrame:
+        """Lay out what the network gives, (N, C)."""
+        probabilities = self._calibrated(given)
+        classes = list(self.description["classes"])
+        answer = pd.DataFrame(probabilities, columns=classes, index=index)
+        answer.insert(0, "predicted", [classes[index] for index in probabilities.argmax(axis=1)])
+        return answer.assign(calibrated=self.temperature is not None)
 
     def _people(self, columns: "Columns") -> pd.DataFrame:
         _, *names = columns_of(self.description)

@@ -62,8 +62,7 @@ def look_of(image: Pixels) -> Look:
             "(height, width, 3)"
         )
     height, width = image.shape[:2]
-    scale = min(1.0, LONG_SIDE / max(height, width))
-    small = resize(image, size=(max(1, round(height * scale)), max(1, round(width * scale))))
+    small = shrunk(image)
     grey = cv2.cvtColor(small.astype(np.float32), cv2.COLOR_RGB2GRAY)  # (h, w)
     inner = cv2.Laplacian(grey, cv2.CV_32F)[1:-1, 1:-1]
     channels = small.astype(np.int16)
@@ -76,6 +75,13 @@ def look_of(image: Pixels) -> Look:
         height,
         width,
     )
+
+
+def shrunk(image: Pixels) -> Pixels:
+    """Make a picture's long side `LONG_SIDE` pixels where it is longer: (h, w, 3) uint8."""
+    height, width = image.shape[:2]
+    scale = min(1.0, LONG_SIDE / max(height, width))
+    return resize(image, size=(max(1, round(height * scale)), max(1, round(width * scale))))
 
 
 def warnings_of(look: Look, size: tuple[int, int]) -> list[str]:

@@ -26,7 +26,7 @@ BODY = """\
 {{ flow_run|ui_url if flow_run else '' }}"""
 
 
-def watch(notify: str | None = None) -> None:
+def automate(notify: str | None = None) -> None:
     """Make the automations known to the server, once each; what they had counted is kept.
 
     Those that tell people are off until an address is given, here or in Prefect's page. What was

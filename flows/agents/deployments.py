@@ -37,12 +37,12 @@ def deploy(environment: Mapping[str, str]) -> None:
     # Without --overwrite: one of another type (docs/kubernetes.md), or with limits, stays as it is.
     pools = [["work-pool", "create", pool, "--type", "process"] for pool in POOLS]
     _side_by_side([[*prefect, *pool] for pool in pools], known, done="already exists")
-    watch = [sys.executable, "-m", "slimderm", "watch"]
+    automations = [sys.executable, "-m", "slimderm", "automations"]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, layout.PREFECT_YAML.name)
         file.write_text(yaml.safe_dump(deployments()))
         deployed = [*prefect, "--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
-        _side_by_side([deployed, watch], known)
+        _side_by_side([deployed, automations], known)
     limit = ["work-queue", "set-concurrency-limit", WRITER, "1", "--pool", "cpu"]
     _side_by_side([[*prefect, *limit]], known)
 

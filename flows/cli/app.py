@@ -19,6 +19,7 @@ from slimderm.flows.cli import (
     pruning,
     registry,
     servers,
+    watching,
     workspace,
 )
 from slimderm.flows.cli.command import run_as_command
@@ -45,6 +46,8 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
         compression.search,
         export.export,
         kiosk.kiosk,
+        watching.watch,
+        watching.feedback,
     ),
     "Registry": (
         registry.review,
@@ -59,7 +62,7 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
         servers.down,
         servers.agent,
         servers.deploy,
-        servers.watch,
+        servers.automations,
         servers.remote,
         servers.doctor,
         backups.backup,
@@ -74,7 +77,7 @@ ANYWHERE = {
     compression.unpack,
     compression.inspect,
     export.export,
-    servers.watch,
+    servers.automations,
 }
 
 app = typer.Typer(

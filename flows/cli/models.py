@@ -43,20 +43,22 @@ def batch(
     output: Annotated[str, typer.Argument(help="Where the table goes.")] = "probabilities.csv",
     metadata: Annotated[
         str,
-        typer.Option(
-            help="A CSV file with image_id and any of age, sex, localization; empty for none."
-        ),
+        typer.Option(help="A CSV file with image_id and any of lesion_id, age, sex, localization."),
     ] = "",
+    record: Annotated[
+        str, typer.Option(help="What is kept of the images: nothing, statistics or embedding.")
+    ] = "nothing",
 ) -> None:
     """Classify a folder of images with the champion.
 
     Reads the images, the metadata and the champion from the registry. Writes a row for each image
-    into output: the probabilities, the model's version and the file's hash. Takes milliseconds for
-    each image, and some ten seconds to load TensorFlow.
+    into output: the probabilities, the model's version and the file's hash; with --record, also
+    statistics into data/watch/ for the command watch, never pictures. Takes milliseconds for each
+    image, and some ten seconds to load TensorFlow.
     """
     from slimderm.flows.serving.batch import predict_folder
 
-    predict_folder.fn(images, output, metadata or None)
+    predict_folder.fn(images, output, metadata or None, record)
 
 
 def serve(

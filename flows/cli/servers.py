@@ -69,14 +69,14 @@ def deploy() -> None:
     """Make work pools and deployments known to Prefect.
 
     Reads prefect.yaml and PREFECT_API_URL. Writes pools, deployments and the automations of the
-    command watch to Prefect's server. Takes half a minute. The command up does it, too.
+    command automations to Prefect's server. Takes half a minute. The command up does it, too.
     """
     from slimderm.flows.agents.deployments import deploy
 
     deploy(os.environ)
 
 
-def watch(
+def automations(
     notify: Annotated[
         str | None,
         typer.Option(
@@ -93,9 +93,9 @@ def watch(
     without an address those that tell people are off. Takes seconds. The command deploy does it,
     too.
     """
-    from slimderm.flows.agents.automations import watch
+    from slimderm.flows.agents.automations import automate
 
-    watch(notify)
+    automate(notify)
 
 
 def remote(

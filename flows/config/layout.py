@@ -48,6 +48,8 @@ STUDIES = DATA / "studies"
 REGISTERED = DATA / "registry.json"
 REVIEW = DATA / "review.json"
 EDGE = DATA / "edge"  # the files that challenger and champion are shipped as, a folder each
+WATCH = DATA / "watch"  # statistics of inputs in use, a folder a version
+FEEDBACK = DATA / "feedback"  # labels that came later, a file a delivery
 
 # The variants of the dataset that are stored, and where each lies.
 VARIANTS = {variants.ORIGINAL: RAW, variants.COMPRESSED: COMPRESSED}
@@ -66,6 +68,7 @@ SUMMARY = REPORTS / "summary.json"  # what the end of a run says
 PAGE = REPORTS / "index.html"
 SIZES_PAGE = REPORTS / "sizes.html"  # counts that no run changes
 EVALUATIONS = REPORTS / "evaluations"  # what `make evaluate` writes, a folder each
+WATCHED = REPORTS / "watch"  # what `make watch` writes, a folder a version
 SEARCH = REPORTS / "search"  # what `slimderm search` writes, a folder a network
 CODECS = REPORTS / "storage"  # what `make codecs` writes
 

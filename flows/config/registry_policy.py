@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from slimderm.components.common.settings import NonEmpty, OneOf, settings
 from slimderm.components.evaluation.gates import GateSettings
+from slimderm.components.monitoring.settings import WatchSettings
 from slimderm.flows.config import layout
 from slimderm.flows.config.yaml_sections import read_sections
 
@@ -41,6 +42,7 @@ class RegistrySettings:
     )
     gates: GateSettings = field(default_factory=GateSettings)
     ship: ShipSettings = field(default_factory=ShipSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
 
 
 def read_registry(path: Path | str = layout.REGISTRY_POLICY) -> RegistrySettings:

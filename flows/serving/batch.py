@@ -3,7 +3,8 @@
 import contextlib
 import csv
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,74 +12,29 @@ import pandas as pd
 from prefect import flow
 
 from slimderm.components.classification.classifier import Classifier
-from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.common.errors import ParameterError
 from slimderm.components.dataset.formats import SUFFIXES
+from slimderm.components.monitoring.inputs import EMBEDDING
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import Update, console, progress_bar
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
+from slimderm.flows.serving.people import people_of
 from slimderm.flows.serving.preparing import Prepared, prepare_all
+from slimderm.flows.serving.watch.recorder import ID, Kept, check_kept, input_row, recorder_of
+
+Keep = Callable[[Sequence[Mapping[str, Any]]], list[str]]
 
 BATCH = 32
 ROW = ("file", "image_id", "sha256", "error")
-KNOWN = ("image_id", "age", "sex", "localization")
-
-
-def read_table(path: Path | None) -> pd.DataFrame:
-    """Read the people's metadata: ``image_id`` and any of age (years), sex, localization.
-
-    Returns
-    -------
-    DataFrame
-        Index ``image_id``; age float, sex and localization str; NaN where nothing is given.
-
-    Raises
-    ------
-    SchemaError
-        If there is no such table, it lacks ``image_id``, names an image twice, or an age is no
-        number.
-    """
-    if path is None:
-        return pd.DataFrame(columns=list(KNOWN)).set_index("image_id")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise SchemaError(f"{path}: cannot be read as a table ({error})") from error
-    if "image_id" not in table:
-        raise SchemaError(f"{path}: received columns {', '.join(table)}, expected image_id")
-    if table["image_id"].duplicated().any():
-        twice = table.loc[table["image_id"].duplicated(), "image_id"].iloc[0]
-        raise SchemaError(f"{path}: received image_id {twice!r} twice, expected each once")
-    table = table.reindex(columns=list(KNOWN), fill_value="").set_index("image_id")
-    table = table.mask(table == "")
-    ages = pd.to_numeric(table["age"], errors="coerce")
-    wrong = table["age"].notna() & ages.isna()
-    if wrong.any():
-        raise SchemaError(
-            f"{path}: received age {table.loc[wrong, 'age'].iloc[0]!r} of "
-            f"{wrong.index[wrong][0]!r}, expected years, or nothing"
-        )
-    return table.assign(age=ages)
-
-
-def people_of(files: Sequence[Path], metadata: Path | None, classifier: Classifier) -> pd.DataFrame:
-    """Read what is known of the person of each image, in the order of the files.
-
-    Raises
-    ------
-    SchemaError
-        As `read_table`, or where a value is none that the model knows.
-    """
-    asked = read_table(metadata).reindex([path.stem for path in files])
-    try:
-        return classifier.people(asked)
-    except SchemaError as error:
-        raise SchemaError(f"{metadata}: {error}") from None
 
 
 def classify(
-    found: Iterable[Prepared], people: pd.DataFrame, classifier: Classifier
+    found: Iterable[Prepared],
+    people: pd.DataFrame,
+    classifier: Classifier,
+    keep: Keep | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each file: its hash and calibrated probabilities, or the reason for none.
 
@@ -89,21 +45,42 @@ def classify(
     people : DataFrame
         A row a file, in the same order, as `people_of` gives it.
     classifier : Classifier
+    keep : callable, optional
+        Records what `slimderm.flows.serving.watch.recorder.input_row` gives of each image, and
+        returns the ids that the rows get as ``prediction_id``.
     """
     waiting = enumerate(found)
     while batch := list(itertools.islice(waiting, BATCH)):
-        places = [place for place, (_, pixels) in batch if pixels is not None]
-        images = [pixels for _, (_, pixels) in batch if pixels is not None]
-        answers: Iterator[dict[str, Any]] = iter(())
-        if images:
-            answer = classifier.answer(images, people.iloc[places]).drop(columns="calibrated")
-            answers = iter(answer.to_dict("records"))
-        for _, (row, pixels) in batch:
-            yield row if pixels is None else row | next(answers)
+        places = [place for place, each in batch if each.pixels is not None]
+        readable = [each for _, each in batch if each.pixels is not None]
+        answers = iter(_answers(readable, people.iloc[places], classifier, keep))
+        for _, each in batch:
+            yield each.row if each.pixels is None else each.row | next(answers)
+
+
+def _answers(
+    found: Sequence[Prepared], people: pd.DataFrame, classifier: Classifier, keep: Keep | None
+) -> list[dict[str, Any]]:
+    """Classify images that could be read; record them where that is asked."""
+    if not found:
+        return []
+    answer = classifier.answer([each.pixels for each in found if each.pixels is not None], people)
+    rows: list[dict[str, Any]] = answer.drop(columns="calibrated").to_dict("records")
+    if keep is None:
+        return rows
+    persons = people.to_dict("records") or [{}] * len(rows)
+    given = zip(found, rows, persons, strict=True)
+    names = keep([input_row(each.numbers, row, person) for each, row, person in given])
+    return [
+        {ID: name} | {key: value for key, value in row.items() if key != EMBEDDING}
+        for name, row in zip(names, rows, strict=True)
+    ]
 
 
 @flow(name="predict-folder", flow_run_name="predict {images}", timeout_seconds=24 * 3600)
-def predict_folder(images: str, output: str, metadata: str | None = None) -> str:
+def predict_folder(
+    images: str, output: str, metadata: str | None = None, record: Kept = "nothing"
+) -> str:
     """Classify every image of a folder with the champion; return the table's path.
 
     The table grows as it goes, under its name and .part until it is whole.
@@ -111,8 +88,10 @@ def predict_folder(images: str, output: str, metadata: str | None = None) -> str
     Args:
         images: A folder on the worker's machine; images lie in it at any depth.
         output: Where the table of probabilities goes, a CSV file.
-        metadata: A CSV file with image_id and any of age, sex, localization; empty for none.
+        metadata: A CSV file with image_id and any of lesion_id, age, sex, localization; or empty.
+        record: What is recorded of the images, never pictures; docs/watch.md.
     """
+    check_kept("record", record)
     files = images_of(images)
     if not output or Path(output).is_dir():
         raise ParameterError(f"output: received {output!r}, expected the name of a CSV file")
@@ -121,12 +100,17 @@ def predict_folder(images: str, output: str, metadata: str | None = None) -> str
     registry = Registry(Tracker(params.record))
     version = registry.served()
     classifier = Classifier(*registry.load(version), float(version.tags["temperature"]))
+    recorder, keep = recorder_of(record, "batch"), None
+    if recorder is not None:
+        classifier = recorder.prepare(classifier)
+        keep = partial(recorder.keep, version.name, str(version.version))
     description = classifier.description
     people = people_of(files, Path(metadata) if metadata else None, classifier)
     same = {"model": f"{version.name}/{version.version}", "temperature": classifier.temperature}
-    columns = [*ROW, "predicted", *description["classes"], *same]
-    found = prepare_all(files, description, min(params.record.workers, len(files)))
-    rows = classify(found, people, classifier)
+    columns = [*ROW, *([ID] if keep else []), "predicted", *description["classes"], *same]
+    workers = min(params.record.workers, len(files))
+    found = prepare_all(files, description, workers, measure=keep is not None)
+    rows = classify(found, people, classifier, keep)
     with contextlib.closing(found), progress_bar("predict", len(files)) as update:
         faulty = write_rows(Path(output), columns, (row | same for row in rows), len(files), update)
     console.print(

@@ -19,6 +19,7 @@ from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.model_folder import write_model
 from slimderm.flows.record.registry import Registry, temperature_of
 from slimderm.flows.serving.service.settings import ServiceSettings
+from slimderm.flows.serving.watch.recorder import recorder_of
 
 HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
 EXAMPLE = {"age": 45, "sex": "female", "localization": "back"}
@@ -38,20 +39,25 @@ def serve() -> None:
     from slimderm.flows.serving.service.champion import Champion
 
     settings = ServiceSettings.read()
+    recorder = recorder_of(settings.record, "service")
     registry = Registry(Tracker(read_params().record))
-    champion = Champion(registry, by_keras=settings.runs == "keras")
+    # A file gives no embedding.
+    by_keras = settings.runs == "keras" or (recorder is not None and recorder.wants_embedding)
+    prepare = recorder.prepare if recorder else None
+    champion = Champion(registry, prepare, by_keras=by_keras)
     now = champion.now
     calibrated = "calibrated" if now.described["calibrated"] else "not calibrated"
     place = f"http://{HOST}:{settings.port}"
     console.print(
         f"serve: {now.name} version {now.version} at {place}, {now.file}, {calibrated}\n"
         f"ask:   curl -s {place}/predict -F image=@photo.jpg{form(now.classifier.description)}\n"
-        f"see:   {place}/docs for the interface, {place}/metrics for Prometheus",
+        f"see:   {place}/docs for the interface, {place}/metrics for Prometheus\n"
+        f"kept:  {settings.record} of inputs",
         highlight=False,
         markup=False,
         soft_wrap=True,
     )
-    app = make_app(champion, settings)
+    app = make_app(champion, settings, recorder)
     uvicorn.run(app, host=HOST, port=settings.port, log_level="warning", server_header=False)
 
 

@@ -53,7 +53,7 @@ def evaluate(
     kept, left_out = unseen(catalog.images, seen_by(registry, version))
     model, description = registry.load(version)
     _check(version, folder, description["classes"], catalog, kept)
-    people, unknown = _known_people(kept, description)
+    people, unknown = known_people(kept, description)
     groups = {name: kept[name].to_numpy(str) for name in ("sex", "localization")}
     groups = {"age": age_bands(kept["age"]).to_numpy(str)} | groups
     if not tones.empty:
@@ -110,7 +110,7 @@ def _check(
         )
 
 
-def _known_people(
+def known_people(
     rows: pd.DataFrame, description: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Take words that a version does not know as unknown; count them."""

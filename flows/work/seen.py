@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from slimderm.components.common.errors import IncomparableError
+from slimderm.components.dataset.catalog import TEXT
 from slimderm.components.evaluation.unseen import Seen
 from slimderm.flows.config import layout
 from slimderm.flows.record import data_versions, dvc_lock
@@ -47,6 +48,25 @@ def trained_on(registry: Registry, version: Any) -> frozenset[str]:
     tags = registry.tracker.client.get_run(version.run_id).data.tags if version.run_id else {}
     frame = pd.read_csv(_file(tags.get("dvc.splits.csv"), "split", version), dtype=str)
     return frozenset(frame.loc[frame["part"] == "train", "lesion_id"])
+
+
+def held_out(registry: Registry, version: Any) -> pd.DataFrame:
+    """Find the images of a version's data whose lesions it was not trained on.
+
+    Returns
+    -------
+    DataFrame
+        Rows as `slimderm.components.dataset.catalog.read_catalog` gives them.
+
+    Raises
+    ------
+    IncomparableError
+        If its split or its catalog is neither in this clone nor in the remote.
+    """
+    tags = registry.tracker.client.get_run(version.run_id).data.tags if version.run_id else {}
+    table = pd.read_csv(_catalog(tags.get("dvc.raw"), version), dtype=TEXT, keep_default_na=False)
+    table["age"] = pd.to_numeric(table["age"], errors="coerce")
+    return table[~table["lesion_id"].isin(trained_on(registry, version))]
 
 
 def _catalog(folder: str | None, version: Any) -> Path:

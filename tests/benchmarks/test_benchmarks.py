@@ -163,6 +163,18 @@ def test_metadata_branch(tmp_path):
     assert found["spread_fresh"] > 0.05
 
 
+def test_watch(tmp_path):
+    drawn = SyntheticSettings(num_lesions=120, num_negatives=0, height=60, width=80)
+    write_synthetic(tmp_path / "data", drawn)
+    tiny = ["--draws", 2, "--shifted-draws", 1, "--epochs", 1, "--images", 40]
+    found = run("watch", tmp_path / "data", *tiny)
+    assert found["false_alarms"].keys() == {"100", "500"}
+    assert found["power"].keys() >= {"darker by 20 %", "blurred, sigma 0.8 px"}
+    assert found["power"]["darker by 20 %"].keys() == {"50", "100", "200"}
+    shares = [share for sizes in found["power"].values() for share in sizes.values()]
+    assert all(0 <= share <= 1 for share in [*shares, *found["false_alarms"].values()])
+
+
 def write_digits(folder, number):
     """Write images and labels in the form of MNIST's files."""
     generator = np.random.default_rng(0)

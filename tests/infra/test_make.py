@@ -24,14 +24,17 @@ GIVEN = {  # a value for each variable that the targets take
     "AGE": "45",
     "SEX": "female", "SITE": "lower extremity", "IMAGES": "my photos", "OUT": "my table.csv",
     "METADATA": "my people.csv", "VERSION": "3", "WHY": "half the size", "MODEL": "slimderm/4",
-    "OF": "0123abcd", "SKIN_TONE": "fitzpatrick", "POOLS": "cpu", "GPU": "1", "URL": "s3://bucket/prefix",
+    "OF": "0123abcd", "RECORD": "statistics", "TABLE": "my labels.csv",
+    "SKIN_TONE": "fitzpatrick", "POOLS": "cpu", "GPU": "1", "URL": "s3://bucket/prefix",
     "IN": "my backups/monday", "PARTS": "users mlflow", "OVERWRITE": "yes",
     "CHECK": "yes",
 }  # fmt: skip
 PASSED = {
     "run": {"RECIPE", "DATA"},
     "predict": {"IMAGE", "AGE", "SEX", "SITE"},
-    "batch": {"IMAGES", "OUT", "METADATA"},
+    "batch": {"IMAGES", "OUT", "METADATA", "RECORD"},
+    "watch": {"MODEL"},
+    "feedback": {"TABLE"},
     "codecs": {"IMAGES"},
     "evaluate": {"DATA", "MODEL", "SKIN_TONE"},
     "promote": {"VERSION", "WHY"},
@@ -136,7 +139,8 @@ def test_bench_measures_a_folder_of_images(make, tmp_path):
 
 
 def test_clean_deletes_what_was_made_and_no_download(make, tmp_path):
-    for name in ("data/ham10000/a.jpg", "data/raw/a.jpg", "models/a", ".cache/a", "own/a"):
+    kept = ("data/ham10000/a.jpg", "data/watch/slimderm-1/a", "data/feedback/a", "own/a")
+    for name in (*kept, "data/raw/a.jpg", "models/a", ".cache/a"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
     (tmp_path / "data/splits.csv").touch()
@@ -152,4 +156,4 @@ def test_clean_deletes_what_was_made_and_no_download(make, tmp_path):
         "infra/cuda-jax.lock",
         ".venv/bin/.installed",
     }
-    assert left == own | {"data/ham10000/a.jpg", "own/a"}
+    assert left == own | set(kept)

@@ -1,5 +1,6 @@
 """One photograph and a person's data, as they are asked, to what is answered."""
 
+import logging
 from typing import Annotated, Any
 
 import pandas as pd
@@ -11,7 +12,11 @@ from slimderm.components.classification.pixels import read_image_or_pixels
 from slimderm.components.common.errors import SchemaError
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.dataset.metadata import UNKNOWN
+from slimderm.components.monitoring.inputs import Pixels, picture_numbers
 from slimderm.flows.serving.service.champion import Served
+from slimderm.flows.serving.watch.recorder import Recorder, input_row
+
+LOGGER = logging.getLogger("uvicorn.error")
 
 NOTE = "Not a medical device: a suggestion for research and training, no diagnosis."
 Word = Annotated[str | None, Field(max_length=100)]
@@ -51,6 +56,9 @@ class Answer(BaseModel):
     predicted: str
     probabilities: dict[str, float] = Field(description="They sum to 1.")
     warnings: list[str] = Field(description="How the request differs from what the model knows.")
+    prediction_id: str | None = Field(
+        None, description="For `make feedback`; null where the service records nothing."
+    )
     model: Model
     note: str = NOTE
 
@@ -70,8 +78,10 @@ def person_of(age: str, sex: str, localization: str) -> Person:
     return Person(age=years, sex=sex.strip() or None, localization=localization.strip() or None)
 
 
-def answer(served: Served, image: bytes | str, person: Person) -> Answer:
-    """Classify a photograph.
+def answer(
+    served: Served, image: bytes | str, person: Person, recorder: Recorder | None = None
+) -> Answer:
+    """Classify a photograph; record statistics of it where a recorder is given.
 
     Raises
     ------
@@ -96,11 +106,28 @@ def answer(served: Served, image: bytes | str, person: Person) -> Answer:
             value = UNKNOWN
         row[name] = value
     (found,) = classifier.classify(pd.DataFrame([row])).to_dict("records")
-    look = look_of(decode_image(row["image"]))
+    pixels = decode_image(row.pop("image"))
     height, width = classifier.description["size"]
     return Answer(
         predicted=found["predicted"],
         probabilities={name: found[name] for name in classifier.description["classes"]},
-        warnings=[*warnings, *warnings_of(look, (height, width))],
+        warnings=[*warnings, *warnings_of(look_of(pixels), (height, width))],
+        prediction_id=_recorded(recorder, served, pixels, found, row) if recorder else None,
         model=Model(**served.described),
     )
+
+
+def _recorded(
+    recorder: Recorder,
+    served: Served,
+    pixels: Pixels,
+    found: dict[str, Any],
+    person: dict[str, Any],
+) -> str | None:
+    """Record an input; where that fails, say so in the log, and answer all the same."""
+    row = input_row(picture_numbers(pixels), found, person)
+    try:
+        return recorder.keep(served.name, served.version, [row])[0]
+    except OSError as error:
+        LOGGER.error("an input could not be recorded: %s", error)
+        return None

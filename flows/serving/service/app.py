@@ -15,11 +15,14 @@ from slimderm.flows.serving.service.errors import add_errors
 from slimderm.flows.serving.service.guard import Guard
 from slimderm.flows.serving.service.routes import routes
 from slimderm.flows.serving.service.settings import ServiceSettings
+from slimderm.flows.serving.watch.recorder import Recorder
 
 ABOUT = f"Classifies dermatoscopic photographs. {NOTE}"
 
 
-def make_app(champion: Champion, settings: ServiceSettings) -> FastAPI:
+def make_app(
+    champion: Champion, settings: ServiceSettings, recorder: Recorder | None = None
+) -> FastAPI:
     """Build the service.
 
     Parameters
@@ -28,6 +31,8 @@ def make_app(champion: Champion, settings: ServiceSettings) -> FastAPI:
         Which version answers.
     settings : ServiceSettings
         Limits.
+    recorder : Recorder, optional
+        Keeps statistics of inputs; the one that prepared the champion.
 
     Returns
     -------
@@ -47,7 +52,7 @@ def make_app(champion: Champion, settings: ServiceSettings) -> FastAPI:
     # Offline: its page of the interface brings its own scripts, and none from elsewhere.
     app = FastAPIOffline(title="SlimDerm", version="1", description=ABOUT, lifespan=watching)
     counts = Counts()
-    app.include_router(routes(champion, counts))
+    app.include_router(routes(champion, counts, recorder))
     add_errors(app)
     app.add_middleware(Guard, settings=settings, counts=counts)
     if settings.origins:

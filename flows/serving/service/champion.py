@@ -1,6 +1,7 @@
 """Which version answers: the champion, and the next one as soon as there is one."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -62,6 +63,8 @@ class Champion:
     Parameters
     ----------
     registry : Registry
+    prepare : callable, optional
+        Makes of each classifier the one that answers.
     by_keras : bool
         Its Keras model answers, also where a review has shipped it as a file.
 
@@ -71,8 +74,14 @@ class Champion:
         If there is no champion that may be served, or it cannot be loaded.
     """
 
-    def __init__(self, registry: Registry, *, by_keras: bool = False) -> None:
-        self.registry, self.by_keras = registry, by_keras
+    def __init__(
+        self,
+        registry: Registry,
+        prepare: Callable[[Classifier], Classifier] | None = None,
+        *,
+        by_keras: bool = False,
+    ) -> None:
+        self.registry, self.prepare, self.by_keras = registry, prepare, by_keras
         self.fault = ""  # why the champion of now is not the one that is served
         version = registry.served()
         self.now, self._key = self._load(version), _key(version)
@@ -102,6 +111,8 @@ class Champion:
     def _load(self, version: Any) -> Served:
         shipped = None if self.by_keras else shipped_classifier(self.registry, version)
         classifier = shipped or Classifier(*self.registry.load(version), temperature_of(version))
+        if self.prepare is not None:
+            classifier = self.prepare(classifier)
         _warm(classifier)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         file = file_sentence(version.tags) if shipped else "Keras model"

@@ -9,6 +9,7 @@ from slimderm.flows.serving.service.answers import Answer, Asked, Model, Person,
 from slimderm.flows.serving.service.champion import Champion
 from slimderm.flows.serving.service.counts import CONTENT_TYPE_LATEST, Counts
 from slimderm.flows.serving.service.page import FILES, POLICY
+from slimderm.flows.serving.watch.recorder import Recorder
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "Something asked is not what is expected; the message says what is."},
@@ -18,18 +19,20 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def routes(champion: Champion, counts: Counts) -> APIRouter:
+def routes(champion: Champion, counts: Counts, recorder: Recorder | None) -> APIRouter:
     """Return the addresses of a service."""
     router = APIRouter()
-    _add_answers(router, champion, counts)
+    _add_answers(router, champion, counts, recorder)
     _add_state(router, champion, counts)
     _add_page(router)
     return router
 
 
-def _add_answers(router: APIRouter, champion: Champion, counts: Counts) -> None:
+def _add_answers(
+    router: APIRouter, champion: Champion, counts: Counts, recorder: Recorder | None
+) -> None:
     def reply(image: bytes | str, person: Person) -> Answer:
-        found = answer(champion.now, image, person)
+        found = answer(champion.now, image, person, recorder)
         counts.prediction(found.predicted, len(found.warnings))
         return found
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.flows.serving.watch.recorder import Kept, check_kept
 
 RUNS = ("file", "keras")
 
@@ -34,6 +35,9 @@ class ServiceSettings:
     runs : str
         ``file``: what the version is shipped as, where its review made a file that runs here;
         or ``keras``: its Keras model.
+    record : str
+        What is recorded of inputs, never pictures: ``nothing``, ``statistics``, or ``embedding``
+        (statistics, and the activations of the last layer but one).
     """
 
     port: int = 5001
@@ -45,6 +49,7 @@ class ServiceSettings:
     origins: str = ""
     watch_seconds: float = 10.0
     runs: str = "file"
+    record: Kept = "nothing"
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "ServiceSettings":
@@ -73,6 +78,7 @@ class ServiceSettings:
             raise ParameterError(
                 f"SERVE_RUNS: received {self.runs!r}, expected one of {', '.join(RUNS)}"
             )
+        check_kept("SERVE_RECORD", self.record)
         from limits import parse
 
         try:

@@ -87,9 +87,9 @@ def test_the_server_tells_of_failures_once_it_has_an_address(server, wait_until)
     threading.Thread(target=receiver.serve_forever, daemon=True).start()
     receiver.told = told
     address = f"json://127.0.0.1:{receiver.server_port}/"
-    server.run(sys.executable, "-m", "slimderm", "watch", "--notify", address)
+    server.run(sys.executable, "-m", "slimderm", "automations", "--notify", address)
     assert all(each["enabled"] for each in automations(server).values())
-    server.run(sys.executable, "-m", "slimderm", "watch")  # as the next `make up` does
+    server.run(sys.executable, "-m", "slimderm", "automations")  # as the next `make up` does
     again = automations(server)
     assert all(each["enabled"] for each in again.values())
     assert {each["id"] for each in again.values()} == {each["id"] for each in known.values()}
@@ -120,7 +120,7 @@ def test_a_run_is_started_with_values_of_its_own(server):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_address_that_is_none_is_refused_and_not_repeated(server):
-    command = [sys.executable, "-m", "slimderm", "watch", "--notify", "https://a:hidden@b/c"]
+    command = [sys.executable, "-m", "slimderm", "automations", "--notify", "https://a:hidden@b/c"]
     done = server.run(*command, check=False)
     assert done.returncode == 1
     assert "notify: received https:..., expected an address that Apprise" in done.stdout

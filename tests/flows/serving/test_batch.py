@@ -16,7 +16,8 @@ from slimderm.components.classification.classifier import Classifier
 from slimderm.components.common.errors import ParameterError, SchemaError, WorkerError
 from slimderm.components.common.workers import map_ahead, process_pool
 from slimderm.flows.base import terminal
-from slimderm.flows.serving.batch import classify, images_of, people_of, predict_folder, write_rows
+from slimderm.flows.serving.batch import classify, images_of, predict_folder, write_rows
+from slimderm.flows.serving.people import people_of
 from slimderm.flows.serving.preparing import prepare_all
 
 CLASSES = ["dark", "bright"]
