@@ -17,7 +17,7 @@ CUDA ?= $(shell cat .cuda 2>/dev/null)
 unexport PYTHONDONTWRITEBYTECODE # else every step would compile TensorFlow anew
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: agent help setup demo run test coverage test-slow soak check docs flow up down data predict batch serve kiosk review evaluate promote rollback lineage backfill verify codecs bench remote push pull doctor status lock clean
+.PHONY: agent help setup demo run test coverage test-slow soak check docs flow up down data predict batch serve kiosk review evaluate promote rollback lineage backfill verify codecs bench remote push pull doctor status backup restore lock clean
 
 help: ## list the targets
 	@if test -e $(BIN)/.installed; then python -m slimderm make-help; else \
@@ -145,6 +145,12 @@ doctor: setup ##
 
 status: setup ##
 	@python -m slimderm status
+
+backup: setup ## OUT=folder
+	@python -m slimderm backup $(if $(OUT),"$(OUT)")
+
+restore: setup ## IN=folder; OVERWRITE=yes replaces what is there, PARTS="users mlflow" restores these alone
+	@python -m slimderm restore "$(IN)" $(addprefix --part ,$(PARTS)) $(if $(OVERWRITE),--overwrite)
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --extra platform --extra dev --generate-hashes \

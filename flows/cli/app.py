@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from slimderm.flows.cli import (
+    backups,
     compression,
     export,
     images,
@@ -61,6 +62,8 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
         servers.watch,
         servers.remote,
         servers.doctor,
+        backups.backup,
+        backups.restore,
     ),
     "Parameters": (pipeline.apply, workspace.schema, workspace.make_help),
 }

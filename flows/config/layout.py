@@ -21,6 +21,7 @@ KIOSK = Path("kiosk")  # the page's sources
 KIOSK_PACKAGES = Path(".cache/kiosk")  # what it runs with, as npm installed it
 
 SERVERS = Path(".servers")  # what `make up` started: process numbers and logs
+BACKUPS = Path("backups")  # what `make backup` writes
 WORKPLACE = Path(".agent")  # the clone inside a clone in which an agent runs its jobs
 SEARCHPLACE = Path(".search")  # the one from which a search sends recipes to agents
 

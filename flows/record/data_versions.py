@@ -73,6 +73,42 @@ def remote() -> str:
             ) from None
 
 
+def damaged_in(folder: Path) -> list[str]:
+    """List the files of a copy of a remote whose bytes are not those of the hash in their name.
+
+    Parameters
+    ----------
+    folder : Path
+        With DVC's layout, ``files/md5/<two digits>/<the rest>``; empty, or missing, lists none.
+
+    Returns
+    -------
+    list of str
+        Hashes, in order.
+    """
+    named = {path.parent.name + path.name: path for path in folder.glob("files/md5/??/*")}
+    return sorted(name for name, path in named.items() if _md5(path) != name.removesuffix(".dir"))
+
+
+def missing_from_remote() -> list[str]:
+    """List the outputs that ``dvc.lock`` names, this clone's cache has and the remote lacks.
+
+    Raises
+    ------
+    RecordError
+        If the remote does not answer.
+    """
+    from dvc.exceptions import DvcException
+
+    try:
+        with opened() as repo:
+            return sorted(name for name, state in repo.status(cloud=True).items() if state == "new")
+    except (DvcException, OSError, unreachable()) as error:
+        raise RecordError(
+            f"the remote does not say what it holds ({error}); `make doctor` checks it"
+        ) from error
+
+
 def share_cache(folder: Path | str) -> None:
     """Keep this clone's data versions in the cache of another clone on this machine."""
     with opened() as repo, repo.config.edit("local") as config:

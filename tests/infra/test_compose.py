@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -22,8 +23,63 @@ def compose(document):
 def test_the_file_keeps_to_the_specification(compose):
     parsed = PyCompose.from_yaml(yaml.safe_dump(compose))
     assert set(parsed.service_names()) == {
-        "postgres", "s3", "mlflow", "mlflow-user", "prefect", "worker-cpu", "worker-gpu"
+        "postgres", "s3", "mlflow", "mlflow-user", "prefect", "worker-cpu", "worker-gpu", "serve",
+        "tools",
     }  # fmt: skip
+
+
+def test_with_tls_it_keeps_to_the_specification_and_opens_no_port_but_the_proxys(document):
+    known = document("compose.tls.yaml", BIND="10.0.0.5", ADDRESS="slim.example.org")
+    parsed = PyCompose.from_yaml(yaml.safe_dump(known))
+    assert "proxy" in parsed.service_names()
+    opened = {name for name, service in known["services"].items() if service.get("ports")}
+    assert opened == {"proxy"}
+    plain = document(BIND="10.0.0.5")["services"]
+    ports = [port for service in plain.values() for port in service.get("ports", [])]
+    assert sorted(known["services"]["proxy"]["ports"]) == sorted(ports)
+    caddy = (ROOT / "infra/Caddyfile").read_text()
+    for port in ports:
+        assert f"https://{{$ADDRESS}}:{port.rsplit(':', 1)[1]} {{" in caddy
+    page = "https://slim.example.org:5000"
+    mlflow = known["services"]["mlflow"]["environment"]
+    assert mlflow["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == page
+    assert mlflow["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")[-1] == "slim.example.org:*"
+    for name in ("worker-cpu", "worker-gpu"):
+        assert known["services"][name]["environment"]["MLFLOW_PAGE"] == page
+    told = known["services"]["prefect"]["environment"]["PREFECT_SERVER_UI_API_URL"]
+    assert told == "https://slim.example.org:4200/api"
+
+
+def test_every_service_has_limits_and_its_log_is_rotated(document):
+    for name, service in document("compose.tls.yaml")["services"].items():
+        limits = service["deploy"]["resources"]["limits"]
+        assert float(limits["cpus"]) <= 2, name  # more than a machine has is an error
+        assert re.fullmatch(r"\d+[gm]", limits["memory"])
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
+
+
+def test_a_worker_has_time_to_end_its_job_and_memory_that_its_processes_share(services):
+    for name in ("worker-cpu", "worker-gpu"):
+        assert services(WORKER_STOP="2h")[name]["stop_grace_period"] == "2h"
+        assert services()[name]["stop_grace_period"] == "30m"
+        assert services()[name]["shm_size"] == "1g"
+
+
+def test_every_image_can_be_named_by_its_digest(services, example):
+    text = "".join(
+        (ROOT / "infra" / name).read_text() for name in ("compose.yaml", "compose.tls.yaml")
+    )
+    variables = set(re.findall(r"\$\{(\w+_IMAGE):-", text))
+    digests = {name: f"{name.lower()}@sha256:{'0' * 64}" for name in variables}
+    known = services("compose.tls.yaml", **digests)
+    used = {service["image"] for service in known.values()} - {"slimderm", "slimderm-gpu"}
+    built = {
+        service["build"]["args"]["PYTHON_IMAGE"] for service in known.values() if "build" in service
+    }
+    assert used | built == set(digests.values())
+    dockerfile = (ROOT / "infra/Dockerfile").read_text()
+    assert "FROM ${PYTHON_IMAGE}" in dockerfile
+    assert f"PYTHON_IMAGE={services()['mlflow']['build']['args']['PYTHON_IMAGE']}\n" in dockerfile
 
 
 def test_the_check_notices_what_the_specification_does_not_know(compose):
@@ -44,24 +100,54 @@ def test_every_service_that_stays_has_a_health_check_and_those_that_others_wait_
                 assert "healthcheck" in known[needed], (name, needed)
 
 
-def test_no_password_has_a_default_and_ports_are_on_loopback(compose, document, example):
-    for name in [name for name in example if re.search("PASSWORD|SECRET|AUTH", name)]:
-        assert example[name] == f"{name}:secret"  # empty in the file
-        with pytest.raises(KeyError, match=name):
-            document(**{name: ""})
+def test_passwords_are_files_that_a_script_makes_once_and_ports_are_on_loopback(
+    compose, example, secrets, known_to
+):
+    assert [name for name in example if re.search("PASSWORD|SECRET|AUTH|TOKEN", name)] == []
+    made = {path.name: path.read_text() for path in secrets.iterdir()}
+    assert {f"./secrets/{name}" for name in made} == {
+        each["file"] for each in compose["secrets"].values()
+    }
+    assert all(len(text.strip()) >= 48 for text in made.values())
+    assert len(set(made.values())) == len(made)
+    assert secrets.stat().st_mode & 0o777 == 0o700  # the files are for the containers' users
+    assert {path.stat().st_mode & 0o777 for path in secrets.iterdir()} == {0o644}
+    (secrets / "SERVE_TOKEN").unlink()
+    subprocess.run(["sh", secrets.parent / "secrets.sh"], check=True)
+    again = {path.name: path.read_text() for path in secrets.iterdir()}
+    assert {name for name in made if made[name] != again[name]} == {"SERVE_TOKEN"}
     for service in compose["services"].values():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+        known_to(service)  # each is a file
 
 
-def test_servers_ask_for_a_password_and_workers_have_it(compose):
+def test_a_program_gets_its_secrets_as_variables_of_their_names(tmp_path):
+    (tmp_path / "PGPASSWORD").write_text("p@ss w'rd\n")
+    for folder, said in ((tmp_path, "p@ss w'rd"), (tmp_path / "none", "")):
+        done = subprocess.run(
+            [ROOT / "infra/with_secrets.sh", "sh", "-c", 'printf %s "${PGPASSWORD:-}"'],
+            env={"SECRETS": str(folder), "PATH": "/usr/bin:/bin"},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout == said
+
+
+def test_servers_ask_for_a_password_and_workers_have_it(compose, known_to):
+    known = {name: known_to(service) for name, service in compose["services"].items()}
     assert "basic-auth" in compose["services"]["mlflow"]["command"]
-    assert compose["services"]["prefect"]["environment"]["PREFECT_SERVER_API_AUTH_STRING"]
-    admin = compose["services"]["mlflow"]["environment"]["MLFLOW_AUTH_ADMIN_PASSWORD"]
+    assert known["prefect"]["PREFECT_SERVER_API_AUTH_STRING"]
+    assert known["serve"]["SERVE_TOKEN"]
+    file = compose["services"]["postgres"]["environment"]["POSTGRES_PASSWORD_FILE"]
+    assert file == "/run/secrets/POSTGRES_PASSWORD"
+    for name in ("mlflow", "prefect", "tools"):
+        assert known[name]["PGPASSWORD"] == known["postgres"]["POSTGRES_PASSWORD"]
+    admin = known["mlflow"]["MLFLOW_AUTH_ADMIN_PASSWORD"]
     for name in ("worker-cpu", "worker-gpu"):
-        known = compose["services"][name]["environment"]
-        assert admin not in known.values()
-        for variable in ("PREFECT_API_AUTH_STRING", "MLFLOW_TRACKING_PASSWORD"):
-            assert known[variable], (name, variable)
+        assert admin not in known[name].values()
+        given = known[name]["PREFECT_API_AUTH_STRING"]
+        assert given == known["prefect"]["PREFECT_SERVER_API_AUTH_STRING"]
+        given = known[name]["MLFLOW_TRACKING_PASSWORD"]
+        assert given == known["mlflow-user"]["MLFLOW_WORKER_PASSWORD"]
 
 
 def test_workers_give_signs_of_life_as_often_as_the_watch_expects(compose):
@@ -85,10 +171,10 @@ def test_what_is_loaded_is_never_unpickled_and_the_gpu_worker_knows_its_backend(
 
 def test_browsers_and_agents_elsewhere_find_pages_and_store_where_their_ports_are_bound(services):
     known = services(BIND="10.0.0.5", MLFLOW_PORT="5001", PREFECT_PORT="4201", S3_PORT="8334")
-    command = known["mlflow"]["command"]
-    hosts = command[command.index("--allowed-hosts") + 1].split(",")
+    told = known["mlflow"]["environment"]
+    hosts = told["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
     assert hosts == ["mlflow:5000", "localhost:*", "127.0.0.1:*", "10.0.0.5:*"]
-    assert command[command.index("--cors-allowed-origins") + 1] == "http://10.0.0.5:5001"
+    assert told["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == "http://10.0.0.5:5001"
     for name in ("worker-cpu", "worker-gpu"):
         assert known[name]["environment"]["MLFLOW_PAGE"] == "http://10.0.0.5:5001"
     told = known["prefect"]["environment"]["PREFECT_SERVER_UI_API_URL"]
@@ -101,32 +187,73 @@ def test_browsers_and_agents_elsewhere_find_pages_and_store_where_their_ports_ar
     }
 
 
-def test_the_store_takes_its_keys_from_a_file_and_the_workers_know_them(compose):
-    store, known = compose["services"]["s3"], compose["services"]["worker-cpu"]["environment"]
-    (place,) = [each["target"] for each in store["configs"] if each["source"] == "s3"]
-    assert f"-s3.config={place}" in store["command"]
-    (who,) = json.loads(compose["configs"]["s3"]["content"])["identities"]
+def test_the_store_takes_its_keys_from_a_file_and_the_workers_know_them(compose, secrets, known_to):
+    store, worker = compose["services"]["s3"], compose["services"]["worker-cpu"]
+    assert store["secrets"] == ["s3.json"]
+    assert "-s3.config=/run/secrets/s3.json" in store["command"]
+    (who,) = json.loads((secrets / "s3.json").read_text())["identities"]
     assert who["actions"] == ["Admin"]  # it makes the buckets
     (pair,) = who["credentials"]
-    assert (pair["accessKey"], pair["secretKey"]) == (
-        known["AWS_ACCESS_KEY_ID"],
-        known["AWS_SECRET_ACCESS_KEY"],
-    )
-    assert known["AWS_ENDPOINT_URL"] == "http://s3:8333"
+    assert pair == {
+        "accessKey": worker["environment"]["AWS_ACCESS_KEY_ID"],
+        "secretKey": known_to(worker)["AWS_SECRET_ACCESS_KEY"],
+    }
+    assert worker["environment"]["AWS_ENDPOINT_URL"] == "http://s3:8333"
 
 
-def test_no_address_and_no_command_holds_a_password(compose):
+def test_no_variable_and_no_command_holds_a_password(compose):
     for name, service in compose["services"].items():
-        values = service.get("environment", {}).values()
-        addresses = [text for text in values if "://" in text]
-        for text in (*addresses, *service.get("command", [])):
-            assert "secret" not in text, name
+        known = service.get("environment", {})
+        secret = [each for each in known if re.search("PASSWORD|SECRET|AUTH_STRING|TOKEN", each)]
+        assert all(known[each].startswith("/run/secrets/") for each in secret), name
+        for text in (*known.values(), *service.get("command", [])):
+            assert not re.search(r"://[^\s/@]+:[^\s/@]+@", text), name
+
+
+def test_images_are_pinned_by_a_script_that_asks_docker_for_their_digests(tmp_path):
+    (tmp_path / "docker").write_text(
+        '#!/bin/sh\n[ "$1" = pull ] && echo pulled && exit\n'
+        'for image; do :; done; echo "$image" | sed "s/:.*/@sha256:0123/"\n'
+    )
+    (tmp_path / "docker").chmod(0o755)
+    done = subprocess.run(
+        ["sh", ROOT / "infra/pin_images.sh"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "CADDY_IMAGE=caddy@sha256:0123",
+        "POSTGRES_IMAGE=postgres@sha256:0123",
+        "PYTHON_IMAGE=python@sha256:0123",
+        "S3_IMAGE=chrislusf/seaweedfs@sha256:0123",
+    ]
+
+
+def test_the_service_and_the_tools_wait_to_be_asked_for(compose):
+    asked = {
+        name: each["profiles"] for name, each in compose["services"].items() if "profiles" in each
+    }
+    assert asked == {"serve": ["serve"], "tools": ["tools"]}
+
+
+def test_a_backup_knows_every_place_that_the_servers_write_to(compose):
+    tools, mlflow, prefect = (compose["services"][name] for name in ("tools", "mlflow", "prefect"))
+    known = {**mlflow["environment"], **prefect["environment"]}
+    for name in (
+        "MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION", "MLFLOW_AUTH_CONFIG_PATH",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL", "AWS_ENDPOINT_URL",
+    ):  # fmt: skip
+        assert tools["environment"][name] == known[name]
+    assert set(tools["volumes"]) >= {
+        *mlflow["volumes"],
+        *compose["services"]["worker-cpu"]["volumes"],
+    }
 
 
 def test_every_volume_and_file_that_is_named_is_there(compose):
     for service in compose["services"].values():
         for volume in service.get("volumes", []):
-            assert volume.split(":")[0] in compose["volumes"]
+            source = volume.split(":")[0]
+            assert source in compose["volumes"] or source.startswith("./"), volume
     for line in (ROOT / "infra/Dockerfile").read_text().splitlines():
         if line.startswith("COPY"):
             for name in line.split()[1:-1]:

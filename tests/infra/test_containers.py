@@ -57,11 +57,16 @@ def running(command, folder, environment):
 
 
 @contextlib.contextmanager
-def serving(service, folder, port, changed):
-    """Run a server's own command on this machine, with its environment changed."""
+def serving(service, folder, port, changed, secrets):
+    """Run a server's own command on this machine, with its environment and secrets changed."""
+    mounted = folder / "secrets"
+    mounted.mkdir()
+    for name, value in secrets.items():
+        (mounted / name).write_text(value + "\n")
     command = [part if part not in ("5000", "4200") else port for part in service["command"]]
     command[command.index("0.0.0.0")] = "127.0.0.1"
-    with running(command, folder, {**service["environment"], **changed}):
+    known = {**service["environment"], **changed, "SECRETS": str(mounted)}
+    with running([ROOT / "infra/with_secrets.sh", *command], folder, known):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -82,7 +87,7 @@ def database(postgres, secret):
 
     def here(environment, name):
         address = environment[name].replace("@postgres/", f"@127.0.0.1:{postgres.port}/")
-        return {name: address, "PGPASSWORD": ODD}
+        return {name: address}
 
     return here
 
@@ -91,7 +96,7 @@ ADMIN = "admin:a-long-password"
 
 
 @pytest.fixture(scope="module")
-def mlflow_server(services, database, tmp_path_factory, free_port, wait_until):
+def mlflow_server(services, known_to, database, tmp_path_factory, free_port, wait_until):
     """MLflow's server of the file, bound to 10.0.0.5 as far as it knows; gives its address."""
     service, folder = services(BIND="10.0.0.5")["mlflow"], tmp_path_factory.mktemp("mlflow")
     auth = (ROOT / "mlflow/basic_auth.ini").read_text()
@@ -99,11 +104,14 @@ def mlflow_server(services, database, tmp_path_factory, free_port, wait_until):
     own = database(service["environment"], "MLFLOW_BACKEND_STORE_URI") | {
         "MLFLOW_ARTIFACTS_DESTINATION": str(folder / "artifacts"),
         "MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"),
+    }
+    secrets = known_to(service) | {
+        "PGPASSWORD": ODD,
         "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN.split(":")[1],
     }
     port = free_port()
     assert not healthy(service, 5000, port)
-    with serving(service, folder, port, own) as address:
+    with serving(service, folder, port, own, secrets) as address:
         wait_until(lambda: healthy(service, 5000, port), seconds=300)
         yield address
 
@@ -147,12 +155,18 @@ print(registry.aliased("champion").run_id == run.info.run_id, registry.promotion
 @pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.timeout(600)
-def test_workers_record_as_a_user_of_their_own_who_sees_nothing_else(services, mlflow_server):
+def test_workers_record_as_a_user_of_their_own_who_sees_nothing_else(
+    services, known_to, mlflow_server
+):
     known = services()
-    make = known["mlflow-user"]["environment"] | {
-        "MLFLOW_TRACKING_URI": mlflow_server,
-        "MLFLOW_TRACKING_PASSWORD": ADMIN.split(":")[1],
-    }
+    make = (
+        known["mlflow-user"]["environment"]
+        | known_to(known["mlflow-user"])
+        | {
+            "MLFLOW_TRACKING_URI": mlflow_server,
+            "MLFLOW_TRACKING_PASSWORD": ADMIN.split(":")[1],
+        }
+    )
 
     def made(**changed):
         command = [sys.executable, ROOT / "infra/mlflow_user.py"]
@@ -167,11 +181,10 @@ def test_workers_record_as_a_user_of_their_own_who_sees_nothing_else(services, m
     status, said = made(MLFLOW_WORKER_PASSWORD="another")
     assert status == 1
     assert "received 'worker'" in said
-    worker = {
-        name: value
-        for name, value in known["worker-cpu"]["environment"].items()
-        if name.startswith("MLFLOW_TRACKING")
-    } | {"MLFLOW_TRACKING_URI": mlflow_server}
+    own = known["worker-cpu"]["environment"] | known_to(known["worker-cpu"])
+    worker = {name: value for name, value in own.items() if name.startswith("MLFLOW_TRACKING")} | {
+        "MLFLOW_TRACKING_URI": mlflow_server
+    }
     command = [sys.executable, "-W", "ignore", "-c", RECORD]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | worker, capture_output=True, text=True, check=False
@@ -189,13 +202,14 @@ def test_workers_record_as_a_user_of_their_own_who_sees_nothing_else(services, m
 @pytest.mark.integration
 @pytest.mark.timeout(600)
 def test_prefect_asks_for_a_password_tells_its_page_where_it_is_and_a_worker_its_health(
-    services, database, tmp_path, free_port, wait_until
+    services, known_to, database, tmp_path, free_port, wait_until
 ):
     known = services(BIND="10.0.0.5", PREFECT_PORT="4201")
     service, worker = known["prefect"], known["worker-gpu"]
-    port, health, user = free_port(), free_port(), worker["environment"]["PREFECT_API_AUTH_STRING"]
+    port, health, user = free_port(), free_port(), known_to(worker)["PREFECT_API_AUTH_STRING"]
     own = database(service["environment"], "PREFECT_SERVER_DATABASE_CONNECTION_URL")
-    with serving(service, tmp_path, port, own) as address:
+    secrets = known_to(service) | {"PGPASSWORD": ODD}
+    with serving(service, tmp_path, port, own, secrets) as address:
         wait_until(lambda: healthy(service, 4200, port), seconds=300)
         page = f"{address}/api/admin/version"
         assert answer(page)[0] == 401
@@ -204,16 +218,20 @@ def test_prefect_asks_for_a_password_tells_its_page_where_it_is_and_a_worker_its
         settings = json.loads(answer(f"{address}/ui-settings")[1])
         assert settings["api_url"] == "http://10.0.0.5:4201/api"
 
-        here = worker["environment"] | {
-            "REPOSITORY": str(ROOT),
-            "DATA_REMOTE": str(tmp_path / "remote"),
-            "ARTIFACTS": str(tmp_path / "artifacts"),
-            "PREFECT_API_URL": f"{address}/api",
-            "PREFECT_WORKER_WEBSERVER_PORT": health,
-        }
+        here = (
+            worker["environment"]
+            | known_to(worker)
+            | {
+                "REPOSITORY": str(ROOT),
+                "DATA_REMOTE": str(tmp_path / "remote"),
+                "ARTIFACTS": str(tmp_path / "artifacts"),
+                "PREFECT_API_URL": f"{address}/api",
+                "PREFECT_WORKER_WEBSERVER_PORT": health,
+            }
+        )
         (tmp_path / "volume").mkdir()
         assert not healthy(worker, 8080, health)
-        command = [ROOT / "infra/worker.sh", *worker["command"][1:]]
+        command = [part.replace("/opt/", f"{ROOT}/infra/") for part in worker["command"]]
         with running(command, tmp_path / "volume", here):
             wait_until(lambda: healthy(worker, 8080, health), seconds=300)
             assert answer(f"{address}/api/work_pools/gpu", user=user)[0] == 200

@@ -25,6 +25,7 @@ GIVEN = {  # a value for each variable that the targets take
     "SEX": "female", "SITE": "lower extremity", "IMAGES": "my photos", "OUT": "my table.csv",
     "METADATA": "my people.csv", "VERSION": "3", "WHY": "half the size", "MODEL": "slimderm/4",
     "OF": "0123abcd", "SKIN_TONE": "fitzpatrick", "POOLS": "cpu", "GPU": "1", "URL": "s3://bucket/prefix",
+    "IN": "my backups/monday", "PARTS": "users mlflow", "OVERWRITE": "yes",
 }  # fmt: skip
 PASSED = {
     "run": {"RECIPE", "DATA"},
@@ -38,6 +39,8 @@ PASSED = {
     "up": {"POOLS"},
     "agent": {"GPU"},
     "remote": {"URL"},
+    "backup": {"OUT"},
+    "restore": {"IN"},
 }
 
 

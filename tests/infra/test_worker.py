@@ -1,4 +1,4 @@
-"""infra/worker.sh, which a worker's container runs: git as it is, the rest as it is called."""
+"""infra/clone.sh and worker.sh of a worker's container: git as it is, the rest as it is called."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "infra/worker.sh"
+INFRA = Path(__file__).parents[2] / "infra"
 
 
 def git(folder, *command):
@@ -36,7 +36,8 @@ def worker(tmp_path):
     for name in ("python", "prefect"):
         (image / name).write_text(f'#!/bin/sh\necho "$PWD: {name} $*"\n')
         (image / name).chmod(0o755)
-    shutil.copy(SCRIPT, image)
+    for name in ("clone.sh", "worker.sh"):
+        shutil.copy(INFRA / name, image)
     (image / "requirements.lock").write_text("a==1\n")
     git(there, "init", "-q")
     commit(there, requirements_lock="a==1\n", params_yaml="seed: 0\n", code_py="old")
@@ -44,7 +45,7 @@ def worker(tmp_path):
     def start(pool="gpu"):
         known = {"REPOSITORY": str(there), "DATA_REMOTE": "s3://a/b", "ARTIFACTS": "s3://c"}
         return subprocess.run(
-            [image / "worker.sh", pool, "--limit", "1"],
+            [image / "clone.sh", image / "worker.sh", pool, "--limit", "1"],
             cwd=volume,
             env={**os.environ, **known, "PATH": f"{image}:{os.environ['PATH']}"},
             capture_output=True,
