@@ -149,8 +149,8 @@ status: setup ##
 backup: setup ## OUT=folder
 	@python -m slimderm backup $(if $(OUT),"$(OUT)")
 
-restore: setup ## IN=folder; OVERWRITE=yes replaces what is there, PARTS="users mlflow" restores these alone
-	@python -m slimderm restore "$(IN)" $(addprefix --part ,$(PARTS)) $(if $(OVERWRITE),--overwrite)
+restore: setup ## IN=folder; CHECK=yes checks its hashes alone, OVERWRITE=yes replaces what is there, PARTS="users mlflow"
+	@python -m slimderm restore "$(IN)" $(addprefix --part ,$(PARTS)) $(if $(OVERWRITE),--overwrite) $(if $(CHECK),--check)
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --extra platform --extra dev --generate-hashes \

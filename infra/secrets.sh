@@ -18,7 +18,7 @@ for name in POSTGRES_PASSWORD S3_SECRET_KEY MLFLOW_PASSWORD MLFLOW_WORKER_PASSWO
     MLFLOW_SECRET_KEY SERVE_TOKEN; do
     [ -s "$name" ] || random | write "$name"
 done
-[ -s PREFECT_AUTH ] || echo "slimderm:$(random)" | write PREFECT_AUTH
+[ -s PREFECT_AUTH ] || printf "slimderm:%s" "$(random)" | write PREFECT_AUTH
 # Some versions of SeaweedFS take no keys from the environment: they stand in a file.
 printf '{"identities": [{"name": "slimderm", "actions": ["Admin"], "credentials": [
   {"accessKey": "slimderm", "secretKey": "%s"}]}]}\n' "$(cat S3_SECRET_KEY)" | write s3.json

@@ -16,7 +16,9 @@ ONLY_SHOWN = {
     ("several-machines.md", "head$", 1): "is run as second-machine.md shows it",
     ("several-machines.md", "head$", 2): "is run as own-data.md shows it, chunks by test_chunks",
     **{("compare-runs.md", "$", place): "trains as long as a run" for place in (4, 5, 6)},
-    **{("second-machine.md", "host$", place): "no Docker engine is here" for place in range(4)},
+    **{("second-machine.md", "host$", place): "no Docker engine is here" for place in range(5)},
+    **{("operations.md", "host$", place): "no Docker engine is here" for place in range(16)},
+    **{("kubernetes.md", "host$", place): "no cluster is here" for place in range(8)},
 }
 NAMED = {
     "setup": "every other target does it; with CUDA it takes an NVIDIA GPU and gigabytes",

@@ -22,7 +22,7 @@ WATCH = "a run that gives no sign of life has crashed"
 
 
 def deploy(environment: Mapping[str, str]) -> None:
-    """Create the work pools and the deployments, or update them, on the server.
+    """Create the work pools that are not there, and create or update deployments, on the server.
 
     Parameters
     ----------
@@ -37,8 +37,9 @@ def deploy(environment: Mapping[str, str]) -> None:
     # SLIMDERM_CLONE is for workers: deploying with it would write this clone into each deployment
     known = {name: value for name, value in environment.items() if name != "SLIMDERM_CLONE"}
     prefect = [sys.executable, "-m", "prefect"]
-    pools = [["work-pool", "create", pool, "--type", "process", "--overwrite"] for pool in POOLS]
-    _side_by_side([[*prefect, *pool] for pool in pools], known)
+    # Without --overwrite: one of another type (docs/kubernetes.md), or with limits, stays as it is.
+    pools = [["work-pool", "create", pool, "--type", "process"] for pool in POOLS]
+    _side_by_side([[*prefect, *pool] for pool in pools], known, done="already exists")
     watch = [sys.executable, "-m", "slimderm", "watch"]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, layout.PREFECT_YAML.name)
@@ -59,7 +60,10 @@ def deployments() -> dict[str, Any]:
     return document
 
 
-def _side_by_side(commands: list[list[str]], environment: Mapping[str, str]) -> None:
+def _side_by_side(
+    commands: list[list[str]], environment: Mapping[str, str], done: str | None = None
+) -> None:
+    """Run commands; one that fails is an error, unless it says `done`."""
     running = [
         subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -68,7 +72,7 @@ def _side_by_side(commands: list[list[str]], environment: Mapping[str, str]) -> 
     ]
     for process, command in zip(running, commands, strict=True):
         said = process.communicate()[0]
-        if process.returncode:
+        if process.returncode and not (done and done in said):
             raise SlimDermError(f"{' '.join(command[2:])} failed: {said}")
 
 

@@ -26,6 +26,7 @@ GIVEN = {  # a value for each variable that the targets take
     "METADATA": "my people.csv", "VERSION": "3", "WHY": "half the size", "MODEL": "slimderm/4",
     "OF": "0123abcd", "SKIN_TONE": "fitzpatrick", "POOLS": "cpu", "GPU": "1", "URL": "s3://bucket/prefix",
     "IN": "my backups/monday", "PARTS": "users mlflow", "OVERWRITE": "yes",
+    "CHECK": "yes",
 }  # fmt: skip
 PASSED = {
     "run": {"RECIPE", "DATA"},
