@@ -9,5 +9,22 @@ if [ "$pool" = cpu ]; then
 else
     prefect work-pool create "$pool" --type process --overwrite
 fi
-exec prefect worker start --type process --pool "$pool" --name "$pool-$(hostname)" \
-    --with-healthcheck "$@"
+prefect worker start --type process --pool "$pool" --name "$pool-$(hostname)" \
+    --with-healthcheck "$@" &
+worker=$!
+# Told to stop, Prefect's worker takes no new job, lets the one that it has end, and then stays. So it
+# is ended here, once it has had no job for 20 seconds: one that it has just taken starts within them.
+stop() {
+    trap '' TERM
+    kill -TERM "$worker"
+    quiet=0
+    while [ "$quiet" -lt 20 ]; do
+        quiet=$((quiet + 1))
+        if cat "/proc/$worker/task/"*/children 2> /dev/null | grep -q .; then quiet=0; fi
+        sleep 1
+    done
+    kill -KILL "$worker" 2> /dev/null || true
+    exit 0
+}
+trap stop TERM
+wait "$worker"

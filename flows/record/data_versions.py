@@ -91,7 +91,7 @@ def damaged_in(folder: Path) -> list[str]:
 
 
 def missing_from_remote() -> list[str]:
-    """List the outputs that ``dvc.lock`` names, this clone's cache has and the remote lacks.
+    """List the files that ``dvc.lock`` names, this clone's cache has and the remote lacks.
 
     Raises
     ------

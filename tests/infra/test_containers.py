@@ -36,6 +36,41 @@ def answer(url, *, user=None, host=None, origin=None):
         return error.code, error.read()
 
 
+JOB = """
+import time
+from pathlib import Path
+from prefect import flow
+
+@flow
+def job(folder: str):
+    Path(folder, "began").touch()
+    time.sleep(15)
+"""
+SUBMIT = """
+import sys
+from prefect import flow
+from prefect.deployments import run_deployment
+
+found = flow.from_source(source=sys.argv[1], entrypoint="job.py:job")
+found.deploy(name="job", work_pool_name="gpu", print_next_steps=False, ignore_warnings=True)
+print(run_deployment("job/job", parameters={"folder": sys.argv[1]}, timeout=0).id)
+"""
+
+
+def submit(folder, environment):
+    """Send a job of fifteen seconds to the pool gpu; return its id."""
+    (folder / "job.py").write_text(JOB)
+    known = {"PATH": "/usr/bin:/bin", "HOME": str(folder), **environment}
+    command = [sys.executable, "-W", "ignore", "-c", SUBMIT, str(folder)]
+    done = subprocess.run(command, env=known, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[-1]
+
+
+def state_of(address, job, user):
+    return json.loads(answer(f"{address}/api/flow_runs/{job}", user=user)[1])["state_type"]
+
+
 @contextlib.contextmanager
 def running(command, folder, environment):
     """Run what a container runs as a process, with its children."""
@@ -52,7 +87,8 @@ def running(command, folder, environment):
     try:
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it was stopped
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 
@@ -201,7 +237,7 @@ def test_workers_record_as_a_user_of_their_own_who_sees_nothing_else(
 @pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.timeout(600)
-def test_prefect_asks_for_a_password_tells_its_page_where_it_is_and_a_worker_its_health(
+def test_prefect_asks_for_a_password_and_a_worker_tells_its_health_and_ends_its_job_when_stopped(
     services, known_to, database, tmp_path, free_port, wait_until
 ):
     known = services(BIND="10.0.0.5", PREFECT_PORT="4201")
@@ -232,9 +268,14 @@ def test_prefect_asks_for_a_password_tells_its_page_where_it_is_and_a_worker_its
         (tmp_path / "volume").mkdir()
         assert not healthy(worker, 8080, health)
         command = [part.replace("/opt/", f"{ROOT}/infra/") for part in worker["command"]]
-        with running(command, tmp_path / "volume", here):
+        with running(command, tmp_path / "volume", here) as process:
             wait_until(lambda: healthy(worker, 8080, health), seconds=300)
             assert answer(f"{address}/api/work_pools/gpu", user=user)[0] == 200
+            job = submit(tmp_path, here)
+            wait_until((tmp_path / "began").exists, seconds=120)
+            process.send_signal(signal.SIGTERM)  # as `docker compose stop`, to its first process
+            assert process.wait(180) == 0
+            assert state_of(address, job, user) == "COMPLETED"
         assert not healthy(worker, 8080, health)
 
 

@@ -8,7 +8,7 @@ from slimderm.flows.base.terminal import console, note
 from slimderm.flows.servers.backup.folder import Backup, opened
 from slimderm.flows.servers.backup.parts import ORDER, Part, part
 from slimderm.flows.servers.backup.postgres import Postgres
-from slimderm.flows.servers.backup.save import versions
+from slimderm.flows.servers.backup.save import held, versions
 from slimderm.flows.servers.backup.sqlite import Sqlite
 
 
@@ -22,7 +22,7 @@ def check(folder: Path) -> None:
     """
     kept = opened(folder)
     for name, said in kept.manifest["parts"].items():
-        note(name, f"{said['files']} files, {said['bytes'] / 1e6:.1f} MB, from {said['place']}")
+        note(name, f"{held(said['files'], said['bytes'])}, from {said['place']}")
     console.print(
         f"backup: {folder} is whole, made {kept.manifest['made']}", highlight=False, soft_wrap=True
     )

@@ -53,7 +53,9 @@ def backup(target: Path | None = None) -> Path:
         seal(draft, _about(now) | {"parts": {name: said for name, said in saved.items() if said}})
         os.sync()  # before it gets its name
     _warn(target / "versions")
-    console.print(f"backup: {target}, {_size(_bytes(target))}", highlight=False, soft_wrap=True)
+    console.print(
+        f"backup: {target}, {_bytes(target) / 1e6:.1f} MB", highlight=False, soft_wrap=True
+    )
     return target
 
 
@@ -64,7 +66,7 @@ def _save(found: Part | None, folder: Path) -> dict[str, Any] | None:
     folder.mkdir()
     found.save(folder)
     number, size = sum(path.is_file() for path in folder.rglob("*")), _bytes(folder)
-    note(found.name, f"{number} files, {_size(size)}, from {found.place}")
+    note(found.name, f"{held(number, size)}, from {found.place}")
     return {"place": found.place, "files": number, "bytes": size}
 
 
@@ -104,7 +106,7 @@ def _warn(saved: Path) -> None:
         names = ", ".join(missing[:2]) + (" …" if len(missing) > 2 else "")
         note(
             "versions",
-            f"the remote lacks {len(missing)} outputs that {layout.DVC_LOCK} names ({names}), and "
+            f"the remote lacks {len(missing)} files that {layout.DVC_LOCK} names ({names}), and "
             "so does this backup; run `make push`, then back up again",
         )
 
@@ -113,5 +115,6 @@ def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _size(number: int) -> str:
-    return f"{number / 1e6:.1f} MB"
+def held(number: int, size: int) -> str:
+    """Say how many files of how many bytes a part has."""
+    return f"{number} file{'' if number == 1 else 's'}, {size / 1e6:.1f} MB"
