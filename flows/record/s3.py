@@ -1,10 +1,8 @@
 """The sole importer of boto3: an S3 bucket as the place where data versions are kept."""
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
@@ -15,7 +13,6 @@ CHECKSUMS = {
     "AWS_REQUEST_CHECKSUM_CALCULATION": "WHEN_REQUIRED",
     "AWS_RESPONSE_CHECKSUM_VALIDATION": "WHEN_REQUIRED",
 }
-AT_ONCE = 8  # transfers side by side
 
 
 def bucket_and_prefix(url: str) -> tuple[str, str]:
@@ -107,97 +104,26 @@ def use_remote(url: str, *others: str) -> None:
     data_versions.set_remote(url)
 
 
-class Objects:
-    """The objects below an S3 address, as files of a folder: a key below the address is a path.
+def client(**settings: Any) -> Any:
+    """Return boto3's client, for the endpoint and the credentials of the environment."""
+    import boto3
+    from botocore.config import Config
 
-    Parameters
-    ----------
-    url : str
-        ``s3://bucket/prefix``.
+    for name, value in CHECKSUMS.items():
+        os.environ.setdefault(name, value)
+    return boto3.client("s3", config=Config(**settings))
 
-    Raises
-    ------
-    ParameterError
-        If `url` is not of that form.
-    """
 
-    def __init__(self, url: str) -> None:
-        import boto3
-        from botocore.config import Config
+@contextlib.contextmanager
+def store_errors(url: str) -> Iterator[None]:
+    """Raise `RecordError` where the store does not answer, or refuses, inside the block."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
 
-        self.url = url
-        self.bucket, prefix = bucket_and_prefix(url)
-        self.prefix = f"{prefix}/" if prefix else ""
-        for name, value in CHECKSUMS.items():
-            os.environ.setdefault(name, value)
-        with self._errors():
-            self._client = boto3.client("s3", config=Config(max_pool_connections=AT_ONCE))
-
-    def sizes(self) -> dict[str, int]:
-        """List what is there, without the empty objects by which consoles show folders.
-
-        Returns
-        -------
-        dict
-            Of each path, its bytes; empty, too, where there is no such bucket.
-
-        Raises
-        ------
-        RecordError
-            If the store does not answer, or a key is no path that a folder can hold.
-        """
-        found: dict[str, int] = {}
-        with self._errors():
-            pages = self._client.get_paginator("list_objects_v2")
-            try:
-                for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
-                    for entry in page.get("Contents", []):
-                        found[entry["Key"].removeprefix(self.prefix)] = entry["Size"]
-            except self._client.exceptions.NoSuchBucket:
-                return {}
-        found = {path: size for path, size in found.items() if size or not path.endswith("/")}
-        for path in found:
-            if set(path.split("/")) & {"", ".", ".."} or set(path) & {"\n", "\r", "\\"}:
-                raise RecordError(
-                    f"store {self.url}: received the key {path!r}, expected one that a folder can "
-                    "hold as a path; it is neither MLflow's nor DVC's: delete it"
-                )
-        return found
-
-    def fetch(self, path: str, target: Path) -> None:
-        """Write one object to a file, with the folders above it."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with self._errors():
-            self._client.download_file(self.bucket, self.prefix + path, str(target))
-
-    def send(self, path: str, source: Path) -> None:
-        """Store a file as an object."""
-        with self._errors():
-            self._client.upload_file(str(source), self.bucket, self.prefix + path)
-
-    def sha256(self, path: str) -> str:
-        """Read an object and hash its bytes."""
-        found = hashlib.sha256()
-        with self._errors():
-            body = self._client.get_object(Bucket=self.bucket, Key=self.prefix + path)["Body"]
-            for block in body.iter_chunks(1 << 20):
-                found.update(block)
-        return found.hexdigest()
-
-    def delete(self, path: str) -> None:
-        """Delete one object."""
-        with self._errors():
-            self._client.delete_object(Bucket=self.bucket, Key=self.prefix + path)
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        from boto3.exceptions import Boto3Error
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            yield
-        except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
-            raise RecordError(
-                f"store {self.url} does not answer as expected ({error}); check AWS_ENDPOINT_URL "
-                "and the credentials in the environment"
-            ) from error
+    try:
+        yield
+    except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
+        raise RecordError(
+            f"store {url} does not answer as expected ({error}); check AWS_ENDPOINT_URL and the "
+            "credentials in the environment"
+        ) from error

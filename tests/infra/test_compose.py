@@ -1,9 +1,7 @@
 """infra/compose.yaml against the compose specification, and against what the processes are."""
 
-import json
 import re
 import subprocess
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -100,56 +98,6 @@ def test_every_service_that_stays_has_a_health_check_and_those_that_others_wait_
                 assert "healthcheck" in known[needed], (name, needed)
 
 
-def test_passwords_are_files_that_a_script_makes_once_and_ports_are_on_loopback(
-    compose, example, secrets, known_to
-):
-    assert [name for name in example if re.search("PASSWORD|SECRET|AUTH|TOKEN", name)] == []
-    made = {path.name: path.read_text() for path in secrets.iterdir()}
-    assert {f"./secrets/{name}" for name in made} == {
-        each["file"] for each in compose["secrets"].values()
-    }
-    assert all(len(text.strip()) >= 48 for text in made.values())
-    assert len(set(made.values())) == len(made)
-    assert secrets.stat().st_mode & 0o777 == 0o700  # the files are for the containers' users
-    assert {path.stat().st_mode & 0o777 for path in secrets.iterdir()} == {0o644}
-    (secrets / "SERVE_TOKEN").unlink()
-    subprocess.run(["sh", secrets.parent / "secrets.sh"], check=True)
-    again = {path.name: path.read_text() for path in secrets.iterdir()}
-    assert {name for name in made if made[name] != again[name]} == {"SERVE_TOKEN"}
-    for service in compose["services"].values():
-        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
-        known_to(service)  # each is a file
-
-
-def test_a_program_gets_its_secrets_as_variables_of_their_names(tmp_path):
-    (tmp_path / "PGPASSWORD").write_text("p@ss w'rd\n")
-    for folder, said in ((tmp_path, "p@ss w'rd"), (tmp_path / "none", "")):
-        done = subprocess.run(
-            [ROOT / "infra/with_secrets.sh", "sh", "-c", 'printf %s "${PGPASSWORD:-}"'],
-            env={"SECRETS": str(folder), "PATH": "/usr/bin:/bin"},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        assert done.stdout == said
-
-
-def test_servers_ask_for_a_password_and_workers_have_it(compose, known_to):
-    known = {name: known_to(service) for name, service in compose["services"].items()}
-    assert "basic-auth" in compose["services"]["mlflow"]["command"]
-    assert known["prefect"]["PREFECT_SERVER_API_AUTH_STRING"]
-    assert known["serve"]["SERVE_TOKEN"]
-    file = compose["services"]["postgres"]["environment"]["POSTGRES_PASSWORD_FILE"]
-    assert file == "/run/secrets/POSTGRES_PASSWORD"
-    for name in ("mlflow", "prefect", "tools"):
-        assert known[name]["PGPASSWORD"] == known["postgres"]["POSTGRES_PASSWORD"]
-    admin = known["mlflow"]["MLFLOW_AUTH_ADMIN_PASSWORD"]
-    for name in ("worker-cpu", "worker-gpu"):
-        assert admin not in known[name].values()
-        given = known[name]["PREFECT_API_AUTH_STRING"]
-        assert given == known["prefect"]["PREFECT_SERVER_API_AUTH_STRING"]
-        given = known[name]["MLFLOW_TRACKING_PASSWORD"]
-        assert given == known["mlflow-user"]["MLFLOW_WORKER_PASSWORD"]
-
-
 def test_workers_give_signs_of_life_as_often_as_the_watch_expects(compose):
     for name in ("worker-cpu", "worker-gpu"):
         given = compose["services"][name]["environment"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]
@@ -185,29 +133,6 @@ def test_browsers_and_agents_elsewhere_find_pages_and_store_where_their_ports_ar
         "prefect": ["10.0.0.5:4201:4200"],
         "s3": ["10.0.0.5:8334:8333"],
     }
-
-
-def test_the_store_takes_its_keys_from_a_file_and_the_workers_know_them(compose, secrets, known_to):
-    store, worker = compose["services"]["s3"], compose["services"]["worker-cpu"]
-    assert store["secrets"] == ["s3.json"]
-    assert "-s3.config=/run/secrets/s3.json" in store["command"]
-    (who,) = json.loads((secrets / "s3.json").read_text())["identities"]
-    assert who["actions"] == ["Admin"]  # it makes the buckets
-    (pair,) = who["credentials"]
-    assert pair == {
-        "accessKey": worker["environment"]["AWS_ACCESS_KEY_ID"],
-        "secretKey": known_to(worker)["AWS_SECRET_ACCESS_KEY"],
-    }
-    assert worker["environment"]["AWS_ENDPOINT_URL"] == "http://s3:8333"
-
-
-def test_no_variable_and_no_command_holds_a_password(compose):
-    for name, service in compose["services"].items():
-        known = service.get("environment", {})
-        secret = [each for each in known if re.search("PASSWORD|SECRET|AUTH_STRING|TOKEN", each)]
-        assert all(known[each].startswith("/run/secrets/") for each in secret), name
-        for text in (*known.values(), *service.get("command", [])):
-            assert not re.search(r"://[^\s/@]+:[^\s/@]+@", text), name
 
 
 def test_images_are_pinned_by_a_script_that_asks_docker_for_their_digests(tmp_path):
@@ -267,62 +192,3 @@ def test_the_image_is_built_from_what_it_copies_and_nothing_else():
     copied = [name for line in lines if line.startswith("COPY") for name in line.split()[1:-1]]
     assert first == "*"
     assert sorted(allowed) == sorted(f"!{name}" for name in copied)
-
-
-def allowed(policy, action, resource, prefix=None):
-    """What IAM answers, as far as the policy uses its language: moto knows no such conditions."""
-
-    def met(operator, keys):
-        (given,) = keys.values()
-        assert list(keys) == ["s3:prefix"]
-        assert operator == "StringLike"
-        return prefix is not None and any(fnmatchcase(prefix, pattern) for pattern in given)
-
-    def listed(value):
-        return [value] if isinstance(value, str) else value
-
-    return any(
-        action in entry["Action"]
-        and any(fnmatchcase(resource, each) for each in listed(entry["Resource"]))
-        and all(met(*condition) for condition in entry.get("Condition", {}).items())
-        for entry in policy["Statement"]
-        if entry["Effect"] == "Allow"
-    )
-
-
-BUCKET = "arn:aws:s3:::lesions"
-OBJECTS = ("GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload")
-
-
-@pytest.mark.parametrize(
-    ("action", "resource", "prefix", "answer"),
-    [
-        ("ListBucket", BUCKET, None, False),  # HeadBucket
-        ("ListBucket", BUCKET, "versions/files/md5/00", True),  # DVC
-        ("ListBucket", BUCKET, "versions/", True),
-        ("ListBucket", BUCKET, "artifacts/1/models/", True),  # MLflow
-        ("ListBucket", BUCKET, "", False),
-        ("ListBucket", BUCKET, "versions", False),  # it begins versions-of-others, too
-        ("ListBucket", BUCKET, "others/", False),
-        ("ListBucket", "arn:aws:s3:::others", None, False),
-        ("ListBucket", "arn:aws:s3:::others", "versions/", False),
-        ("DeleteBucket", BUCKET, None, False),
-        ("PutBucketPolicy", BUCKET, None, False),
-        ("PutObjectAcl", f"{BUCKET}/versions/a", None, False),
-        *((name, f"{BUCKET}/versions/files/md5/00/a", None, True) for name in OBJECTS),
-        *((name, f"{BUCKET}/artifacts/1/model.keras", None, True) for name in OBJECTS),
-        *((name, f"{BUCKET}/others/a", None, False) for name in OBJECTS),
-        *((name, f"{BUCKET}/versions-of-others/a", None, False) for name in OBJECTS),
-    ],
-)
-def test_the_least_policy_allows_what_is_asked_below_the_two_prefixes_and_no_more(
-    action, resource, prefix, answer
-):
-    policy = json.loads((ROOT / "infra/s3-policy.json").read_text())
-    assert allowed(policy, f"s3:{action}", resource, prefix) is answer
-
-
-def test_the_least_policy_names_the_places_of_the_example(example):
-    text = (ROOT / "infra/s3-policy.json").read_text()
-    places = {example[name].removeprefix("s3://") for name in ("DATA_REMOTE", "ARTIFACTS")}
-    assert set(re.findall(r"arn:aws:s3:::([^\s\"]+)/\*", text)) == places

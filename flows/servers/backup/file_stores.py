@@ -11,7 +11,8 @@ from typing import TypeVar
 from slimderm.components.common.cache import replacing
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.files import file_hash
-from slimderm.flows.record import s3
+from slimderm.flows.record.s3 import check_bucket
+from slimderm.flows.record.s3_objects import AT_ONCE, Objects
 
 Item = TypeVar("Item")
 
@@ -79,7 +80,7 @@ class Bucket:
 
     def exists(self) -> bool:
         """Whether there is something to save."""
-        return bool(s3.Objects(self.place).sizes())
+        return bool(Objects(self.place).sizes())
 
     def save(self, folder: Path) -> None:
         """Fetch its objects.
@@ -89,7 +90,7 @@ class Bucket:
         RecordError
             If one is not as long as the store's list says, or cannot be fetched.
         """
-        objects = s3.Objects(self.place)
+        objects = Objects(self.place)
 
         def fetch(entry: tuple[str, int]) -> None:
             path, size = entry
@@ -105,7 +106,7 @@ class Bucket:
 
     def holds(self) -> str:
         """Say what a restore would overwrite; empty where that is nothing."""
-        number = len(s3.Objects(self.place).sizes())
+        number = len(Objects(self.place).sizes())
         return f"{number} objects below {self.place}" if number else ""
 
     def used_by(self) -> str:
@@ -120,8 +121,8 @@ class Bucket:
         RecordError
             If the store gives back other bytes than it was sent.
         """
-        s3.check_bucket(self.place)
-        objects = s3.Objects(self.place)
+        check_bucket(self.place)
+        objects = Objects(self.place)
         files = {
             path.relative_to(folder).as_posix(): path
             for path in folder.rglob("*")
@@ -189,6 +190,6 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _side_by_side(work: Callable[[Item], None], items: Iterable[Item]) -> None:
-    with ThreadPoolExecutor(s3.AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         for _ in pool.map(work, items):
             pass
