@@ -15,6 +15,7 @@ from slimderm.flows.record.data_versions import remote
 from slimderm.flows.servers.backup.file_stores import Clone, store
 from slimderm.flows.servers.backup.postgres import Postgres
 from slimderm.flows.servers.backup.sqlite import Sqlite
+from slimderm.flows.servers.prefect_database import database as prefect_database
 
 ORDER = ("clone", "users", "mlflow", "prefect", "artifacts", "versions")
 """Parts in the order in which they are saved: what names files before the files, so that no file
@@ -77,9 +78,10 @@ def part(name: str) -> Part | None:
             )
         return database(name, address)
     if name == "prefect":
-        from prefect.settings import get_current_settings
+        from prefect.settings import get_current_settings, temporary_settings
 
-        connection = get_current_settings().server.database.connection_url
+        with temporary_settings(prefect_database()):
+            connection = get_current_settings().server.database.connection_url
         assert connection is not None  # Prefect fills in its default
         return database(name, connection.get_secret_value())
     if name == "artifacts":
