@@ -17,11 +17,7 @@ CUDA ?= $(shell cat .cuda 2>/dev/null)
 unexport PYTHONDONTWRITEBYTECODE # else every step would compile TensorFlow anew
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-<<<<<<< HEAD
 .PHONY: agent help setup demo run test coverage test-slow soak check docs flow up down data predict batch serve kiosk watch feedback review evaluate promote rollback lineage backfill verify codecs bench remote push pull doctor status backup restore lock clean
-=======
-.PHONY: agent help setup demo run test coverage test-slow soak check docs flow up down data predict batch serve kiosk review evaluate promote rollback lineage backfill verify codecs bench remote push pull doctor status backup restore lock clean
->>>>>>> 0e5e3ea4a69c0ac94d76a8b6499ab8c0c10340bc
 
 help: ## list the targets
 	@if test -e $(BIN)/.installed; then python -m slimderm make-help; else \
