@@ -37,11 +37,7 @@ def deploy(environment: Mapping[str, str]) -> None:
     # Without --overwrite: one of another type (docs/kubernetes.md), or with limits, stays as it is.
     pools = [["work-pool", "create", pool, "--type", "process"] for pool in POOLS]
     _side_by_side([[*prefect, *pool] for pool in pools], known, done="already exists")
-<<<<<<< HEAD
     automations = [sys.executable, "-m", "slimderm", "automations"]
-=======
-    watch = [sys.executable, "-m", "slimderm", "watch"]
->>>>>>> 0e5e3ea4a69c0ac94d76a8b6499ab8c0c10340bc
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, layout.PREFECT_YAML.name)
         file.write_text(yaml.safe_dump(deployments()))

@@ -75,15 +75,12 @@ def remote() -> str:
             ) from None
 
 
-<<<<<<< HEAD
 def check_out() -> None:
     """Make outputs as ``dvc.lock`` records them, from the cache; what it lacks is left out."""
     with opened() as repo:
         repo.checkout(force=True, allow_missing=True)
 
 
-=======
->>>>>>> 0e5e3ea4a69c0ac94d76a8b6499ab8c0c10340bc
 def damaged_in(folder: Path) -> list[str]:
     """List the files of a copy of a remote whose bytes are not those of the hash in their name.
 
