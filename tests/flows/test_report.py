@@ -1,5 +1,6 @@
 """The report of a short run: its figures against the run's own files, and the page in Chromium."""
 
+import json
 import re
 import shutil
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,18 @@ from slimderm.flows.work.report_opening import opening
 from slimderm.flows.work.report_tables import Results
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+# As MLflow shows an artifact, here on a phone's width.
+FRAME = """\
+<!doctype html><body><script>
+const frame = document.createElement("iframe");
+frame.sandbox = "allow-scripts";
+frame.width = 360;
+frame.height = 740;
+frame.src = URL.createObjectURL(new Blob([%s], { type: "text/html" }));
+document.body.append(frame);
+</script>
+"""
 
 
 @dataclass
@@ -186,12 +199,12 @@ def test_what_did_it_is_the_storage_studys_where_the_sweep_tried_another_option(
 
 
 @pytest.fixture(scope="module")
-def sandboxed(workspace):
-    """Chromium with the page as MLflow shows it, on a phone's width."""
+def sandboxed(html, tmp_path_factory):
+    """Chromium with the page in a sandboxed frame."""
     if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
         pytest.skip("Chromium is not installed: apt-get install chromium chromium-driver")
-    frame = '<iframe sandbox="allow-scripts" src="index.html" width="360" height="740"></iframe>'
-    (workspace.folder / "reports/frame.html").write_text(frame)
+    place = tmp_path_factory.mktemp("frame") / "frame.html"
+    place.write_text(FRAME % json.dumps(html).replace("</", r"<\/"))
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -200,7 +213,7 @@ def sandboxed(workspace):
     driver = webdriver.Chrome(
         options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))
     )
-    driver.get((workspace.folder / "reports/frame.html").as_uri())
+    driver.get(place.as_uri())
     driver.switch_to.frame(0)
     yield driver
     driver.quit()
@@ -214,11 +227,18 @@ def column(driver, index):
     return driver.execute_script(script, index)
 
 
-def test_a_sandboxed_frame_shows_pictures_and_a_click_on_a_heading_sorts(workspace, sandboxed):
+def test_a_sandboxed_frame_shows_pictures_and_leads_to_sections(sandboxed):
+    assert sandboxed.execute_script("return location.protocol") == "blob:"
     loaded = "return [...document.images].map(image => image.naturalWidth)"
     assert all(width > 0 for width in sandboxed.execute_script(loaded))
     wide = sandboxed.execute_script("return document.documentElement.scrollWidth")
     assert wide <= 360
+    sandboxed.find_element(By.CSS_SELECTOR, "nav a[href='#pruning']").click()
+    place = "return document.getElementById('pruning').getBoundingClientRect().top"
+    assert abs(sandboxed.execute_script(place)) < 2
+
+
+def test_a_click_on_a_heading_sorts_both_ways(workspace, sandboxed):
     steps = pd.read_csv(workspace.folder / "reports/tables/pruning.csv")["num_parameters"]
     details = sandboxed.find_element(By.CSS_SELECTOR, "#pruning ~ details")
     assert details.get_attribute("open") is None

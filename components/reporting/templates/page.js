@@ -1,4 +1,4 @@
-// A click on a heading sorts its table; printing opens what is folded.
+// A click on a heading sorts its table; a link leads to its section; printing opens what is folded.
 const NUMBER = /^[+-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?/i;
 const words = new Intl.Collator("en", { numeric: true });
 
@@ -25,6 +25,12 @@ for (const heading of document.querySelectorAll("thead th")) {
   const index = heading.cellIndex;
   heading.querySelector("button").addEventListener("click", () =>
     sort(heading.closest("table"), index, heading));
+}
+
+// A sandboxed frame, as MLflow shows a page in, follows no link by itself.
+for (const link of document.querySelectorAll("nav a")) {
+  link.addEventListener("click", () =>
+    document.getElementById(link.hash.slice(1)).scrollIntoView());
 }
 
 const folded = document.querySelectorAll("details:not([open])");
