@@ -171,7 +171,7 @@ def test_workers_record_as_a_user_of_their_own_who_sees_nothing_else(services, m
         name: value
         for name, value in known["worker-cpu"]["environment"].items()
         if name.startswith("MLFLOW_TRACKING")
-    } | {"MLFLOW_TRACKING_URI": mlflow_server}
+    } | {"MLFLOW_TRACKING_URI": mlflow_server, "PREFECT__FLOW_RUN_ID": "of a deployment"}
     command = [sys.executable, "-W", "ignore", "-c", RECORD]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | worker, capture_output=True, text=True, check=False
