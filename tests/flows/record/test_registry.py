@@ -450,11 +450,14 @@ def test_a_version_that_cannot_be_shipped_is_judged_as_its_keras_model(record, r
 
 
 def test_the_model_and_its_versions_say_which_to_promote(record, reviewer):
-    """Every image is told right, so that the oracle needs no program: 1, and no interval."""
+    """A network without bias on grey images has one answer: right for one of two classes.
+
+    One resample in eight draws a single class, of which all or none are then right.
+    """
     version = train(record, CLASSES, "now")
     reviewer.review(version, None)
     found = record.version(version.version)
-    assert found.tags["balanced_accuracy"] == "1.000 (1.000 to 1.000) on 4 test images"
+    assert found.tags["balanced_accuracy"] == "0.500 (0.000 to 1.000) on 4 test images"
     passed, unsure = found.tags["gates.passed"], found.tags["gates.inconclusive"]
     assert {*passed.split(", "), *unsure.split(", ")} - {"none"} == {
         "balanced_accuracy",

@@ -12,7 +12,7 @@ from slimderm.flows.base.files import write_json
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import StorageChoice
 from slimderm.flows.config.params import RecordSettings
-from slimderm.flows.record.lineage import made_of
+from slimderm.flows.record.lineage import lineage, made_of
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.provenance import provenance_tags
 from slimderm.flows.record.runs import record_files, record_folder
@@ -152,6 +152,7 @@ def test_lineage_leads_back_by_hash_and_id_and_by_nothing_else(empty_record, fol
     empty_record(folder)
     tracker = Tracker(RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
     tags = {"network": "lenet5", "dvc.raw": "abcd1234.dir", "prefect.root_flow_run": "77-88"}
+    tags |= {"mlflow.user": "grace", "mlflow.source.git.branch": "release"}
     with tracker.child(tracker.parent("p", "lenet5", {}), "k", "R1", tags) as run:
         run.params({"epochs": 7788, "network": "lenet5"})
     with_policy(Path.cwd())
@@ -160,5 +161,8 @@ def test_lineage_leads_back_by_hash_and_id_and_by_nothing_else(empty_record, fol
     tracker.client.create_model_version("slimderm", "none", found)
     for mark in ("abcd", "77-8", found[:6]):
         assert [version.run_id for version in made_of(tracker, mark)] == [found]
-    for mark in ("lenet5", "7788", "slimderm", "params"):
+    (version,) = made_of(tracker, "abcd")
+    shown = lineage(tracker, version)
+    assert (shown["made by"], shown["git branch"]) == ("grace", "release")
+    for mark in ("lenet5", "7788", "slimderm", "params", "grace", "release"):
         assert made_of(tracker, mark) == []
