@@ -10,6 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from slimderm.components.evaluation.gates import Check, number
 from slimderm.components.reporting.page import markdown_table
 from slimderm.components.reporting.style import COLOURS, GREY, tidy_axes
+from slimderm.components.reporting.version_facts import headline
 
 SHOWN = {
     "test_balanced_accuracy": "balanced accuracy, test",
@@ -17,8 +18,13 @@ SHOWN = {
     "test_auroc": "AUROC, test",
     "validation_balanced_accuracy": "balanced accuracy, validation",
     "num_parameters": "parameters",
-    "bytes": "bytes",
-    "latency_p50_ms": "milliseconds an image (p50, where it was trained)",
+    "bytes": "bytes of the Keras file",
+    "latency_p50_ms": "milliseconds an image, Keras (p50, where it was trained)",
+}
+SHIPPED = {
+    "edge.target": "shipped as",
+    "edge.bytes": "bytes of the shipped file, which the gates judge",
+    "edge.latency_p50_ms": "milliseconds an image, shipped file (p50, where it was reviewed)",
 }
 
 
@@ -63,13 +69,19 @@ def gates_table(checks: Sequence[Check]) -> pd.DataFrame:
     )
 
 
+def _shown(fact: str) -> str:
+    return f"{int(fact):,}" if fact.isdecimal() else fact
+
+
 def model_card(
     version: Any,
-    run: Any,
+    *,
+    facts: Mapping[str, str],
+    made_of: Mapping[str, str],
+    metrics: Mapping[str, float],
     against: str,
     checks: Sequence[Check],
     calibration: Mapping[str, float],
-    *,
     power: str,
 ) -> str:
     """Write a registered version's card as Markdown.
@@ -78,8 +90,12 @@ def model_card(
     ----------
     version : object
         With ``name`` and ``version``.
-    run : object
-        With ``tags`` and ``metrics``, mappings: of the run that trained it.
+    facts : mapping
+        The version's tags, as `slimderm.components.reporting.version_facts.headline` reads them.
+    made_of : mapping
+        Tags of the run that trained it.
+    metrics : mapping
+        Its figures, as its record names them.
     against : str
         What it was judged against.
     checks : sequence of Check
@@ -89,22 +105,20 @@ def model_card(
     power : str
         What the test part can resolve, in words.
     """
-    tags, metrics = run.tags, run.metrics
     copies = calibration.get("num_copies", 0)
-    quality = pd.DataFrame(
-        {"": label, "value": number(metrics[name])}
-        for name, label in SHOWN.items()
-        if name in metrics
-    )
+    rows = [(label, number(metrics[name])) for name, label in SHOWN.items() if name in metrics]
+    rows += [(label, _shown(facts[name])) for name, label in SHIPPED.items() if name in facts]
+    quality = pd.DataFrame(rows, columns=["", "value"])
     made = {
-        "network": f"{tags.get('network', '?')} {tags.get('notation', '')}".strip(),
-        "git commit": tags.get("mlflow.source.git.commit", "?")
-        + (" with uncommitted changes" if tags.get("git.dirty") == "true" else ""),
-        "raw data": tags.get("dvc.raw", "?"),
-        "compressed data": tags.get("dvc.compressed", "?"),
-        "split": tags.get("dvc.splits.csv", "?"),
+        "network": f"{made_of.get('network', '?')} {made_of.get('notation', '')}".strip(),
+        "git commit": made_of.get("mlflow.source.git.commit", "?")
+        + (" with uncommitted changes" if made_of.get("git.dirty") == "true" else ""),
+        "raw data": made_of.get("dvc.raw", "?"),
+        "compressed data": made_of.get("dvc.compressed", "?"),
+        "split": made_of.get("dvc.splits.csv", "?"),
     }
     lines = [
+        headline(facts),
         f"# {version.name} version {version.version}",
         "Classifies a dermatoscopic image with age, sex and site. **Not a medical device**: nobody "
         "has validated it clinically. Trained on HAM10000-like data (CC BY-NC 4.0), two sites, "

@@ -68,8 +68,9 @@ def promote(
     """Make the challenger the champion if its gates passed.
 
     Reads the registry and the test images. Writes the alias champion and who, when and why. Takes
-    seconds where the review is on record, else minutes. Exits with 1 if a gate failed, or if the
-    gates lack the images to tell and no --why is given.
+    seconds where the review is on record, else minutes. Exits with 1 if a gate failed, if the gates
+    lack the images to tell and no --why is given, or if aliases of a shared store do not move from
+    this branch (docs/promotion.md).
     """
     from slimderm.flows.work.promotion import promote
 

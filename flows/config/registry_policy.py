@@ -40,6 +40,10 @@ class RegistrySettings:
     aliases: Annotated[dict[Annotated[str, OneOf(ROLES)], Name], AfterValidator(_with_defaults)] = (
         Field(default=DEFAULT_ALIASES, description="Role: the alias of the version that has it.")
     )
+    branches: tuple[Name, ...] = Field(
+        default=("main", "master"),
+        description="Runs on these branches of git move the aliases of a store that others share.",
+    )
     gates: GateSettings = field(default_factory=GateSettings)
     ship: ShipSettings = field(default_factory=ShipSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from slimderm.flows.record.mlflow_store import FLOW_RUN, ROOT, Tracker
+from slimderm.flows.record.origin import BRANCH, HOST
 from slimderm.flows.record.registry import Registry
 
 LEADS = {
@@ -14,6 +15,8 @@ LEADS = {
     "Prefect flow run": FLOW_RUN,
     "sent by the flow run": ROOT,
 }
+# Shown, and not looked for: a person or a branch leads to too much.
+MAKER = {"made by": "mlflow.user", "on": HOST, "git branch": BRANCH}
 
 
 def lineage(tracker: Tracker, version: Any) -> dict[str, str]:
@@ -25,7 +28,7 @@ def lineage(tracker: Tracker, version: Any) -> dict[str, str]:
         "network": f"{tags.get('network', '')} {tags.get('notation', '')}".strip(),
         "MLflow run": version.run_id,
     }
-    found |= {name: tags[tag] for name, tag in LEADS.items() if tag in tags}
+    found |= {name: tags[tag] for name, tag in (LEADS | MAKER).items() if tag in tags}
     found |= {f"parameter {name}": value for name, value in sorted(params.items())}
     return found | {"all parameters": "params.yaml among the run's artifacts"}
 

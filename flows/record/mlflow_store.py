@@ -1,4 +1,4 @@
-"""The sole importer of MLflow: runs and what is logged with them.
+"""MLflow's store: its experiment, and the runs in it.
 
 Every run has the content key of what it records as a tag. A step that is recorded twice, after a
 crash or by the other route, is found by its key and stands in MLflow once.
@@ -7,7 +7,6 @@ crash or by the other route, is found by its key and stands in MLflow once.
 import contextlib
 import os
 import shutil
-import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,14 +18,14 @@ from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.credentials import START_AGAIN
 from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.params import RecordSettings
-from slimderm.flows.record.model_folder import model_parts
+from slimderm.flows.record.mlflow_run import Run
 from slimderm.flows.record.moved import settle
+from slimderm.flows.record.origin import context_tags, person
 
 KEY = "slimderm.key"
 FLOW_RUN = "prefect.flow_run"  # tag: the id of the flow run that did the work, an agent's included
 ROOT = "prefect.root_flow_run"  # tag: the id of the flow run that a person started
 SENDER = "SLIMDERM_ROOT_FLOW_RUN"  # passes that id to the process that an agent starts
-MODEL = "model"
 
 
 def make_database(address: str, artifacts: str) -> None:
@@ -154,34 +153,50 @@ class Tracker:
             )
 
     def find(self, key: str) -> Any | None:
-        """Return the finished run that records `key`, or None."""
-        runs = self.client.search_runs(
-            [self.experiment_id], f"tags.`{KEY}` = '{key}' and attributes.status = 'FINISHED'"
-        )
+        """Return the finished run that records `key`, the oldest of several, or None."""
+        runs = self._search(f"tags.`{KEY}` = '{key}' and attributes.status = 'FINISHED'")
         return runs[0] if runs else None
 
     def parent(self, key: str, name: str, tags: Mapping[str, str]) -> str:
         """Return the id of the parent run of `key`, made and finished at once if it is not there.
 
         A parent only groups its children. One that a killed process left RUNNING is complete and is
-        set to finished.
+        set to finished. Of two that were made at once, both makers take the older.
         """
         run = self.find(key)
         if run is None:
             left = self._running(key)
-            run = (
-                left[0]
-                if left
-                else self.client.create_run(
-                    self.experiment_id, run_name=name, tags={**self.settings.tags, **tags, KEY: key}
-                )
-            )
-            self.client.set_terminated(run.info.run_id)
+            own = left[0] if left else self._create_run(key, name, tags)
+            self.client.set_terminated(own.info.run_id)
+            run = self.find(key) or own
+            if not left and run.info.run_id != own.info.run_id:
+                self.client.delete_run(own.info.run_id)
         return str(run.info.run_id)
 
+    def children(self, parent_id: str) -> list[Any]:
+        """Return the finished runs below a parent, oldest first."""
+        query = f"tags.`mlflow.parentRunId` = '{parent_id}' and attributes.status = 'FINISHED'"
+        found: list[Any] = []
+        token = None
+        while True:
+            page = self._search(query, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def _search(self, query: str, **more: Any) -> Any:
+        oldest_first = ["attributes.start_time ASC"]
+        return self.client.search_runs([self.experiment_id], query, order_by=oldest_first, **more)
+
     def _running(self, key: str) -> list[Any]:
-        query = f"tags.`{KEY}` = '{key}' and attributes.status = 'RUNNING'"
-        return list(self.client.search_runs([self.experiment_id], query))
+        return list(self._search(f"tags.`{KEY}` = '{key}' and attributes.status = 'RUNNING'"))
+
+    def _create_run(self, key: str, name: str, tags: Mapping[str, str]) -> Any:
+        """Create a run; its name says who made it, and of what, so that no two are alike."""
+        all_tags = {**context_tags(), **self.settings.tags, **tags, KEY: key}
+        title = f"{name} ({all_tags['mlflow.user']}, {key[:6]})"
+        return self.client.create_run(self.experiment_id, run_name=title, tags=all_tags)
 
     @contextmanager
     def child(
@@ -189,70 +204,17 @@ class Tracker:
     ) -> Iterator["Run"]:
         """Open a child run; it ends FINISHED, or FAILED when the block raises.
 
-        A run of the same key that a killed process left RUNNING is closed as KILLED first.
+        A run of the same key that a killed process of the same person left RUNNING is closed as
+        KILLED first. Somebody else's may be at work.
         """
+        tags = {"mlflow.user": person(), **tags}
         for stale in self._running(key):
-            self.client.set_terminated(stale.info.run_id, "KILLED")
-        run = self.client.create_run(
-            self.experiment_id,
-            run_name=name,
-            tags={**self.settings.tags, **tags, KEY: key, "mlflow.parentRunId": parent_id},
-        )
+            if stale.data.tags.get("mlflow.user") in (None, tags["mlflow.user"]):
+                self.client.set_terminated(stale.info.run_id, "KILLED")
+        run = self._create_run(key, name, {**tags, "mlflow.parentRunId": parent_id})
         status = "FAILED"
         try:
             yield Run(self, run.info.run_id)
             status = "FINISHED"
         finally:
             self.client.set_terminated(run.info.run_id, status)
-
-
-class Run:
-    """An open run."""
-
-    def __init__(self, tracker: Tracker, run_id: str) -> None:
-        self.tracker = tracker
-        self.run_id = run_id
-
-    def params(self, values: Mapping[str, Any]) -> None:
-        """Log parameters."""
-        from mlflow.entities import Param
-
-        entries = [Param(name, str(value)) for name, value in values.items()]
-        self.tracker.client.log_batch(self.run_id, params=entries)
-
-    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log metrics at a step."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        entries = [Metric(name, float(value), now, step) for name, value in values.items()]
-        self.tracker.client.log_batch(self.run_id, metrics=entries)
-
-    def artifacts(self, path: Path, folder: str | None = None) -> None:
-        """Log a file, or all of a folder."""
-        if path.is_dir():
-            self.tracker.client.log_artifacts(self.run_id, str(path), folder)
-        else:
-            self.tracker.client.log_artifact(self.run_id, str(path), folder)
-
-    def figure(self, figure: Any, name: str) -> None:
-        """Log a matplotlib figure as a picture."""
-        self.tracker.client.log_figure(self.run_id, figure, name)
-
-    def model(self, file: Path, description: Mapping[str, Any]) -> None:
-        """Log a Keras file as a model that is asked with images and plain words.
-
-        Parameters
-        ----------
-        file : path
-            The Keras file, named `slimderm.flows.record.served.KERAS_FILE`.
-        description : mapping
-            As `slimderm.flows.work.training.Trainer.description` gives it; the model's metadata.
-        """
-        mlflow = self.tracker.mlflow
-        with (
-            mlflow.start_run(run_id=self.run_id),
-            quiet_stderr(),
-            model_parts(file, description) as parts,
-        ):
-            mlflow.pyfunc.log_model(name=MODEL, **parts)

@@ -1,16 +1,10 @@
-"""The registered model's versions: their evidence, and every promotion: who, when and why.
+"""The registered model's versions: their evidence, their aliases, and who moved these.
 
-A promotion is an alias, set by `make promote` or in MLflow's page. Who, when and why are kept as a
-tag of the registered model, because the alias does not hold them.
+A promotion is an alias, set by `make promote` or in MLflow's page.
 """
 
-import getpass
-import json
-import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,15 +14,15 @@ from slimderm.components.evaluation.gates import INCONCLUSIVE, PASSED
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.registry_policy import read_registry
-from slimderm.flows.record.mlflow_store import KEY, MODEL, Tracker
+from slimderm.flows.record.alias_moves import UNSEEN, AliasMoves, why_not
+from slimderm.flows.record.mlflow_run import MODEL
+from slimderm.flows.record.mlflow_store import KEY, Tracker
 from slimderm.flows.record.model_folder import write_calibration
 from slimderm.flows.record.served import KERAS_FILE
 
 CONTENT = "model.content"  # tag of a version: hash of its weights and of what they need
 GATES_TAG = "gates"  # tag of a version: passed, failed or inconclusive
-PROMOTION = "promotion "  # begins a tag of the registered model: who, when, why
 LOGGED = "models:/"  # begins a version's source, before the id of the model that was logged
-UNSEEN = "MLflow's page or API; at is when a review noticed"
 
 
 def temperature_of(version: Any) -> float | None:
@@ -54,6 +48,7 @@ class Registry:
         self.settings = read_registry()
         self.name = tracker.settings.model or self.settings.model
         self.aliases = self.settings.aliases
+        self.moves = AliasMoves(self.client, self.name)
 
     def versions(self) -> list[Any]:
         """Return every version of the registered model."""
@@ -75,6 +70,11 @@ class Registry:
                 f"VERSION: received {number!r}, expected one of {self.name!r}: {known}"
             )
         return version
+
+    def of_content(self, content: str) -> Any | None:
+        """Return the first version whose model has a hash, or None."""
+        known = sorted(self.versions(), key=lambda each: int(each.version))
+        return next((each for each in known if each.tags.get(CONTENT) == content), None)
 
     def register(self, key: str, tags: Mapping[str, str], content: str | None = None) -> str:
         """Make the model of the run of `key` a version of the registered model, once.
@@ -219,51 +219,49 @@ class Registry:
             yield file, description
 
     def promotions(self) -> list[dict[str, Any]]:
-        """Return every promotion on record, oldest first: number, version, by, at, why.
+        """Return every promotion on record, oldest first, as `AliasMoves.of` has them."""
+        return self.moves.of("champion")
 
-        The number gives the order, because clocks can be set back and differ between machines.
-        """
-        if not self.client.search_registered_models(f"name = '{self.name}'"):
-            return []
-        tags = self.client.get_registered_model(self.name).tags
-        kept = [json.loads(text) for tag, text in tags.items() if tag.startswith(PROMOTION)]
-        return sorted(kept, key=lambda entry: (entry.get("number", 0), entry["at"]))
+    def why_stays(self) -> str:
+        """Say why this process moves no alias here; empty where it may."""
+        return why_not(self.tracker.mlflow.get_tracking_uri(), self.settings.branches)
 
-    def promote(self, version: Any, why: str) -> None:
-        """Make a version the champion, and keep who, when and why.
+    def move(self, alias: str, version: Any, why: str) -> None:
+        """Point an alias, by its role, at a version, and keep who, when, from where and why.
 
         The record is written before the alias moves. If the command is stopped in between, no
         champion is served, and the same command given again completes the promotion.
-        """
-        self._keep(version, os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser(), why)
-        self.set_alias("champion", str(version.version))
 
-    def is_recorded(self, version: Any) -> bool:
-        """Return whether the last promotion on record is that of a version."""
-        known = self.promotions()
+        Raises
+        ------
+        RecordError
+            If aliases stay where they are for this process.
+        """
+        if reason := self.why_stays():
+            raise RecordError(
+                f"the alias {self.aliases[alias]} was not moved to version {version.version}: "
+                f"{reason}; give the command there, or set the alias in MLflow's page"
+            )
+        self.moves.keep(alias, version, why, version.tags.get(GATES_TAG))
+        self.set_alias(alias, str(version.version))
+
+    def promote(self, version: Any, why: str) -> None:
+        """Make a version the champion, as `move` does."""
+        self.move("champion", version, why)
+
+    def is_recorded(self, version: Any, alias: str = "champion") -> bool:
+        """Return whether the last move of an alias that is on record led to a version."""
+        known = self.moves.of(alias)
         return bool(known) and known[-1]["version"] == str(version.version)
 
-    def notice(self, champion: Any) -> None:
-        """Record the champion's promotion if its alias was set in MLflow's page.
+    def notice(self, version: Any, alias: str = "champion") -> None:
+        """Record that a version got an alias in MLflow's page, if it has it and that is not known.
 
-        Nothing is recorded if another version has been promoted meanwhile.
+        Nothing is recorded if another version got it meanwhile.
         """
-        now = self.aliased("champion")
-        if now and now.version == champion.version and not self.is_recorded(champion):
-            self._keep(champion, UNSEEN, "not said")
-
-    def _keep(self, version: Any, by: str, why: str) -> None:
-        known = self.promotions()
-        entry = {
-            "number": known[-1].get("number", 0) + 1 if known else 1,
-            "version": str(version.version),
-            "by": by,
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "why": why,
-            "gates": version.tags.get(GATES_TAG),
-        }
-        tag = f"{PROMOTION}{entry['number']:04d} {uuid.uuid4().hex[:8]}"  # two at once are kept
-        self.client.set_registered_model_tag(self.name, tag, json.dumps(entry, ensure_ascii=False))
+        now = self.aliased(alias)
+        if now and now.version == version.version and not self.is_recorded(version, alias):
+            self.moves.keep_unseen(alias, version, version.tags.get(GATES_TAG))
 
     def before(self, version: Any) -> Any | None:
         """Return the champion before a version's first promotion, or None.
@@ -298,3 +296,11 @@ class Registry:
     def describe(self, version: Any, text: str) -> None:
         """Write a version's description, which MLflow's page shows as Markdown."""
         self.client.update_model_version(version.name, version.version, text)
+
+    def tag_model(self, name: str, value: str) -> None:
+        """Tag the registered model."""
+        self.client.set_registered_model_tag(self.name, name, value)
+
+    def describe_model(self, text: str) -> None:
+        """Write the registered model's description."""
+        self.client.update_registered_model(self.name, text)

@@ -21,8 +21,8 @@ from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.provenance import provenance_tags
 from slimderm.flows.record.registry import Registry
-from slimderm.flows.record.runs import provenance_tags
 from slimderm.flows.work.evaluating import evaluate
 from slimderm.flows.work.evaluation import Evaluation
 
@@ -175,14 +175,20 @@ def _record(found: Evaluation, place: Path, tracker: Tracker, registry: Registry
     name = f"{found.folder.name}, version {version.version}"
     with tracker.child(parent, key, name, provenance_tags() | tags) as run:
         run.params({"folder": found.folder, "temperature": found.temperature})
-        run.metrics(dict(_numbers(found)))
+        run.metrics({_sectioned(name): value for name, value in _numbers(found)})
         run.artifacts(place)
     registry.tag(version, {f"evaluation.{found.folder.resolve().name}": run.run_id})
     return run.run_id
 
 
+def _sectioned(name: str) -> str:
+    """Put a figure into a section of MLflow's page."""
+    section = {"num": "count", "ece": "calibration"}.get(name.split("_", maxsplit=1)[0], "quality")
+    return f"{section}/{name}"
+
+
 def _numbers(found: Evaluation) -> Iterator[tuple[str, float]]:
-    """Every figure that is defined, by its name in MLflow."""
+    """Every figure that is defined, by its name in files."""
     figures: dict[str, float] = dict(found.calibration)
     for name, (value, low, high) in found.metrics.items():
         figures |= {name: value, f"{name}_low": low, f"{name}_high": high}

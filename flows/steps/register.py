@@ -6,6 +6,7 @@ from slimderm.flows.base.files import write_json
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
+from slimderm.flows.work.challenger import place_challenger
 from slimderm.flows.work.registering import register_accepted
 
 
@@ -16,13 +17,11 @@ def register() -> None:
     Runs that the tracking server lacks, because it is new or the outputs came from the DVC cache,
     are recorded first.
     """
-    found = register_accepted(read_params())
+    params = read_params()
+    found = register_accepted(params)
     write_json(layout.REGISTERED, found)
-    name, challenger = found["model"], found["challenger"]
-    console.print(
-        f"register: {name} version {challenger['version']} is the challenger "
-        f"({challenger['network']} {challenger['notation']})"
-        if challenger
-        else f"register: no network met its thresholds, so {name} has no challenger",
-        highlight=False,
-    )
+    challenger = found["challenger"]
+    said = f"no network met its thresholds, so {found['model']} has no challenger"
+    if challenger:
+        said = place_challenger(params, challenger)
+    console.print(f"register: {said}", highlight=False, soft_wrap=True)

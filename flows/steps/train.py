@@ -11,7 +11,8 @@ from slimderm.flows.base.terminal import console, note
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.runs import record_folder, record_network, write_provenance
+from slimderm.flows.record.provenance import write_provenance
+from slimderm.flows.record.runs import record_folder, record_network
 from slimderm.flows.work.baselines import TRAINED_ON, unpruned_trainers
 
 

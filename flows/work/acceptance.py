@@ -16,7 +16,7 @@ from slimderm.components.pruning.verdict import Case, Demands, Validation, Verdi
 from slimderm.components.pruning.widths import UNPRUNED
 from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.config import layout
-from slimderm.flows.record.runs import write_provenance
+from slimderm.flows.record.provenance import write_provenance
 from slimderm.flows.work.sources import LesionSource
 from slimderm.flows.work.training import Trainer
 from slimderm.flows.work.training_run import TrainingRun

@@ -4,9 +4,11 @@ from typing import Any
 
 from slimderm.components.common.errors import RecordError
 from slimderm.components.evaluation.gates import INCONCLUSIVE, PASSED
-from slimderm.flows.config.params import read_params
+from slimderm.flows.config.params import Params, read_params
+from slimderm.flows.record.alias_moves import UNSEEN
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
+from slimderm.flows.work.model_page import describe_model
 from slimderm.flows.work.reviewing import judged, judged_champion
 
 WHY = "a person's decision"
@@ -34,11 +36,11 @@ def promote(version: str = "", why: str = "") -> Any:
     Raises
     ------
     RecordError
-        If a gate failed, the gates are inconclusive and no reason is given, or there is no such
-        version.
+        If a gate failed, the gates are inconclusive and no reason is given, there is no such
+        version, or aliases do not move from here.
     """
     params = read_params()
-    registry = Registry(Tracker(params.record))
+    registry = _registry(params)
     chosen = registry.version(version) if version else registry.expected("challenger")
     champion = registry.aliased("champion")
     if champion is None or champion.version == chosen.version:
@@ -63,9 +65,22 @@ def promote(version: str = "", why: str = "") -> Any:
         or champion.version != chosen.version
         or not registry.is_recorded(chosen)
         or not registry.may_serve(registry.version(chosen.version))
+        or registry.promotions()[-1]["by"] == UNSEEN  # a review noticed it: now somebody says why
     ):
         registry.promote(registry.version(chosen.version), why or WHY)
+    describe_model(registry)
     return chosen
+
+
+def _registry(params: Params) -> Registry:
+    """Open the registry, if its aliases may move from here: judging takes minutes."""
+    registry = Registry(Tracker(params.record))
+    if reason := registry.why_stays():
+        raise RecordError(
+            f"no version was promoted: {reason}; give the command there, or set the alias "
+            f"{registry.aliases['champion']} in MLflow's page and run `make review` there"
+        )
+    return registry
 
 
 def rollback(why: str = "") -> Any:
@@ -74,9 +89,9 @@ def rollback(why: str = "") -> Any:
     Raises
     ------
     RecordError
-        If there was none.
+        If there was none, or aliases do not move from here.
     """
-    registry = Registry(Tracker(read_params().record))
+    registry = _registry(read_params())
     champion = registry.aliased("champion")
     before = registry.before(champion) if champion else None
     if champion is None or before is None:
@@ -86,4 +101,5 @@ def rollback(why: str = "") -> Any:
         )
     registry.notice(champion)
     registry.promote(before, why or f"back from version {champion.version}")
+    describe_model(registry)
     return before

@@ -1,4 +1,4 @@
-"""Record and register what was pruned; the smallest accepted network becomes the challenger."""
+"""Record and register what was pruned."""
 
 import hashlib
 import shutil
@@ -12,14 +12,15 @@ from slimderm.components.common.cache import content_key
 from slimderm.flows.base.files import read_json
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config import layout
-from slimderm.flows.config.params import Params
+from slimderm.flows.config.params import EvaluateSettings, Params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
 from slimderm.flows.record.runs import record_folder, record_network, record_recipe
+from slimderm.flows.work.model_page import describe_new, version_facts
 
 
 def register_accepted(params: Params) -> dict[str, Any]:
-    """Register every accepted network, and give the alias challenger to the smallest.
+    """Register every accepted network.
 
     Runs that the tracking server lacks are recorded first: those of the unpruned networks and those
     of every step.
@@ -28,7 +29,8 @@ def register_accepted(params: Params) -> dict[str, Any]:
     -------
     dict
         ``model``: the registered model's name; ``accepted``: network, notation, num_parameters,
-        bytes (of the `.slim` file of a recipe, else of the `.keras` file) and version of each;
+        bytes (of the `.slim` file of a recipe, else of the `.keras` file), content (a hash) and
+        version of each;
         ``challenger``: the one with the fewest parameters, of equals that with the fewest bytes, or
         None; ``endings``: what networks say of which no pruned one is accepted.
     """
@@ -36,13 +38,13 @@ def register_accepted(params: Params) -> dict[str, Any]:
     tracker = Tracker(params.record)
     registry = Registry(tracker)
     accepted = [
-        entry for network in params.networks for entry in _register(network, tracker, registry)
+        entry
+        for network in params.networks
+        for entry in _register(network, tracker, registry, params.evaluate)
     ]
     for recipe in params.slim:
-        accepted += _register_recipe(recipe, tracker, registry)
+        accepted += _register_recipe(recipe, tracker, registry, params.evaluate)
     challenger = min(accepted, key=itemgetter("num_parameters", "bytes"), default=None)
-    if challenger is not None:
-        registry.set_alias("challenger", challenger["version"])
     summaries = [read_json(layout.pruned(name) / "steps.json") for name in params.networks]
     endings = [summary["ending"] for summary in summaries if summary["ending"]]
     return {
@@ -78,7 +80,9 @@ def set_unlisted_aside(networks: Collection[str], recipes: Collection[str]) -> N
         )
 
 
-def _register(network: str, tracker: Tracker, registry: Registry) -> list[dict[str, Any]]:
+def _register(
+    network: str, tracker: Tracker, registry: Registry, settings: EvaluateSettings
+) -> list[dict[str, Any]]:
     """Record one network's runs, and register its accepted steps."""
     pruned = layout.pruned(network)
     summary = read_json(pruned / "steps.json")
@@ -93,11 +97,13 @@ def _register(network: str, tracker: Tracker, registry: Registry) -> list[dict[s
         notation, folder = step["notation"], pruned / step["folder"]
         record_folder(tracker, parent, notation, folder, summary["description"])
         if step["verdict"]["accepted"]:
-            accepted.append(_version(registry, step, folder, summary["description"]))
+            accepted.append(_version(registry, step, folder, summary["description"], settings))
     return accepted
 
 
-def _register_recipe(recipe: str, tracker: Tracker, registry: Registry) -> list[dict[str, Any]]:
+def _register_recipe(
+    recipe: str, tracker: Tracker, registry: Registry, settings: EvaluateSettings
+) -> list[dict[str, Any]]:
     """Record a recipe's runs, and register what its last pass made, if it is accepted."""
     folder = layout.slimmed(recipe)
     summary = read_json(folder / "recipe.json")
@@ -105,18 +111,25 @@ def _register_recipe(recipe: str, tracker: Tracker, registry: Registry) -> list[
     last = summary["passes"][-1]
     if not last["verdict"]["accepted"]:
         return []
-    return [_version(registry, last, folder / last["folder"], summary["description"])]
+    place = folder / last["folder"]
+    return [_version(registry, last, place, summary["description"], settings)]
 
 
 def _version(
-    registry: Registry, record: Mapping[str, Any], folder: Path, description: Mapping[str, Any]
+    registry: Registry,
+    record: Mapping[str, Any],
+    folder: Path,
+    description: Mapping[str, Any],
+    settings: EvaluateSettings,
 ) -> dict[str, Any]:
     tags = {"network": record["network"], "notation": record["notation"]}
     content = model_content(folder / "model.keras", description)
-    version = registry.register(record["key"], tags, content)
+    facts = tags | version_facts(record, folder, settings)
+    version = registry.register(record["key"], facts, content)
+    describe_new(registry, version, facts)
     size = {"num_parameters": record["num_parameters"]}
     size["bytes"] = record.get("ledger", {}).get("slim_bytes", record["bytes"])
-    return tags | size | {"version": version}
+    return tags | size | {"content": content, "version": version}
 
 
 def model_content(file: Path, description: Mapping[str, Any]) -> str:

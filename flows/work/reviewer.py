@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +11,19 @@ import pandas as pd
 from slimderm.components.classification.inputs import model_inputs, prepare
 from slimderm.components.common.cache import content_key
 from slimderm.components.common.errors import IncomparableError
-from slimderm.components.evaluation.calibration import (
-    expected_calibration_error,
-    fit_temperature,
-    reliability,
-    tempered,
-)
-from slimderm.components.evaluation.gates import (
-    INCONCLUSIVE,
-    Check,
-    judge,
-    power,
-    sentence,
-    word_of,
-)
-from slimderm.components.reporting.model_card import model_card, reliability_plot
+from slimderm.components.evaluation.calibration import fit_temperature
+from slimderm.components.evaluation.gates import Check, judge, power
 from slimderm.flows.base.files import read_json
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params
 from slimderm.flows.record import data_versions
+from slimderm.flows.record.metric_names import plain
 from slimderm.flows.record.mlflow_store import KEY
-from slimderm.flows.record.registry import GATES_TAG, Registry
+from slimderm.flows.record.registry import Registry
 from slimderm.flows.work.edge_images import VALIDATION, read_images
 from slimderm.flows.work.edge_network import Network
+from slimderm.flows.work.review_evidence import Evidence, keep_evidence
 from slimderm.flows.work.shipped_version import costs_of, keep, ship
 from slimderm.flows.work.sources import LesionSource
 
@@ -103,14 +91,21 @@ class Reviewer:
         predicted = self._predicted(challenger, validation.inputs)
         temperature = fit_temperature(self._labels(unseen), predicted)
         made, why = ship(self.registry, replace(network, temperature=temperature), validation)
-        costs = costs_of(made, run.data.metrics)
+        costs = costs_of(made, plain(run.data.metrics))
         melanoma = self.source.classes.index("melanoma") if self._has_melanoma else None
         checks = judge(found, labels, lesions, costs, self.settings, melanoma=melanoma)
-        calibration = self._calibrate(run, labels, found["challenger"], temperature)
-        calibration["num_copies"] = self._num_copies(rows)
-        told = power(labels, lesions, self.settings, melanoma=melanoma)
+        evidence = Evidence(
+            checks=checks,
+            against=other.name,
+            power=power(labels, lesions, self.settings, melanoma=melanoma),
+            labels=labels,
+            lesions=lesions,
+            probabilities=found["challenger"],
+            temperature=temperature,
+            num_copies=self._num_copies(rows),
+        )
         keep(self.registry, version, made, why)
-        self._keep(version, run, other.name, checks, calibration, told=told)
+        keep_evidence(self.registry, version, evidence)
         return checks
 
     @staticmethod
@@ -245,51 +240,3 @@ class Reviewer:
         given = candidate.model.predict(dict(inputs), verbose=0)
         order = [candidate.description["classes"].index(name) for name in self.source.classes]
         return np.asarray(given, np.float64)[:, order]
-
-    def _calibrate(
-        self, run: Any, labels: np.ndarray, probabilities: np.ndarray, temperature: float
-    ) -> dict[str, float]:
-        """Measure calibration before and after the temperature; draw it into the run."""
-        calibrated = tempered(probabilities, temperature)
-        tables = {
-            "as trained": reliability(labels, probabilities),
-            "tempered": reliability(labels, calibrated),
-        }
-        figure = reliability_plot(tables)
-        self.tracker.client.log_figure(run.info.run_id, figure, "review/reliability.png")
-        return {
-            "temperature": temperature,
-            "ece": expected_calibration_error(labels, probabilities),
-            "ece_calibrated": expected_calibration_error(labels, calibrated),
-            "num_images": len(labels),
-        }
-
-    def _keep(
-        self,
-        version: Any,
-        run: Any,
-        against: str,
-        checks: list[Check],
-        calibration: dict[str, Any],
-        *,
-        told: str,
-    ) -> None:
-        """Keep the evidence: artifacts of the run, description and tags of the version."""
-        client, run_id = self.tracker.client, run.info.run_id
-        table = pd.DataFrame([asdict(check) | {"word": check.word} for check in checks])
-        client.log_text(run_id, table.to_csv(index=False), "review/gates.csv")
-        client.log_dict(run_id, calibration, "review/calibration.json")
-        card = model_card(version, run.data, against, checks, calibration, power=told)
-        client.log_text(run_id, card, "review/card.md")
-        self.registry.describe(version, card)
-        self.registry.calibrate(version, calibration["temperature"])
-        word = word_of(checks)
-        reason = sentence(checks) + (f"; {told}" if word == INCONCLUSIVE else "")
-        tags = {
-            "gates.reason": reason,
-            "gates.power": told,
-            "gates.against": against,
-            "gates.at": datetime.now(UTC).isoformat(timespec="seconds"),
-            GATES_TAG: word,
-        }
-        self.registry.tag(version, tags)

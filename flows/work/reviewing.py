@@ -10,6 +10,8 @@ from slimderm.flows.base.terminal import console
 from slimderm.flows.config.params import Params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import GATES_TAG, Registry
+from slimderm.flows.work.challenger import place_what_could_not_move
+from slimderm.flows.work.model_page import describe_model
 from slimderm.flows.work.reviewer import Reviewer
 from slimderm.flows.work.shipped_version import can_be_fetched, fetch, file_sentence, is_shipped
 
@@ -23,13 +25,18 @@ def review_registry(params: Params) -> dict[str, Any]:
         Role to what `judged` returns.
     """
     registry = Registry(Tracker(params.record))
+    place_what_could_not_move(registry)
     found: dict[str, Any] = {}
     champion, challenger = registry.aliased("champion"), registry.aliased("challenger")
     reference = None
     if champion is not None:
         found["champion"], reference = judged_champion(params, registry, champion)
+    if challenger is not None:
+        registry.notice(challenger, "challenger")
     if challenger is not None and (champion is None or challenger.version != champion.version):
         found["challenger"] = judged(params, registry, challenger, reference)
+    if found:
+        describe_model(registry)
     return found
 
 

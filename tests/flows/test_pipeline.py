@@ -34,7 +34,8 @@ def test_mlflow_holds_a_parent_and_a_child_a_training(reproduced):
     script = (
         "import json, mlflow; mlflow.set_tracking_uri('sqlite:///mlflow.db');"
         "runs = mlflow.search_runs(search_all_experiments=True, output_format='list');"
-        "print(json.dumps([[r.info.run_name, r.info.status, r.data.tags, r.data.metrics]"
+        "print(json.dumps([[r.info.run_name.split(' (')[0],"
+        " r.info.status, r.data.tags, r.data.metrics]"
         " for r in runs]))"
     )
     runs = json.loads(workspace.run("python", "-c", script).stdout)
@@ -43,18 +44,18 @@ def test_mlflow_holds_a_parent_and_a_child_a_training(reproduced):
     notations = {step["notation"] for step in steps} - {"R0"}
     assert set(by_name) == {
         "lenet5",
-        "original",
-        "compressed",
+        "lenet5 original",
+        "lenet5 compressed",
         "reports",
         "report",
-        *notations,
+        *(f"lenet5 {notation}" for notation in notations),
     }
     assert {status for status, _, _ in by_name.values()} == {"FINISHED"}
-    _, tags, metrics = by_name["original"]
+    _, tags, metrics = by_name["lenet5 original"]
     assert {"dvc.raw", "dvc.compressed", "mlflow.source.git.commit", "mlflow.parentRunId"} <= set(
         tags
     )
-    assert {"num_parameters", "test_balanced_accuracy", "epoch_train_loss"} <= set(metrics)
+    assert {"size/num_parameters", "test/balanced_accuracy", "epoch/train_loss"} <= set(metrics)
 
 
 def test_the_end_says_what_was_made_and_where_to_look(reproduced):

@@ -25,7 +25,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
-from slimderm.flows.record.registry import UNSEEN
+from slimderm.flows.record.alias_moves import UNSEEN
 from slimderm.flows.steps.table import STAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(2400)]
@@ -360,12 +360,12 @@ def test_the_links_of_a_run_lead_to_mlflows_pages_of_it(platform, ran, browser):
     text = next(each["data"] for each in made if each["flow_run_id"] == ran["id"])
     runs, model, report = re.findall(r"\]\((http[^)]+)\)", text)
     script = (
-        "import mlflow; print(*(run.info.run_name for run in mlflow.search_runs("
+        "import mlflow; print(*(run.info.run_name.split(' (')[0] for run in mlflow.search_runs("
         "experiment_names=['slimderm'], output_format='list', filter_string="
         f"\"tags.`prefect.root_flow_run` = '{ran['id']}'\")), sep='\\n')"
     )
     names = coordinator.run("python", "-c", script).stdout.split("\n")[:-1]
-    assert {"report", "original", "compressed"} <= set(names)  # of the agents, too
+    assert {"report", "lenet5 original", "custom1 compressed"} <= set(names)  # of the agents, too
     # The page folds a network's trainings away under the network.
     places = {
         runs: [f"{len(names)} matching runs"],

@@ -219,7 +219,8 @@ def test_workers_record_as_a_user_of_their_own_who_sees_nothing_else(
     assert "received 'worker'" in said
     own = known["worker-cpu"]["environment"] | known_to(known["worker-cpu"])
     worker = {name: value for name, value in own.items() if name.startswith("MLFLOW_TRACKING")} | {
-        "MLFLOW_TRACKING_URI": mlflow_server
+        "MLFLOW_TRACKING_URI": mlflow_server,
+        "PREFECT__FLOW_RUN_ID": "of a deployment",
     }
     command = [sys.executable, "-W", "ignore", "-c", RECORD]
     done = subprocess.run(

@@ -18,6 +18,7 @@ def write(folder, text):
 def test_the_registrys_file_is_read_with_its_defaults(tmp_path):
     found = read_registry(ROOT / "mlflow/registry.yaml")
     assert (found.model, found.aliases["champion"]) == ("slimderm", "champion")
+    assert found.branches == ("main", "master")
     found = read_registry(write(tmp_path, "aliases: {champion: best}\ngates: {max_bytes: 5}"))
     assert (found.model, found.gates.max_bytes, found.gates.confidence) == ("slimderm", 5, 0.95)
     assert found.aliases == {"champion": "best", "challenger": "challenger"}
@@ -44,6 +45,7 @@ def test_the_policy_is_that_of_the_current_folder(tmp_path, monkeypatch):
             r":1: aliases.winner: unknown key; expected one of challenger",
         ),
         ("aliases: {champion: 1}", r"aliases.champion: received 1, expected text"),
+        ("branches: main", r":1: branches: received 'main'"),
         ("model: [a]", r":1: model: received \['a'\]"),
         ("gates: {", r"cannot be read as YAML"),
     ],

@@ -19,12 +19,14 @@ from slimderm.components.common.errors import IncomparableError, RecordError
 from slimderm.flows import pipeline
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.config.registry_policy import ShipSettings
-from slimderm.flows.record import registry as registering
+from slimderm.flows.record import alias_moves
+from slimderm.flows.record.alias_moves import UNSEEN
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.registry import GATES_TAG, UNSEEN, Registry
+from slimderm.flows.record.registry import GATES_TAG, Registry
 from slimderm.flows.steps import review as review_step
 from slimderm.flows.work import promotion, reviewing, shipped_version
 from slimderm.flows.work import reviewer as judging
+from slimderm.flows.work.model_page import describe_model
 
 CLASSES = ("melanoma", "nevus")
 SIZE = (4, 5)
@@ -234,12 +236,12 @@ def test_promotions_keep_their_order_when_a_clock_is_set(record, monkeypatch, ho
         def now(cls, tz=None):
             return datetime.now(tz) + timedelta(hours=hours)
 
-    monkeypatch.setattr(registering, "datetime", Clock)
-    made_champion(record, two)
+    with monkeypatch.context() as patch:
+        patch.setattr(alias_moves, "datetime", Clock)
+        made_champion(record, two)
     assert history(record) == [one, two]
     assert record.is_recorded(record.version(two))
     assert before(record, two) == one
-    monkeypatch.undo()
     record.promote(record.version(one), "back")
     assert history(record) == [one, two, one]
 
@@ -418,6 +420,15 @@ def test_a_review_ships_the_version_and_gates_judge_what_is_shipped(record, revi
     assert found.tags["edge.target"] == "litert-float32"
     assert found.tags["edge.reason"] == "inconclusive"  # four images can show nothing
     assert checks["bytes"].challenger == int(found.tags["edge.bytes"]) != 100  # of the Keras file
+    shipped = f"{int(found.tags['edge.bytes']):,}"
+    opening = found.description.split("\n\n")[0]
+    assert opening.startswith(f"Gates {found.tags[GATES_TAG]}: lenet5 (")
+    assert f"shipped as litert-float32, {shipped} bytes" in opening
+    rows = [line.split("|")[1:3] for line in found.description.splitlines() if "bytes of" in line]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["bytes of the Keras file", "100"],
+        ["bytes of the shipped file, which the gates judge", shipped],
+    ]
     latency = float(found.tags["edge.latency_p50_ms"])
     assert checks["latency_ms"].challenger == pytest.approx(latency, rel=1e-3)
     made = shipped_version.fetch(record, found)
@@ -447,6 +458,31 @@ def test_a_version_that_cannot_be_shipped_is_judged_as_its_keras_model(record, r
     assert "ranges are measured on training images" in found.tags["edge.reason"]
     assert not shipped_version.is_shipped(found)
     assert (checks["bytes"].challenger, checks["latency_ms"].challenger) == (100, 1)
+
+
+def test_the_model_and_its_versions_say_which_to_promote(record, reviewer):
+    """A network without bias on grey images has one answer: right for one of two classes.
+
+    One resample in eight draws a single class, of which all or none are then right.
+    """
+    version = train(record, CLASSES, "now")
+    reviewer.review(version, None)
+    found = record.version(version.version)
+    assert found.tags["balanced_accuracy"] == "0.500 (0.000 to 1.000) on 4 test images"
+    passed, unsure = found.tags["gates.passed"], found.tags["gates.inconclusive"]
+    assert {*passed.split(", "), *unsure.split(", ")} - {"none"} == {
+        "balanced_accuracy",
+        "melanoma_sensitivity",
+        "bytes",
+        "latency_ms",
+    }
+    record.set_alias("challenger", version.version)
+    describe_model(record)
+    model = record.client.get_registered_model(record.name)
+    opening = found.description.split("\n\n")[0]
+    assert f"Challenger, version {version.version}: {opening}" in model.description
+    assert "Champion," not in model.description
+    assert model.tags["the challenger"].startswith(f"version {version.version}: lenet5")
 
 
 def test_a_split_that_comes_back_is_judged_anew(record, reviewer, tmp_path):

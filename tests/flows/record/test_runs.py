@@ -12,9 +12,10 @@ from slimderm.flows.base.files import write_json
 from slimderm.flows.config import layout
 from slimderm.flows.config.choice import StorageChoice
 from slimderm.flows.config.params import RecordSettings
-from slimderm.flows.record.lineage import made_of
+from slimderm.flows.record.lineage import lineage, made_of
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.runs import provenance_tags, record_files, record_folder
+from slimderm.flows.record.provenance import provenance_tags
+from slimderm.flows.record.runs import record_files, record_folder
 
 
 def git(*arguments):
@@ -32,7 +33,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def clone(folder):
-    git("init", "-q")
+    git("init", "-q", "-b", "main")
     for name in ("code.py", "params.yaml", "dvc.lock"):
         Path(name).write_text("a: 1\n")
     git("add", "-A")
@@ -42,7 +43,8 @@ def clone(folder):
 
 def test_lineage_names_the_commit_and_says_when_code_differs_from_it(clone):
     commit = git("rev-parse", "HEAD")
-    assert provenance_tags() == {"mlflow.source.git.commit": commit, "git.dirty": "false"}
+    own = {"mlflow.source.git.commit": commit, "mlflow.source.git.branch": "main"}
+    assert provenance_tags() == own | {"git.dirty": "false"}
     for name in ("params.yaml", "dvc.lock"):  # as runs write them
         Path(name).write_text("{}\n")
     Path("note.txt").touch()
@@ -107,9 +109,9 @@ def test_a_training_judged_by_other_thresholds_stays_one_run_with_the_new_verdic
 
 def test_a_training_judged_on_the_test_part_later_gets_those_figures(training):
     known, _ = training("R1", {"verdict": VERDICT})
-    assert "test_accuracy" not in known
+    assert "test/accuracy" not in known
     known, kept = training("R1", {"verdict": VERDICT}, test_accuracy=0.75)
-    assert known["test_accuracy"] == 0.75
+    assert known["test/accuracy"] == 0.75
     assert "test_accuracy" in kept
 
 
@@ -140,8 +142,9 @@ def test_a_folder_is_recorded_once_for_the_same_content(empty_record, folder):
         record_files(params, "studies", "a", folder / "studies/a")
     tracker = Tracker(params.record)
     runs = tracker.client.search_runs([tracker.experiment_id])
-    assert sorted(run.info.run_name for run in runs) == ["a", "studies"]
-    (own,) = (run for run in runs if run.info.run_name == "a")
+    names = sorted(run.info.run_name for run in runs)
+    assert [name.split(" (")[0] for name in names] == ["a", "studies"]
+    (own,) = (run for run in runs if run.info.run_name.startswith("a ("))
     assert [file.path for file in tracker.client.list_artifacts(own.info.run_id)] == ["runs.json"]
 
 
@@ -149,6 +152,7 @@ def test_lineage_leads_back_by_hash_and_id_and_by_nothing_else(empty_record, fol
     empty_record(folder)
     tracker = Tracker(RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
     tags = {"network": "lenet5", "dvc.raw": "abcd1234.dir", "prefect.root_flow_run": "77-88"}
+    tags |= {"mlflow.user": "grace", "mlflow.source.git.branch": "release"}
     with tracker.child(tracker.parent("p", "lenet5", {}), "k", "R1", tags) as run:
         run.params({"epochs": 7788, "network": "lenet5"})
     with_policy(Path.cwd())
@@ -157,5 +161,8 @@ def test_lineage_leads_back_by_hash_and_id_and_by_nothing_else(empty_record, fol
     tracker.client.create_model_version("slimderm", "none", found)
     for mark in ("abcd", "77-8", found[:6]):
         assert [version.run_id for version in made_of(tracker, mark)] == [found]
-    for mark in ("lenet5", "7788", "slimderm", "params"):
+    (version,) = made_of(tracker, "abcd")
+    shown = lineage(tracker, version)
+    assert (shown["made by"], shown["git branch"]) == ("grace", "release")
+    for mark in ("lenet5", "7788", "slimderm", "params", "grace", "release"):
         assert made_of(tracker, mark) == []

@@ -200,9 +200,10 @@ def test_it_is_a_run_of_its_own_linked_to_the_version(judged, clone):
     assert run.data.tags["evaluated.run"] == clone.version("1").run_id
     assert clone.version("1").tags["evaluation.own"] == judged.run_id
     accuracy = judged.evaluation.metrics["accuracy"]
-    names = ("accuracy", "accuracy_low", "accuracy_high")
+    names = ("quality/accuracy", "quality/accuracy_low", "quality/accuracy_high")
     assert [run.data.metrics[name] for name in names] == list(accuracy)
-    assert run.data.metrics["num_left_out"] == 3
+    assert run.data.metrics["count/num_left_out"] == 3
+    assert {"calibration/ece"} <= run.data.metrics.keys()
     assert "index.html" in {file.path for file in client.list_artifacts(judged.run_id)}
 
 

@@ -114,7 +114,7 @@ def test_one_shot_keeps_a_budget_and_the_weights_and_mlflow_holds_the_log_that_r
     assert len(pd.read_csv(KEPT / step["folder"] / "history.csv")) == 2
     tracker = Tracker(read_params().record)
     run = tracker.find(step["key"])
-    assert run.data.metrics["num_parameters"] == step["num_parameters"]
+    assert run.data.metrics["size/num_parameters"] == step["num_parameters"]
     log = json.loads(Path(tracker.client.download_artifacts(run.info.run_id, LOG)).read_text())
     replayed, trained = replay(model_of(whole), log), model_of(step)
     assert replayed.count_params() == step["num_parameters"]
@@ -218,7 +218,7 @@ def test_noninferior_compares_by_seeds_and_the_word_is_on_record(capsys):
     assert [other["notation"] for other in found["seeds"]] == tried
     for other in found["seeds"]:
         run = Tracker(read_params().record).find(other["key"])
-        assert run.info.run_name == other["notation"]
+        assert run.info.run_name.startswith(f"lenet5 {other['notation']} (")
         assert "accepted" not in run.data.tags
 
 

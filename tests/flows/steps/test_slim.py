@@ -86,12 +86,12 @@ def test_the_last_network_is_registered_and_the_smallest_of_equals(workspace, re
     assert challenger.tags["notation"] == "small: share"
     run = client.get_run(challenger.run_id)
     last = recipe["passes"][-1]
-    assert run.data.metrics["slim_bytes"] == last["ledger"]["slim_bytes"]
+    assert run.data.metrics["size/slim_bytes"] == last["ledger"]["slim_bytes"]
     assert run.data.params["slim.bits"] == "3"
     assert run.data.tags["accepted"] == "true"
     experiment = client.get_experiment_by_name("slimderm").experiment_id
-    names = {each.info.run_name for each in client.search_runs([experiment])}
-    assert {"small: sparsify", "small: share"} <= names
+    names = {each.info.run_name.split(" (")[0] for each in client.search_runs([experiment])}
+    assert {"lenet5 small: sparsify", "lenet5 small: share"} <= names
 
 
 def killed_after_a_pass(workspace, command):

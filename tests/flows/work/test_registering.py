@@ -8,8 +8,12 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from slimderm.flows.config import layout
+from slimderm.flows.config.params import EvaluateSettings
+from slimderm.flows.work import judging
+from slimderm.flows.work.model_page import version_facts
 from slimderm.flows.work.registering import model_content, set_unlisted_aside
 
 
@@ -28,6 +32,22 @@ def test_a_models_content_is_its_weights_and_its_needs_and_not_the_time(tmp_path
     layer.bias.assign([0, 1e-6])
     model.save(second)
     assert model_content(second, {"k": 5}) != known
+
+
+def test_a_version_that_nobody_tested_says_what_it_reaches_on_validation(tmp_path):
+    """Of two lesions of one image each, one told right: resampled, 0 to 1 whatever the seed."""
+    kept = {"labels": np.array([0, 1]), "lesions": np.array(["a", "b"])}
+    np.savez(tmp_path / judging.VALIDATION, probabilities=np.eye(2)[[0, 0]], **kept)
+    record = {"num_parameters": 7, "bytes": 99, "latency_p50_ms": 1.25}
+    record |= {"metrics": {"validation_balanced_accuracy": 0.5}}
+    settings = EvaluateSettings(bootstrap_samples=200)
+    facts = version_facts(record, tmp_path, settings)
+    assert facts["balanced_accuracy"] == "0.500 (0.000 to 1.000) on 2 validation images"
+    assert (facts["parameters"], facts["keras.bytes"]) == ("7", "99")
+    record["metrics"]["test_balanced_accuracy"] = 0.25
+    record |= {"intervals": {"test_balanced_accuracy": [0.125, 0.5]}, "num_images": 40}
+    facts = version_facts(record, tmp_path, settings)
+    assert facts["balanced_accuracy"] == "0.250 (0.125 to 0.500) on 40 test images"
 
 
 STAGES = """\
