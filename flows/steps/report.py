@@ -14,8 +14,8 @@ from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params, read_params
 from slimderm.flows.record.mlflow_store import ROOT, Tracker
 from slimderm.flows.record.page_links import report_links
-from slimderm.flows.record.registry import Registry
 from slimderm.flows.record.provenance import provenance_tags
+from slimderm.flows.record.registry import Registry
 from slimderm.flows.record.runs import record_files
 from slimderm.flows.work.metrics_file import metrics_file
 from slimderm.flows.work.report_figures import figures

@@ -14,8 +14,8 @@ from slimderm.components.reporting.watch_page import watch_sections
 from slimderm.flows.base.files import write_text
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import Params
-from slimderm.flows.record.registry import Registry
 from slimderm.flows.record.provenance import provenance_tags
+from slimderm.flows.record.registry import Registry
 from slimderm.flows.serving.watch.inputs import InputsFound, look_at_inputs
 from slimderm.flows.serving.watch.labels import LabelsFound, look_at_labels
 
