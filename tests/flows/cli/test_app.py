@@ -88,7 +88,7 @@ def test_a_command_that_needs_a_clone_says_so_elsewhere(tmp_path):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_only_some_commands_work_outside_a_clone(tmp_path, monkeypatch, call, name):
     monkeypatch.chdir(tmp_path)
-    needing = ("predict", "evaluate", "batch", "codecs", "remote", "search", "restore")
+    needing = ("predict", "evaluate", "batch", "codecs", "remote", "search", "restore", "feedback")
     required = dict.fromkeys(needing, 1)
     function = FUNCTIONS[COMMANDS.index(name)]
     if function in program.ANYWHERE:
