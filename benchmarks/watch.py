@@ -130,7 +130,8 @@ def read(folder: Path, epochs: int, images: int) -> Data:
 
 def one_each(frame: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
     """Draw lesions, one image of each."""
-    return frame.sample(frac=1, random_state=seed).drop_duplicates("lesion_id").iloc[:size]
+    one = frame.groupby("lesion_id").sample(1, random_state=seed)
+    return one.sample(min(len(one), size), random_state=seed)
 
 
 def all_of_each(frame: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from slimderm.components.common.errors import SchemaError
 from slimderm.components.monitoring.inputs import EMBEDDING, NUMBERS, WORDS, unpack
 from slimderm.components.monitoring.settings import WatchSettings
 
-LEAST_EXPECTED = 5  # of a word among the inputs; rarer ones are taken together
+LEAST_EXPECTED = 10  # of a word among the inputs; rarer ones are taken together
 OTHERS = "rarer ones"
 PERMUTATIONS = 999
 ROUNDING = 1e-7  # of sums of float32 that are equal

@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from slimderm.components.classification.classifier import Classifier
@@ -86,10 +85,12 @@ def _key(version: Any, settings: WatchSettings) -> str:
 
 
 def _drawn(images: pd.DataFrame, settings: WatchSettings) -> pd.DataFrame:
-    """Draw an image of each lesion, then lesions: images of one are no evidence of each other."""
-    random = np.random.default_rng(settings.seed)
-    mixed = images.iloc[random.permutation(len(images))].drop_duplicates("lesion_id")
-    return mixed.iloc[: settings.reference_images]
+    """Draw an image of each lesion, then lesions: images of one are no evidence of each other.
+
+    Not images first: lesions of many images, which are others, would come too often.
+    """
+    one = images.groupby("lesion_id").sample(1, random_state=settings.seed)
+    return one.sample(min(len(one), settings.reference_images), random_state=settings.seed)
 
 
 def _check_here(rows: pd.DataFrame, version: Any) -> None:

@@ -352,6 +352,7 @@ def command(*words, **environment):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_commands_print_what_was_found_and_end_with_1_on_an_alarm(services, labelled):
     done = command("slimderm", "watch")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -377,7 +378,7 @@ def prefect_server(free_port, wait_until):
     home = {**os.environ, "PREFECT_HOME": str(Path("prefect").absolute())}
     with subprocess.Popen(server, env=home, **quiet) as process:
         try:
-            wait_until(lambda: answers(api), 180)
+            wait_until(lambda: answers(api), 300)
             yield api
         finally:
             process.terminate()
@@ -395,7 +396,7 @@ POLICY_THAT_STARTS = POLICY.replace("{", "{start_pipeline: true, ")
 
 @pytest.mark.slow
 @pytest.mark.integration
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_an_alarm_is_an_event_and_starts_the_pipeline_where_the_policy_says_so(
     services, record, prefect_server, wait_until
 ):
