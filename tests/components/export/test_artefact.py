@@ -295,7 +295,7 @@ class Subclassed(keras.Model):
         (_logits, r"m: received outputs of shape \(None, 2\) by sigmoid, expected one of shape"),
         (_two_heads, r"received outputs of shape \(None, 2\), \(None, 2\) by softmax, expected"),
         (_a_map, r"received outputs of shape \(None, 12, 10, 2\) by softmax, expected"),
-        (Subclassed, "a subclassed Subclassed, expected a plain functional"),
+        (Subclassed, "a subclassed Subclassed, expected a functional"),
         (lambda: "model.keras", "received str, expected a keras.Model"),
     ],
 )

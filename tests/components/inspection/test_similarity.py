@@ -202,7 +202,7 @@ def test_models_without_kernels_or_a_graph_are_refused():
     bare = keras.Sequential([keras.Input((6, 6, 3)), layers.Flatten()])
     with pytest.raises(ParameterError, match="layers: received none"):
         layer_similarity(bare, model, [images(8)])
-    with pytest.raises(ParameterError, match="expected a plain functional"):
+    with pytest.raises(ParameterError, match="expected a functional"):
         layer_similarity(model, Subclassed(), [images(8)])
     with pytest.raises(ParameterError, match="is not built"):
         layer_similarity(keras.Sequential([layers.Dense(2)]), model, [images(8)])

@@ -38,7 +38,10 @@ from slimderm.flows.serving.watch.look import look
 from slimderm.flows.serving.watch.recorder import Recorder, read_inputs, record_of
 from slimderm.flows.serving.watch.reference import reference_of
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
+pytestmark = [
+    pytest.mark.slow,  # a clone with a record of its own, some 20 s
+    pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # as DVC reads it
+]
 
 ROOT = Path(__file__).parents[4]
 CLASSES = ["melanoma", "nevus", "other"]
@@ -98,6 +101,7 @@ def registry(tmp_path_factory):
     (folder / "mlflow").mkdir(parents=True)
     patch.chdir(folder)
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    patch.setenv("DVC_SITE_CACHE_DIR", str(folder.parent / "site"))  # what other folders left
     layout.REGISTRY_POLICY.write_text(POLICY)
     Path("params.yaml").write_text(PARAMS)
     dataset(Path("own"), 100)
@@ -109,7 +113,7 @@ def registry(tmp_path_factory):
     Repo.init(no_scm=True).close()
     outs = [str(layout.RAW), str(layout.SPLITS)]
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"make": {"cmd": "true", "outs": outs}}}))
-    subprocess.run(["dvc", "commit", "-q", "-f"], check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "commit", "-q", "-f"], check=True)
     tracker = Tracker(read_params().record)
     tags = {f"dvc.{Path(path).name}": md5 for path, md5 in dvc_lock.output_hashes(*outs).items()}
     network().save("model.keras")
@@ -351,7 +355,6 @@ def command(*words, **environment):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_the_commands_print_what_was_found_and_end_with_1_on_an_alarm(services, labelled):
     done = command("slimderm", "watch")
@@ -394,7 +397,6 @@ FLOW = "from slimderm.flows.serving.watch.flow import watch; print(*watch(), sep
 POLICY_THAT_STARTS = POLICY.replace("{", "{start_pipeline: true, ")
 
 
-@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.timeout(1200)
 def test_an_alarm_is_an_event_and_starts_the_pipeline_where_the_policy_says_so(
