@@ -164,9 +164,10 @@ def test_metadata_branch(tmp_path):
 
 
 def test_watch(tmp_path):
-    drawn = SyntheticSettings(num_lesions=120, num_negatives=0, height=60, width=80)
+    # 60 % of the lesions are the pool, which holds 500 inputs and lesions to compare them with.
+    drawn = SyntheticSettings(num_lesions=1000, num_negatives=0, height=24, width=32)
     write_synthetic(tmp_path / "data", drawn)
-    tiny = ["--draws", 2, "--shifted-draws", 1, "--epochs", 1, "--images", 40]
+    tiny = ["--draws", 2, "--shifted-draws", 1, "--epochs", 1, "--images", 900]
     found = run("watch", tmp_path / "data", *tiny)
     assert found["false_alarms"].keys() == {"100", "500"}
     assert found["power"].keys() >= {"darker by 20 %", "blurred, sigma 0.8 px"}
