@@ -307,7 +307,7 @@ def test_schedules_make_runs_and_forms_have_descriptions(platform, ran):
     assert ask(coordinator, "/flow_runs/filter", body)
     known = deployments(coordinator)
     names = sorted(each["name"] for each in known)
-    assert names == sorted(["scheduled", "agent", "batch", *STAGES])
+    assert names == sorted(["scheduled", "agent", "batch", "watch", *STAGES])
     for deployment in known:
         form = deployment["parameter_openapi_schema"]["properties"]
         assert all(entry.get("description") for entry in form.values()), deployment["name"]
