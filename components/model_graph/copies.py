@@ -115,7 +115,10 @@ def take_vocabulary(layer: Any, config: dict[str, Any]) -> None:
 def _classes(part: Any) -> dict[str, Any]:
     """Name the class of a part of a model that is neither Keras's nor Python's own."""
     kind = type(part)
-    return {} if kind.__module__.split(".")[0] in ("keras", "builtins") else {kind.__name__: kind}
+    owner = kind.__module__.split(".")[0]
+    # A layer that was written where no module has a name says that it is Python's own.
+    known = owner == "keras" or (owner == "builtins" and not issubclass(kind, keras.layers.Layer))
+    return {} if known else {kind.__name__: kind}
 
 
 def _named(name: str) -> dict[str, Any]:
