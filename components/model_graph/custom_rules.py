@@ -29,14 +29,12 @@ from slimderm.components.model_graph.rules_values import same
 Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
 
 
-def elementwise(
-    coupling: Coupling, call: Call, inputs: Sequence[Axes], *, sizes: Sequence[str] = ()
-) -> Axes:
-    """Every value by itself, with weights of one number at most."""
+def _by_value(rule: Rule, coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Ask a rule of layers that treat every value by itself: weights are single numbers."""
     for weight in call.operation.weights:
         if np.prod(weight.shape) != 1:
             return unknown(coupling, call, inputs, f"a weight of shape {tuple(weight.shape)}")
-    return same(coupling, call, inputs)
+    return rule(coupling, call, inputs)
 
 
 def channelwise(
@@ -61,26 +59,16 @@ def channelwise(
     return placed(axes, axis, labels)
 
 
-def merging(
-    coupling: Coupling, call: Call, inputs: Sequence[Axes], *, sizes: Sequence[str] = ()
-) -> Axes:
-    """Unite the channels of inputs that are added or multiplied, place by place."""
-    for weight in call.operation.weights:
-        if np.prod(weight.shape) != 1:
-            return unknown(coupling, call, inputs, f"a weight of shape {tuple(weight.shape)}")
-    return merge(coupling, call, inputs)
-
-
 KINDS: dict[str, Callable[..., Axes]] = {
-    "elementwise": elementwise,
+    "elementwise": partial(_by_value, same),
     "channelwise": channelwise,
-    "merging": merging,
+    "merging": partial(_by_value, merge),
 }
 # Layers of libraries by module and name, so that none need be imported.
 KNOWN: dict[str, Rule] = {
-    "keras.src.applications.convnext.StochasticDepth": elementwise,
+    "keras.src.applications.convnext.StochasticDepth": KINDS["elementwise"],
     "keras.src.applications.convnext.LayerScale": partial(channelwise, sizes=("projection_dim",)),
-    "keras.src.applications.inception_resnet_v2.CustomScaleLayer": merging,
+    "keras.src.applications.inception_resnet_v2.CustomScaleLayer": KINDS["merging"],
 }
 _registered: dict[type, Rule] = {}
 
@@ -99,12 +87,13 @@ def register_rule(kind: type, rule: str | Rule, *, sizes: Sequence[str] = ()) ->
         ``merging``: it adds or multiplies its inputs, place by place. Or a rule as
         `slimderm.components.model_graph.rules` has them.
     sizes : sequence of str
-        Entries of the layer's ``get_config`` that count channels.
+        For ``channelwise``: entries of the layer's ``get_config`` that count channels.
 
     Raises
     ------
     ParameterError
-        For what is no class of layers, a class of Keras, or an unknown rule.
+        For what is no class of layers, a class of Keras, an unknown rule, or sizes beside another
+        rule than ``channelwise``.
 
     Examples
     --------
@@ -118,10 +107,13 @@ def register_rule(kind: type, rule: str | Rule, *, sizes: Sequence[str] = ()) ->
             f"kind: received Keras's own {kind.__name__}, whose rule is known, expected a class of "
             "your own"
         )
-    if callable(rule):
-        _registered[kind] = rule
-    else:
-        _registered[kind] = partial(look_up("rule", rule, KINDS), sizes=tuple(sizes))
+    found: Callable[..., Axes] = rule if callable(rule) else look_up("rule", rule, KINDS)
+    if sizes and found is not channelwise:
+        raise ParameterError(
+            f"sizes: received {list(sizes)} beside the rule {rule!r}, expected them beside "
+            "channelwise alone"
+        )
+    _registered[kind] = partial(found, sizes=tuple(sizes)) if sizes else found
 
 
 def custom_rule(kind: type) -> Rule | None:

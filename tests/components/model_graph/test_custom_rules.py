@@ -111,6 +111,11 @@ def test_a_rule_of_ones_own_is_asked():
     assert asked == ["bend"]
 
 
+def test_sizes_beside_another_rule_are_refused():
+    with pytest.raises(ParameterError, match="expected them beside channelwise alone"):
+        register_rule(Bend, "elementwise", sizes=["dim"])
+
+
 @pytest.mark.parametrize(
     ("kind", "rule", "said"),
     [
