@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context, resource_tracker
 from typing import TypeVar
 
 import threadpoolctl
@@ -18,9 +18,10 @@ from slimderm.components.common.errors import WorkerError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+INTERRUPTED = "slimderm.components.common.interrupted"  # Linux: Ctrl-C ends it without a traceback
+INTERRUPT = 0.2  # seconds by which one process of a terminal may hear of Ctrl-C before another
 # Read by OpenBLAS, Accelerate and OpenCV when they are loaded. Of these alone: what trains networks
 # has threads of its own, and needs them.
-INTERRUPT = 0.2  # seconds by which one process of a terminal may hear of Ctrl-C before another
 VARIABLES = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
@@ -38,7 +39,7 @@ def one_thread() -> None:
 
 def _begin() -> None:
     one_thread()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once, without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # macOS: Ctrl-C ends it without a traceback
 
 
 def process_pool(workers: int, imports: Sequence[str] = ()) -> ProcessPoolExecutor:
@@ -54,7 +55,13 @@ def process_pool(workers: int, imports: Sequence[str] = ()) -> ProcessPoolExecut
     """
     if sys.platform == "linux":
         context = get_context("forkserver")
-        context.set_forkserver_preload([__name__, *imports])
+        context.set_forkserver_preload([INTERRUPTED, __name__, *imports])
+        resource_tracker.ensure_running()  # it ends by unblocking the signal
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     else:
         context = get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)

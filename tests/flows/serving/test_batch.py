@@ -188,17 +188,21 @@ def die(_):
 STOPPED = """\
 import time
 from slimderm.components.common.workers import map_ahead, process_pool
+print("begins", flush=True)
 with process_pool(2) as pool:
     for _ in map_ahead(pool, time.sleep, [0] + [600] * 10, ahead=3):
-        print("one", flush=True)
+        print("works", flush=True)
 """
 
 
-def test_control_c_ends_the_processes_at_once_and_without_their_tracebacks():
+@pytest.mark.parametrize(("said", "seconds"), [("begins", 0.05), ("begins", 0.3), ("works", 0)])
+def test_control_c_ends_the_processes_at_once_and_without_their_tracebacks(said, seconds):
     command = [sys.executable, "-c", STOPPED]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as running:
-        assert running.stdout.readline() == "one\n"
+        while running.stdout.readline() != f"{said}\n":
+            pass
+        time.sleep(seconds)
         os.killpg(running.pid, signal.SIGINT)  # as a terminal sends it
         _, errors = running.communicate(timeout=30)
     assert errors.count("Traceback") == errors.count("KeyboardInterrupt") == 1
