@@ -24,6 +24,7 @@ from slimderm.flows.config.params import read_params
 from slimderm.flows.config.recipes import merge
 from slimderm.flows.config.registry_policy import read_registry
 from slimderm.flows.record import data_versions, dvc_lock
+from slimderm.flows.record.mlflow_store import whole_address
 
 TAG = "given."  # begins the name of a tag of MLflow's runs: what the form was given
 
@@ -92,9 +93,7 @@ def _record(recipe: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     }
     record = read_params().record
     found = asdict(record) | {"tags": {**record.tags, **said}}
-    database, start = record.tracking_uri, "sqlite:///"
-    if database.startswith(start):
-        found["tracking_uri"] = f"{start}{Path(database.removeprefix(start)).absolute()}"
+    found["tracking_uri"] = whole_address(record.tracking_uri)
     found["artifacts"] = str(Path(record.artifacts).absolute())
     found["model"] = f"{record.model or read_registry().model}-trials"
     return found

@@ -22,10 +22,21 @@ from slimderm.flows.record.mlflow_run import Run
 from slimderm.flows.record.moved import settle
 from slimderm.flows.record.origin import context_tags, person
 
+SQLITE = "sqlite:///"  # begins the address of a database file
 KEY = "slimderm.key"
 FLOW_RUN = "prefect.flow_run"  # tag: the id of the flow run that did the work, an agent's included
 ROOT = "prefect.root_flow_run"  # tag: the id of the flow run that a person started
 SENDER = "SLIMDERM_ROOT_FLOW_RUN"  # passes that id to the process that an agent starts
+
+
+def whole_address(address: str) -> str:
+    """Give the address of an SQLite database with its whole path; others as they are.
+
+    MLflow keeps a database open under its address: in another folder the same one would still
+    mean the first database.
+    """
+    path = address.removeprefix(SQLITE)
+    return address if path == address else f"{SQLITE}{Path(path).absolute()}"
 
 
 def make_database(address: str, artifacts: str) -> None:
@@ -46,9 +57,9 @@ def make_database(address: str, artifacts: str) -> None:
     RecordError
         If the database came here without its artifacts.
     """
-    if not address.startswith("sqlite:///"):
+    if not address.startswith(SQLITE):
         return
-    path = Path(address.removeprefix("sqlite:///"))
+    path = Path(address.removeprefix(SQLITE))
     if path.exists():
         settle(path, artifacts)
         return
@@ -56,9 +67,7 @@ def make_database(address: str, artifacts: str) -> None:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with replacing(path.with_name(f".{path.name}.new")) as folder:
-        store = SqlAlchemyStore(
-            f"sqlite:///{folder / path.name}", Path(artifacts).resolve().as_uri()
-        )
+        store = SqlAlchemyStore(f"{SQLITE}{folder / path.name}", Path(artifacts).resolve().as_uri())
         store.engine.dispose()
         with contextlib.suppress(FileExistsError):  # another process was first
             path.hardlink_to(folder / path.name)
@@ -82,9 +91,12 @@ class Tracker:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what it logs it raises, too
         self.settings = settings
         self.mlflow = mlflow
-        address = os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri)
+        address = whole_address(os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri))
         make_database(address, settings.artifacts)
+        given = os.environ.get("MLFLOW_TRACKING_URI")
         mlflow.set_tracking_uri(address)
+        if given is None:  # MLflow has set it, and the next folder's parameters would not be read
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
         self.client = mlflow.MlflowClient()
         try:
             self.experiment_id = self._experiment()

@@ -15,13 +15,13 @@ from slimderm.components.classification.classifier import Classifier
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.dataset.formats import SUFFIXES
 from slimderm.components.monitoring.inputs import EMBEDDING
-from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import Update, console, progress_bar
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
 from slimderm.flows.serving.people import people_of
 from slimderm.flows.serving.preparing import Prepared, prepare_all
+from slimderm.flows.serving.shipped import classifier_of
 from slimderm.flows.serving.watch.recorder import ID, Kept, check_kept, input_row, recorder_of
 
 Keep = Callable[[Sequence[Mapping[str, Any]]], list[str]]
@@ -95,12 +95,12 @@ def predict_folder(
     files = images_of(images)
     if not output or Path(output).is_dir():
         raise ParameterError(f"output: received {output!r}, expected the name of a CSV file")
-    load_keras()
     params = read_params()
     registry = Registry(Tracker(params.record))
     version = registry.served()
-    classifier = Classifier(*registry.load(version), float(version.tags["temperature"]))
     recorder, keep = recorder_of(record, "batch"), None
+    needs_keras = recorder is not None and recorder.wants_embedding
+    classifier = classifier_of(registry, version, by_keras=needs_keras)
     if recorder is not None:
         classifier = recorder.prepare(classifier)
         keep = partial(recorder.keep, version.name, str(version.version))

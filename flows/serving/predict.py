@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from slimderm.components.classification.classifier import Classifier
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.dataset.images import read_image
-from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.registry import GATES_TAG, Registry, temperature_of
+from slimderm.flows.record.registry import GATES_TAG, Registry
+from slimderm.flows.serving.shipped import classifier_of
 
 
 def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, float]]:
@@ -48,11 +47,10 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     except ValueError:
         raise ParameterError(f"AGE: received {age!r}, expected years, e.g. AGE=45") from None
     read_image(image)  # the error names a file that is no image
-    load_keras()
     registry = Registry(Tracker(read_params().record))
     alias = "champion" if registry.aliased("champion") else "challenger"
     version = registry.served() if alias == "champion" else registry.expected("challenger")
-    classifier = Classifier(*registry.load(version), temperature_of(version))
+    classifier = classifier_of(registry, version)
     person = {"age": years, "sex": sex or None, "localization": site or None}
     (answer,) = classifier.classify(
         pd.DataFrame([{"image": image.read_bytes(), **person}])

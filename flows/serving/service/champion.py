@@ -11,7 +11,7 @@ import numpy as np
 from slimderm.components.classification.classifier import PEOPLE, Classifier
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.record.registry import Registry, temperature_of
-from slimderm.flows.serving.service.shipped import shipped_classifier
+from slimderm.flows.serving.shipped import ShippedClassifier, classifier_of
 from slimderm.flows.work.shipped_version import file_sentence
 
 
@@ -109,13 +109,13 @@ class Champion:
             self.look()
 
     def _load(self, version: Any) -> Served:
-        shipped = None if self.by_keras else shipped_classifier(self.registry, version)
-        classifier = shipped or Classifier(*self.registry.load(version), temperature_of(version))
+        classifier = classifier_of(self.registry, version, by_keras=self.by_keras)
+        is_file = isinstance(classifier, ShippedClassifier)
         if self.prepare is not None:
             classifier = self.prepare(classifier)
         _warm(classifier)
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        file = file_sentence(version.tags) if shipped else "Keras model"
+        file = file_sentence(version.tags) if is_file else "Keras model"
         return Served(classifier, version.name, str(version.version), since, file)
 
 

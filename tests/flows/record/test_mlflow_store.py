@@ -301,3 +301,16 @@ def test_a_server_that_asks_for_a_password_is_told_of_with_what_to_do(monkeypatc
         with pytest.raises(RecordError, match=expected):
             Tracker(RecordSettings())
         server.shutdown()
+
+
+def test_each_folder_has_its_own_database_in_one_process(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    found = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        tracker = Tracker(RecordSettings(tracking_uri="sqlite:///mlflow.db"))
+        tracker.parent(name, name, {})
+        runs = tracker.client.search_runs([tracker.experiment_id])
+        found.append([run.data.tags["slimderm.key"] for run in runs])
+    assert found == [["one"], ["two"]]

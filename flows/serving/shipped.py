@@ -1,6 +1,6 @@
-"""The file that a version is shipped as, in place of its network.
+"""What answers for a version: the file that it is shipped as, else its network.
 
-What was judged answers, and TensorFlow, which takes seconds to import, stays away.
+The file is what gates judged, and needs no TensorFlow, which takes seconds to import.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ import pandas as pd
 from slimderm.components.classification.classifier import Classifier
 from slimderm.components.export.person import plain_inputs
 from slimderm.components.export.target import rows
-from slimderm.flows.record.registry import Registry
+from slimderm.flows.record.registry import Registry, temperature_of
 from slimderm.flows.work.shipment import Shipment
 from slimderm.flows.work.shipped_version import fetch, is_shipped
 
@@ -38,6 +38,23 @@ class ShippedClassifier(Classifier):
 
     def _calibrated(self, given: np.ndarray) -> np.ndarray:
         return given
+
+
+def classifier_of(registry: Registry, version: Any, *, by_keras: bool = False) -> Classifier:
+    """Return what answers for a version.
+
+    Parameters
+    ----------
+    by_keras : bool
+        Its Keras model answers, also where a review has shipped it as a file.
+
+    Raises
+    ------
+    RecordError
+        If the version or its file is damaged or missing.
+    """
+    shipped = None if by_keras else shipped_classifier(registry, version)
+    return shipped or Classifier(*registry.load(version), temperature_of(version))
 
 
 def shipped_classifier(registry: Registry, version: Any) -> ShippedClassifier | None:
