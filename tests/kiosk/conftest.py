@@ -36,8 +36,8 @@ DESCRIPTION = {
     "quality": 90, "network": "fresh", "image_only": False, "encoder": ENCODER,
 }  # fmt: skip
 TEMPERATURE = 1.5
-# Chromium asks its makers for the time and for updates, whatever page is open.
-MAKERS = ("google.com", "googleapis.com", "gvt1.com", "gstatic.com")
+# Chromium asks its makers for the time and for updates, Debian's its search, whatever page is open.
+MAKERS = ("google.com", "googleapis.com", "gvt1.com", "gstatic.com", "duckduckgo.com")
 OWN = ", ".join(f"MAP *{name} ~NOTFOUND" for name in MAKERS)
 WIDE = 1.0  # of the last weights, so that answers differ from picture to picture
 
