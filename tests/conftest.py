@@ -432,13 +432,21 @@ def wait_until():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that may take longest come first, so that none of them is left to one process."""
+    """Files that may take longest come first, so that none of them is left to one process.
+
+    Of those that need the same clone one makes it; the others come later and do not wait for it.
+    """
 
     def limit(item: pytest.Item) -> int:
         mark = item.get_closest_marker("timeout")
         return mark.args[0] if mark else 0
 
     items.sort(key=limit, reverse=True)
+    needing = [item for item in items if "made_workspace" in getattr(item, "fixturenames", ())]
+    later = [item for item in needing if item.path != needing[0].path]
+    others = [item for item in items if item not in later]
+    place = len(others) // 4
+    items[:] = [*others[:place], *later, *others[place:]]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

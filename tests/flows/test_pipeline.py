@@ -143,6 +143,7 @@ def test_dvc_compares_the_numbers_and_draws_the_curves(reproduced):
     }
 
 
+@pytest.mark.slow
 def test_a_pruning_parameter_reruns_pruning_only(reproduced):
     workspace = reproduced
     params = workspace.folder / "params.yaml"

@@ -7,7 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1000)]
 
 
 @pytest.fixture(scope="module")
