@@ -40,7 +40,7 @@ sweep: {chunk_size: 16}
 storage: {max_images: 3, qualities: {jpeg: [60, 95], avif: [50, 80], png: [100]}}
 choose: {rule: stabilisation}
 resize: {size: [32, 24], sizes: [[32, 24], [16, 40]], max_images: 5}
-train: {epochs: 2, seed: 0}
+train: {epochs: 2, seed: 0, precision: float32}
 evaluate: {bootstrap_samples: 100, latency_repeats: 3, permutations: 1, ablation: false}
 prune: {schedule: path, path: ["R1: 50%", "R1: 33%"], acceptance: relative,
         relative_tolerance: 0.9, relative_floor: 0.0}

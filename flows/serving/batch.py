@@ -21,6 +21,7 @@ from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
 from slimderm.flows.serving.people import people_of
 from slimderm.flows.serving.preparing import Prepared, prepare_all
+from slimderm.flows.serving.service.settings import ServiceSettings
 from slimderm.flows.serving.shipped import classifier_of
 from slimderm.flows.serving.watch.recorder import ID, Kept, check_kept, input_row, recorder_of
 
@@ -99,8 +100,9 @@ def predict_folder(
     registry = Registry(Tracker(params.record))
     version = registry.served()
     recorder, keep = recorder_of(record, "batch"), None
-    needs_keras = recorder is not None and recorder.wants_embedding
-    classifier = classifier_of(registry, version, by_keras=needs_keras)
+    embeds = recorder is not None and recorder.wants_embedding
+    by_keras = embeds or ServiceSettings.read().by_keras
+    classifier = classifier_of(registry, version, by_keras=by_keras)
     if recorder is not None:
         classifier = recorder.prepare(classifier)
         keep = partial(recorder.keep, version.name, str(version.version))

@@ -42,7 +42,7 @@ def serve() -> None:
     recorder = recorder_of(settings.record, "service")
     registry = Registry(Tracker(read_params().record))
     # A file gives no embedding.
-    by_keras = settings.runs == "keras" or (recorder is not None and recorder.wants_embedding)
+    by_keras = settings.by_keras or (recorder is not None and recorder.wants_embedding)
     prepare = recorder.prepare if recorder else None
     champion = Champion(registry, prepare, by_keras=by_keras)
     now = champion.now

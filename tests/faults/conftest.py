@@ -8,7 +8,6 @@ SMALLER = {
     "sweep": {"chunk_size": 8},  # more places to be killed at
     "storage": {"max_images": 2, "qualities": {"jpeg": [60, 95]}, "bootstrap_samples": 50},
     "resize": {"max_images": 2},
-    "train": {"precision": "float32"},  # the same weights on any processor
     "prune": {"path": ["R1: 50%"]},
 }
 

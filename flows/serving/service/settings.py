@@ -34,7 +34,7 @@ class ServiceSettings:
         Between two looks at the registry for another champion.
     runs : str
         ``file``: what the version is shipped as, where its review made a file that runs here;
-        or ``keras``: its Keras model.
+        or ``keras``: its Keras model. Holds for ``make predict`` and ``make batch``, too.
     record : str
         What is recorded of inputs, never pictures: ``nothing``, ``statistics``, or ``embedding``
         (statistics, and the activations of the last layer but one).
@@ -66,6 +66,11 @@ class ServiceSettings:
             if text := environment.get(name, ""):
                 given[each.name] = _read(name, text, type(each.default))
         return cls(**given)
+
+    @property
+    def by_keras(self) -> bool:
+        """Whether Keras models answer, also of versions that are shipped as a file."""
+        return self.runs == "keras"
 
     def __post_init__(self) -> None:
         for name in ("port", "max_mb", "at_once", "waiting", "watch_seconds"):
