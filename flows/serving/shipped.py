@@ -37,7 +37,7 @@ class ShippedClassifier(Classifier):
         return np.asarray(found, np.float64)
 
     def _calibrated(self, given: np.ndarray) -> np.ndarray:
-        return given
+        return given / given.sum(axis=1, keepdims=True)  # a file's sum to 1 but for its rounding
 
 
 def classifier_of(registry: Registry, version: Any, *, by_keras: bool = False) -> Classifier:

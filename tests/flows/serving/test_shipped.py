@@ -85,6 +85,7 @@ def test_the_file_answers_as_the_network_does(shipped):
     assert found["calibrated"].all()
     for name in DESCRIPTION["classes"]:
         assert found[name].to_numpy() == pytest.approx(wanted[name].to_numpy(), abs=1e-5)
+    assert found[DESCRIPTION["classes"]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-12)
     assert found["melanoma"].nunique() == 3  # of one picture: people make the difference
     assert served.file.startswith("litert-float32, ")
     assert served.described["calibrated"] is True
