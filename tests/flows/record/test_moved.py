@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -23,13 +22,8 @@ DESCRIPTION = {"classes": ["a", "b"], "size": [4, 4], "variant": "original", "im
 
 
 def opened():
-    """The record of the current folder.
-
-    Its address is absolute, because MLflow keeps a connection for each address in this process,
-    and forgotten, because MLflow puts it into the environment.
-    """
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
-    return Tracker(RecordSettings(tracking_uri=f"sqlite:///{Path.cwd()}/mlflow.db"))
+    """The record of the current folder."""
+    return Tracker(RecordSettings())
 
 
 def log(tracker, key):
@@ -140,10 +134,8 @@ def test_a_record_elsewhere_and_artifacts_with_a_place_of_their_own_are_left_alo
     monkeypatch.chdir(tmp_path)
     Tracker(RecordSettings(tracking_uri=f"sqlite:///{original}/mlflow.db"))
     shutil.copy(original / "mlflow.db", tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
     own = str(original / "mlartifacts")
-    here = RecordSettings(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", artifacts=own)
-    Tracker(here)
+    Tracker(RecordSettings(artifacts=own))
     assert content(original) == before
     assert (tmp_path / "mlflow.db").read_bytes() == (original / "mlflow.db").read_bytes()
 
