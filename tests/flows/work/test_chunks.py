@@ -163,7 +163,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_chunk(tmp_path, marks, s
             time.sleep(0.05)
         victim = next(marks.glob("c.begun.*")).name.split(".")[2]  # whoever has just begun it
         os.kill(int(victim), signal.SIGKILL)
-        out, errors = run.communicate(timeout=120)
+        out, errors = run.communicate(timeout=400)
     finally:
         cluster.stop()
     assert run.returncode == 0, errors
