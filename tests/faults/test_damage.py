@@ -134,20 +134,25 @@ def test_a_damaged_image_never_becomes_a_number(made, undisturbed, outcome):
     )
 
 
-def test_a_cut_model_is_not_served(made, outcome):
+@pytest.mark.parametrize(
+    ("runs", "name", "remedy"),
+    [("file", "model.tflite", "make review"), ("keras", "model.keras", "make backfill")],
+)
+def test_a_cut_model_is_not_served(made, runs, name, remedy, outcome):
     image = sorted((made.folder / "data/raw/images").iterdir())[0]
-    models = list((made.folder / "mlartifacts").rglob("model.keras"))
+    predict = ["python", "-m", "slimderm", "predict", str(image)]
+    models = list((made.folder / "mlartifacts").rglob(name))
     assert models
     whole = {path: path.read_bytes() for path in models}
     for path, data in whole.items():
         path.write_bytes(data[: len(data) // 2])
-    refused = made.run("python", "-m", "slimderm", "predict", str(image), check=False)
+    refused = made.run(*predict, check=False, SERVE_RUNS=runs)
     for path, data in whole.items():
         path.write_bytes(data)
     assert is_clear(refused), refused.stdout + refused.stderr
-    assert "make backfill" in refused.stdout
-    made.run("python", "-m", "slimderm", "predict", str(image))
-    outcome("model.keras of a registered version cut in half", "a clear error, nothing predicted")
+    assert remedy in refused.stdout
+    made.run(*predict, SERVE_RUNS=runs)
+    outcome(f"{name} of a registered version cut in half", "a clear error, nothing predicted")
 
 
 def test_cut_work_in_the_cache_is_done_again(made, undisturbed, outcome):

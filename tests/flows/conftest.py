@@ -46,6 +46,7 @@ class Cluster:
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests/flows/work'}",
             "HOME": str(folder),
             "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # as the Makefile has them
         }
         self.contact = folder / "scheduler.json"
         self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", self.contact)
