@@ -161,8 +161,8 @@ restore: setup ## IN=folder; CHECK=yes checks its hashes alone, OVERWRITE=yes re
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --extra platform --extra dev --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate tests/jax.in -o tests/jax.lock
+	@for name in jax oldest; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate tests/$$name.in -o tests/$$name.lock; done
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate $(addprefix --no-emit-package ,triton cuda-bindings cuda-pathfinder cuda-toolkit \
 		nvidia-cusolver nvidia-nvtx nvidia-cuda-cccl nvidia-nvjitlink) tests/torch.in -o tests/torch.lock

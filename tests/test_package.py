@@ -197,12 +197,14 @@ def test_the_wheel_holds_slimderm_alone_and_all_of_it(wheel):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # PyTorch and the CUDA libraries that it cannot be imported without: 4 GB
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_a_stranger_prunes_with_the_wheel_and_one_backend(wheel, backend, tmp_path):
+@pytest.mark.parametrize(
+    ("installed", "backend"), [("jax", "jax"), ("torch", "torch"), ("oldest", "jax")]
+)
+def test_a_stranger_prunes_with_the_wheel_and_one_backend(wheel, installed, backend, tmp_path):
     environment = tmp_path / "environment"
     python = environment / "bin" / "python"
     uv = Path(sys.executable).with_name("uv")
-    lock = ROOT / "tests" / f"{backend}.lock"
+    lock = ROOT / "tests" / f"{installed}.lock"
     into = ["--quiet", "--python", python]
     for command in (
         [sys.executable, "-m", "venv", "--without-pip", environment],
