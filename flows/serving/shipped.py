@@ -37,7 +37,8 @@ class ShippedClassifier(Classifier):
         return np.asarray(found, np.float64)
 
     def _calibrated(self, given: np.ndarray) -> np.ndarray:
-        return given / given.sum(axis=1, keepdims=True)  # a file's sum to 1 but for its rounding
+        # A file's sum to 1 but for its rounding.
+        return np.asarray(given / given.sum(axis=1, keepdims=True), np.float64)
 
 
 def classifier_of(registry: Registry, version: Any, *, by_keras: bool = False) -> Classifier:
