@@ -12,19 +12,20 @@ from slimderm.components.pruning.criteria import table as criteria
 from slimderm.components.pruning.names import AGGREGATES, INITS, KINDS, SCOPES
 
 CRITERIA = criteria.CRITERIA
+Ratio = float | Fraction
 
 
-def check_ratio(ratio: float | Fraction) -> None:
+def check_ratio(ratio: Ratio, *, where: str = "") -> None:
     """Refuse a ratio outside (0, 1), NaN included.
 
     Raises
     ------
     ParameterError
-        For such a ratio.
+        For such a ratio; ``where`` stands behind it.
     """
     if isinstance(ratio, bool) or not isinstance(ratio, Real) or not 0 < ratio < 1:
         raise ParameterError(
-            f"ratio: received {ratio!r}, expected a share of channels, above 0 and below 1"
+            f"ratio: received {ratio!r}{where}, expected a share of channels, above 0 and below 1"
         )
 
 

@@ -9,7 +9,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import keras
@@ -23,7 +22,7 @@ from slimderm.components.pruning.budget import meet
 from slimderm.components.pruning.criteria.base import ScoringInputs
 from slimderm.components.pruning.criteria.table import get as get_criterion
 from slimderm.components.pruning.importance import importance
-from slimderm.components.pruning.method import Budget, Limits, check_ratio
+from slimderm.components.pruning.method import Budget, Limits, Ratio, check_ratio
 from slimderm.components.pruning.replay import Log, write_log
 from slimderm.components.pruning.selection import Planner, why_nothing, widths
 from slimderm.components.pruning.surgery import remove
@@ -77,7 +76,7 @@ class Pruned:
 def prune(
     model: keras.Model,
     *,
-    ratio: float | Fraction | None = None,
+    ratio: Ratio | Mapping[str, Ratio] | None = None,
     budget: Budget | None = None,
     criterion: str = "l1",
     scope: str = "local",
@@ -97,8 +96,11 @@ def prune(
         Functional or sequential, built; it is not changed. Nested models, shared layers, several
         inputs and outputs are followed. A layer without a rule keeps all channels that touch it,
         and the report names it.
-    ratio : float, optional
+    ratio : float or mapping, optional
         Share of the channels to take away, in (0, 1): of each group of layers, or of all together.
+        Or, with scope ``local``, one for each pattern of layer names, such as ``{"block_1_*": 0.3,
+        "*": 0.5}``; ``*`` and ``?`` stand for any characters. The first pattern that fits one of a
+        group's layers counts for the group; a group that none fits stays whole.
     budget : Budget, optional
         Instead of a ratio: what the smaller model may cost.
     criterion : str
@@ -130,14 +132,15 @@ def prune(
     Raises
     ------
     ParameterError
-        For a model whose graph cannot be read, a ratio outside (0, 1), both a ratio and a budget or
-        neither, a budget that cannot be met, an unknown name, or missing data.
+        For a model whose graph cannot be read, a ratio outside (0, 1), a pattern that fits no
+        layer, both a ratio and a budget or neither, a budget that cannot be met, an unknown name,
+        or missing data.
     """
     if (ratio is None) == (budget is None):
         raise ParameterError(
             f"ratio, budget: received {ratio} and {budget}, expected one of the two"
         )
-    if ratio is not None:
+    if ratio is not None and not isinstance(ratio, Mapping):
         check_ratio(ratio)
     for name, value, kind in (("budget", budget, Budget), ("limits", limits, Limits)):
         if value is not None and not isinstance(value, kind):

@@ -1,19 +1,21 @@
 """Which channels go: so many of each group, or all that score below one threshold."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.checks import check_name
+from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.channel_labels import Labels
 from slimderm.components.model_graph.graph import Graph, Group, Keep
 from slimderm.components.pruning.criteria.base import Floats
-from slimderm.components.pruning.losses import losses, touched_by_layer
-from slimderm.components.pruning.method import Budget, Limits, matching
+from slimderm.components.pruning.losses import losses
+from slimderm.components.pruning.method import Budget, Limits, Ratio, matching
 from slimderm.components.pruning.names import SCOPES
+from slimderm.components.pruning.patterns import named, ratios_by_group
 
 LARGEST = Fraction(999_999, 1_000_000)
 
@@ -71,23 +73,13 @@ class Planner:
 
     def _whole(self) -> Keep:
         """Mark the coupled channels of layers that are to stay as they are."""
-        whole = self._named(self.limits.keep)
+        whole = named(self.graph, self.limits.keep)
         if self.limits.only is not None:
-            named = self._named(self.limits.only)
+            only = named(self.graph, self.limits.only)
             for group in self.graph.groups:
-                if not named[group.coupled].any():
+                if not only[group.coupled].any():
                     whole[group.coupled] = True
         return whole
-
-    def _named(self, patterns: Sequence[str]) -> Keep:
-        """Mark the coupled channels of the layers that patterns name."""
-        named = np.zeros(self.graph.num_coupled, bool)
-        touched = touched_by_layer(self.graph) if patterns else {}
-        kind = "layer that makes channels or holds weights for them"
-        for pattern in patterns:
-            for path in matching(touched, pattern, kind):
-                named[touched[path]] = True
-        return named
 
     def _floors(self) -> dict[str, int]:
         floors, multiple = dict.fromkeys(self.graph.producers, 1), self.limits.multiple
@@ -105,13 +97,19 @@ class Planner:
             ranks[group.coupled] /= mean if mean > 0 else 1.0
         return ranks
 
-    def plan(self, ratio: float | Fraction) -> Keep:
+    def plan(self, ratio: Ratio | Mapping[str, Ratio]) -> Keep:
         """Choose the coupled channels that stay when a ratio of them is to go.
 
-        A group of n keeps floor(n (1 - ratio)), as many as the paper's formula (section 4.1).
+        A group of n keeps floor(n (1 - ratio)), as many as the paper's formula (section 4.1). In
+        place of one ratio a mapping gives one for each pattern of layer names, for the scope local,
+        as `slimderm.components.pruning.patterns.ratios_by_group` has it.
         """
-        share = 1 - Fraction(str(ratio)) if isinstance(ratio, float) else 1 - ratio
-        wanted = self._by_rank(share) if self.scope == "global" else self._by_group(share)
+        if isinstance(ratio, Mapping):
+            wanted = self._by_pattern(ratio)
+        elif self.scope == "global":
+            wanted = self._by_rank(_left(ratio))
+        else:
+            wanted = {name: self._paper(name, ratio) for name in self.original}
         keep = np.ones(self.graph.num_coupled, bool)
         for group in self.graph.groups:
             order, left = self.steps[group.name]
@@ -120,8 +118,17 @@ class Planner:
             keep[order[: len(group.coupled) - nearest]] = False
         return keep
 
-    def _by_group(self, share: Fraction) -> dict[str, int]:
-        return {name: math.floor(number * share) for name, number in self.original.items()}
+    def _paper(self, group: str, ratio: Ratio) -> int:
+        return math.floor(self.original[group] * _left(ratio))
+
+    def _by_pattern(self, ratios: Mapping[str, Ratio]) -> dict[str, int]:
+        if self.scope != "local":
+            raise ParameterError(
+                f"ratio: received one for each pattern with scope {self.scope}, expected one ratio "
+                "for all layers, or scope local"
+            )
+        found = ratios_by_group(self.graph, ratios)
+        return {name: self._paper(name, ratio) for name, ratio in found.items()}
 
     def _by_rank(self, share: Fraction) -> dict[str, int]:
         """Take the least important of all that may go, as many as are to go of all."""
@@ -155,6 +162,11 @@ class Planner:
     def smallest(self) -> Keep:
         """Return what is left when all goes that may."""
         return self.plan(LARGEST)
+
+
+def _left(ratio: Ratio) -> Fraction:
+    """Return the share that a ratio leaves, exactly."""
+    return 1 - Fraction(str(ratio))
 
 
 def why_nothing(planner: Planner, budget: Budget | None) -> str:
