@@ -20,6 +20,7 @@ from slimderm.components.model_graph.graph import Barrier, Graph, Keep, kept
 from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.budget import meet
 from slimderm.components.pruning.criteria.base import ScoringInputs
+from slimderm.components.pruning.criteria.of_function import ScoreFilters
 from slimderm.components.pruning.criteria.table import get as get_criterion
 from slimderm.components.pruning.importance import importance
 from slimderm.components.pruning.method import Budget, Limits, Ratio, check_ratio
@@ -78,7 +79,7 @@ def prune(
     *,
     ratio: Ratio | Mapping[str, Ratio] | None = None,
     budget: Budget | None = None,
-    criterion: str = "l1",
+    criterion: str | ScoreFilters = "l1",
     scope: str = "local",
     aggregate: str = "mean",
     limits: Limits | None = None,
@@ -103,10 +104,15 @@ def prune(
         group's layers counts for the group; a group that none fits stays whole.
     budget : Budget, optional
         Instead of a ratio: what the smaller model may cost.
-    criterion : str
-        A key of `slimderm.components.pruning.criteria.table.CRITERIA`.
+    criterion : str or callable
+        A key of `slimderm.components.pruning.criteria.table.CRITERIA`. Or a function ``f(layer,
+        filters)`` that returns one number for each row of ``filters``, the larger the better to
+        keep: the rows, shape (F, D), are the weights of the layer's F channels. It is called once
+        for each layer that makes channels. Scopes other than ``local`` divide its values by their
+        group's mean.
     scope : str
-        ``local`` or ``global``, as `slimderm.components.pruning.selection.Planner` has it.
+        ``local``, ``global`` or ``isomorphic``, as `slimderm.components.pruning.selection.Planner`
+        has it.
     aggregate : str
         ``mean``, ``sum`` or ``max`` over channels that go together.
     limits : Limits, optional

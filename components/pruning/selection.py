@@ -1,7 +1,7 @@
 """Which channels go: so many of each group, or all that score below one threshold."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -11,9 +11,11 @@ from slimderm.components.common.checks import check_name
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.channel_labels import Labels
 from slimderm.components.model_graph.graph import Graph, Group, Keep
+from slimderm.components.pruning.alike import alike
 from slimderm.components.pruning.criteria.base import Floats
+from slimderm.components.pruning.floors import floors
 from slimderm.components.pruning.losses import losses
-from slimderm.components.pruning.method import Budget, Limits, Ratio, matching
+from slimderm.components.pruning.method import Budget, Limits, Ratio, left_by
 from slimderm.components.pruning.names import SCOPES
 from slimderm.components.pruning.patterns import named, ratios_by_group
 
@@ -31,10 +33,11 @@ class Planner:
         Importance, larger is better.
     scope : str
         ``local``: the ratio of every group; ``global``: the ratio of all coupled channels together,
-        by one threshold.
+        by one threshold; ``isomorphic``: the ratio and a threshold for all groups that are alike,
+        as `slimderm.components.pruning.alike.alike` has it.
     comparable : bool
-        Whether scores of different groups are of one scale. If not, a global plan divides them by
-        their group's mean first.
+        Whether scores of different groups are of one scale. If not, a plan by threshold divides
+        them by their group's mean first.
     limits : Limits
         What must stay.
     original : mapping, optional
@@ -63,9 +66,10 @@ class Planner:
             group.name: (original or {}).get(group.name, len(group.coupled))
             for group in graph.groups
         }
-        self.floors = self._floors()
+        self.floors = floors(graph, self.limits, self.original)
         self.free = graph.free & ~self._whole()
         self.ranks = self._ranks(comparable)
+        self.compared = alike(graph) if scope == "isomorphic" else [list(graph.groups)]
         self.losses = {group.name: self._losses(group, 1) for group in graph.groups}
         self.steps = self.losses
         if (multiple := self.limits.multiple) > 1:
@@ -80,13 +84,6 @@ class Planner:
                 if not only[group.coupled].any():
                     whole[group.coupled] = True
         return whole
-
-    def _floors(self) -> dict[str, int]:
-        floors, multiple = dict.fromkeys(self.graph.producers, 1), self.limits.multiple
-        for pattern, floor in self.limits.floors.items():
-            for path in matching(self.graph.producers, pattern, "layer with channels of its own"):
-                floors[path] = -(-floor // multiple) * multiple
-        return floors
 
     def _ranks(self, comparable: bool) -> Floats:
         if self.scope == "local" or comparable:
@@ -106,10 +103,12 @@ class Planner:
         """
         if isinstance(ratio, Mapping):
             wanted = self._by_pattern(ratio)
-        elif self.scope == "global":
-            wanted = self._by_rank(_left(ratio))
-        else:
+        elif self.scope == "local":
             wanted = {name: self._paper(name, ratio) for name in self.original}
+        else:
+            wanted = {}
+            for groups in self.compared:
+                wanted |= self._by_rank(groups, left_by(ratio))
         keep = np.ones(self.graph.num_coupled, bool)
         for group in self.graph.groups:
             order, left = self.steps[group.name]
@@ -119,7 +118,7 @@ class Planner:
         return keep
 
     def _paper(self, group: str, ratio: Ratio) -> int:
-        return math.floor(self.original[group] * _left(ratio))
+        return math.floor(self.original[group] * left_by(ratio))
 
     def _by_pattern(self, ratios: Mapping[str, Ratio]) -> dict[str, int]:
         if self.scope != "local":
@@ -130,22 +129,18 @@ class Planner:
         found = ratios_by_group(self.graph, ratios)
         return {name: self._paper(name, ratio) for name, ratio in found.items()}
 
-    def _by_rank(self, share: Fraction) -> dict[str, int]:
+    def _by_rank(self, groups: Sequence[Group], share: Fraction) -> dict[str, int]:
         """Take the least important of all that may go, as many as are to go of all."""
-        gone = sum(
-            self.original[group.name] - len(group.coupled)
-            for group in self.graph.groups
-            if self.free[group.coupled].any()
-        )
-        candidates = int(self.free.sum())
-        number = candidates - math.floor((candidates + gone) * share)
-        able = np.sort(
-            np.concatenate([np.empty(0, np.int64), *(o for o, _ in self.losses.values())])
-        )
-        least = able[np.argsort(self.ranks[able], kind="stable")][: max(0, number)]
+        able = [group for group in groups if self.free[group.coupled].any()]
+        once = sum(self.original[group.name] - len(group.coupled) for group in able)
+        candidates = sum(int(self.free[group.coupled].sum()) for group in able)
+        number = candidates - math.floor((candidates + once) * share)
+        orders = (self.losses[group.name][0] for group in able)
+        order = np.sort(np.concatenate([np.empty(0, np.int64), *orders]))
+        least = order[np.argsort(self.ranks[order], kind="stable")][: max(0, number)]
         goes = np.zeros(self.graph.num_coupled, bool)
         goes[least] = True
-        return {group.name: int((~goes[group.coupled]).sum()) for group in self.graph.groups}
+        return {group.name: int((~goes[group.coupled]).sum()) for group in groups}
 
     def _rounded(self, wanted: int, width: int) -> int:
         multiple = self.limits.multiple
@@ -162,11 +157,6 @@ class Planner:
     def smallest(self) -> Keep:
         """Return what is left when all goes that may."""
         return self.plan(LARGEST)
-
-
-def _left(ratio: Ratio) -> Fraction:
-    """Return the share that a ratio leaves, exactly."""
-    return 1 - Fraction(str(ratio))
 
 
 def why_nothing(planner: Planner, budget: Budget | None) -> str:
