@@ -9,6 +9,7 @@ from slimderm.components.common.checks import look_up
 from slimderm.components.pruning.criteria.activation import activation
 from slimderm.components.pruning.criteria.apoz import apoz
 from slimderm.components.pruning.criteria.bn_scale import bn_scale
+from slimderm.components.pruning.criteria.fisher import fisher
 from slimderm.components.pruning.criteria.fpgm import fpgm
 from slimderm.components.pruning.criteria.l1 import l1
 from slimderm.components.pruning.criteria.l2 import l2
@@ -16,6 +17,7 @@ from slimderm.components.pruning.criteria.lamp import lamp
 from slimderm.components.pruning.criteria.of_function import of_function
 from slimderm.components.pruning.criteria.random import random
 from slimderm.components.pruning.criteria.taylor import taylor
+from slimderm.components.pruning.criteria.thinet import thinet
 from slimderm.components.pruning.criteria.uninformed import uninformed
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ CRITERIA: dict[str, CriterionEntry] = {
     "fpgm": CriterionEntry(fpgm),
     "lamp": CriterionEntry(lamp, comparable=True),
     "taylor": CriterionEntry(taylor, needs_data=True),
+    "fisher": CriterionEntry(fisher, needs_data=True),
+    "thinet": CriterionEntry(thinet, needs_data=True, comparable=True),
     "activation": CriterionEntry(activation, needs_data=True),
     "apoz": CriterionEntry(apoz, needs_data=True, comparable=True),
     "random": CriterionEntry(random, comparable=True),
