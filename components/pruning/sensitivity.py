@@ -68,7 +68,7 @@ def sensitivity(
     """Prune one group of layers at a time, by several ratios, and evaluate the model each time.
 
     Nothing is trained. It costs one evaluation for each group that can shrink and each ratio, and
-    one of the whole model: 35 groups of MobileNetV2 and three ratios are 106 evaluations. So let
+    one of the whole model: 25 groups of MobileNetV2 and three ratios are 76 evaluations. So let
     `evaluate` look at a few hundred images. The channels are set to zero where they are read, in
     one copy of the model, which is built and compiled once; outputs are those of the model without
     the channels, to rounding. Time and memory do not shrink in this copy.
