@@ -16,54 +16,90 @@ if TYPE_CHECKING:
     from slimderm.components.network_compression.packed import packed
     from slimderm.components.network_compression.slim_file import load as load_slim
     from slimderm.components.network_compression.slim_file import save as save_slim
+    from slimderm.components.pruning.by_hand import (
+        CoupledChannels,
+        coupled_channels,
+        remove_channels,
+    )
+    from slimderm.components.pruning.latency_table import LatencyTable
+    from slimderm.components.pruning.layer_latency import layer_latencies
     from slimderm.components.pruning.method import Budget, Limits
     from slimderm.components.pruning.proof import verify
     from slimderm.components.pruning.pruner import Pruned, Report, prune
     from slimderm.components.pruning.replay import replay
+    from slimderm.components.pruning.sensitivity import Sensitivity, sensitivity
+    from slimderm.components.pruning.sparse_training import (
+        GroupLasso,
+        GrowingRegularization,
+        NetworkSlimming,
+    )
+    from slimderm.components.reporting.sensitivity_plot import sensitivity_plot
 
     __version__: str
 
 __all__ = [
     "Budget",
+    "CoupledChannels",
     "Decomposition",
+    "GroupLasso",
+    "GrowingRegularization",
     "ImageError",
+    "LatencyTable",
     "Limits",
+    "NetworkSlimming",
     "ParameterError",
     "Pruned",
     "Report",
+    "Sensitivity",
     "SlimDermError",
     "__version__",
     "compress",
+    "coupled_channels",
     "decode_image",
     "decompose",
+    "layer_latencies",
     "load_slim",
     "packed",
     "prune",
     "register_rule",
+    "remove_channels",
     "replay",
     "save_slim",
+    "sensitivity",
+    "sensitivity_plot",
     "verify",
 ]
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 _PLACES = {
     "Budget": "pruning.method:Budget",
+    "CoupledChannels": "pruning.by_hand:CoupledChannels",
     "Decomposition": "compression.svd:Decomposition",
+    "GroupLasso": "pruning.sparse_training:GroupLasso",
+    "GrowingRegularization": "pruning.sparse_training:GrowingRegularization",
     "ImageError": "common.errors:ImageError",
+    "LatencyTable": "pruning.latency_table:LatencyTable",
     "Limits": "pruning.method:Limits",
+    "NetworkSlimming": "pruning.sparse_training:NetworkSlimming",
     "ParameterError": "common.errors:ParameterError",
     "Pruned": "pruning.pruner:Pruned",
     "Report": "pruning.pruner:Report",
+    "Sensitivity": "pruning.sensitivity:Sensitivity",
     "SlimDermError": "common.errors:SlimDermError",
     "compress": "compression.write:compress_image",
+    "coupled_channels": "pruning.by_hand:coupled_channels",
     "decode_image": "dataset.images:decode_image",
     "decompose": "compression.svd:decompose",
+    "layer_latencies": "pruning.layer_latency:layer_latencies",
     "load_slim": "network_compression.slim_file:load",
     "packed": "network_compression.packed:packed",
     "prune": "pruning.pruner:prune",
     "register_rule": "model_graph.custom_rules:register_rule",
+    "remove_channels": "pruning.by_hand:remove_channels",
     "replay": "pruning.replay:replay",
     "save_slim": "network_compression.slim_file:save",
+    "sensitivity": "pruning.sensitivity:sensitivity",
+    "sensitivity_plot": "reporting.sensitivity_plot:sensitivity_plot",
     "verify": "pruning.proof:verify",
 }
 

@@ -134,10 +134,11 @@ def parameters_left(model: keras.Model, ratio: float, limits: Limits) -> int:
 def _mask(
     model: keras.Model, step: PruningStep, method: PruningMethod, folder: Path
 ) -> keras.Model:
-    if step.budget is not None or method.limits.floors or method.limits.multiple > 1:
+    limits = method.limits
+    if step.budget or limits.floors or limits.multiple > 1 or limits.max_ratio:
         raise ParameterError(
-            "masks: received a budget, floors or a multiple, expected a ratio alone; a mask "
-            "removes no channels"
+            "masks: received a budget, floors, a multiple or a largest ratio, expected a ratio "
+            "alone; a mask removes no channels"
         )
     share = step.total
     if share is None:

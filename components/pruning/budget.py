@@ -13,6 +13,7 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.cost import Costs
 from slimderm.components.model_graph.graph import Keep
 from slimderm.components.model_graph.latency import latency
+from slimderm.components.pruning.layer_latency import efforts_by_layer
 from slimderm.components.pruning.method import Budget
 from slimderm.components.pruning.selection import LARGEST, Planner
 from slimderm.components.pruning.surgery import remove
@@ -28,7 +29,7 @@ def meet(planner: Planner, budget: Budget) -> Keep:
     planner : Planner
         Its plans shrink as the ratio grows.
     budget : Budget
-        What to meet. Latency is measured on models that are built for it.
+        What to meet. Latency without a table is measured on models that are built for it.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def meet(planner: Planner, budget: Budget) -> Keep:
     ParameterError
         When even the smallest model that the floors and barriers allow costs more.
     """
-    cost = _measure(planner, budget.kind)
+    cost = _measure(planner, budget)
     whole = np.ones(planner.graph.num_coupled, bool)
     if cost(whole) <= budget.limit:
         return whole
@@ -52,7 +53,8 @@ def meet(planner: Planner, budget: Budget) -> Keep:
             "the cost of the smallest model that floors, barriers and kept layers allow"
         )
     low, high = Fraction(0), LARGEST
-    for _ in range(COARSE if budget.kind == "latency_ms" else FINE):
+    built = budget.kind == "latency_ms" and budget.table is None
+    for _ in range(COARSE if built else FINE):
         middle = (low + high) / 2
         plan = planner.plan(middle)
         if cost(plan) <= budget.limit:
@@ -62,13 +64,15 @@ def meet(planner: Planner, budget: Budget) -> Keep:
     return best
 
 
-def _measure(planner: Planner, kind: str) -> Callable[[Keep], float]:
-    graph = planner.graph
+def _measure(planner: Planner, budget: Budget) -> Callable[[Keep], float]:
+    graph, kind, table = planner.graph, budget.kind, budget.table
     costs = Costs(graph)
     if kind == "parameters":
         return costs.parameters
     if kind == "multiply_accumulates":
         return costs.multiply_accumulates
+    if table is not None:
+        return lambda keep: table.latency(efforts_by_layer(graph, keep))
     if kind == "latency_ms":
         return lambda keep: latency(remove(graph, keep))
     # A weight's bytes are known; names and shapes add no more for a smaller model.

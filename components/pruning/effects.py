@@ -13,7 +13,7 @@ Reason = Callable[
 
 
 def _scores(settings: Any) -> str:
-    if settings.init == "inherit" or settings.scope == "global":
+    if settings.init == "inherit" or settings.scope != "local":
         return ""
     return "init scratch and scope local"  # fresh weights, and the same ratio of each layer
 

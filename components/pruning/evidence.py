@@ -1,98 +1,15 @@
-"""Gradients and activations of a model's channels on data, on any backend of Keras."""
+"""What a model's layers read of its channels, on data."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from slimderm.components.keras_support.listening import listening, pairs
-from slimderm.components.keras_support.optimizers import spare_sum
-from slimderm.components.model_graph.channel_labels import FIXED, Labels
-from slimderm.components.model_graph.copies import copied
+from slimderm.components.model_graph.channel_labels import FIXED, Labels, Slot
 from slimderm.components.model_graph.graph import Graph
-from slimderm.components.model_graph.trace import trace
-
-Floats = npt.NDArray[np.float64]
-
-
-class _Products(keras.optimizers.Optimizer):  # type: ignore[misc]  # keras has no types
-    """An optimizer that moves nothing: it sums, batch by batch, what Taylor's criterion wants.
-
-    So gradients come from whatever backend trains the model, through its own training step.
-    """
-
-    def __init__(self, axes: dict[int, int]) -> None:
-        super().__init__(learning_rate=1.0, name="products")
-        self.axes = axes  # id of a kernel to the axis of its filters
-        self.sums: dict[int, Any] = {}
-        self.places: list[tuple[int, Any] | None] = []
-
-    def build(self, variables: list[Any]) -> None:
-        if self.built:
-            return
-        super().build(variables)
-        for variable in variables:
-            axis = self.axes.get(id(variable))
-            if axis is None:
-                self.places.append(None)
-                continue
-            total = self.add_variable((variable.shape[axis],), dtype="float32", name="products")
-            self.sums[id(variable)] = total
-            self.places.append((axis, total))
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        place = self.places[self._get_variable_index(variable)]
-        if place is None:
-            return
-        axis, total = place
-        others = [index for index in range(len(variable.shape)) if index != axis]
-        product = keras.ops.sum(keras.ops.multiply(gradient, variable), axis=others)
-        self.assign_add(total, keras.ops.cast(keras.ops.square(product), "float32"))
-
-
-def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Labels, Floats]]:
-    """Sum (weight times gradient) over each filter, square it, and sum over batches.
-
-    The model itself is left alone: a copy is used, which computes as in inference.
-
-    Yields
-    ------
-    labels, values
-        For each layer that makes channels.
-
-    Raises
-    ------
-    ParameterError
-        When there is no batch, or one that is no pair of inputs and targets.
-    """
-    copy = _quiet_copy(graph.model)
-    producers = trace(copy).producers
-    axes = {id(producer.variable): producer.axis for producer in producers.values()}
-    optimizer = _Products(axes)
-    spare_sum(optimizer)
-    copy.compile(optimizer, loss)
-    number = 0
-    for inputs, targets in pairs(batches):
-        copy.train_on_batch(inputs, targets)
-        number += 1
-    for path, producer in graph.producers.items():
-        total = optimizer.sums[id(producers[path].variable)]
-        yield producer.labels, np.asarray(keras.ops.convert_to_numpy(total), np.float64) / number
-
-
-def _quiet_copy(model: keras.Model) -> keras.Model:
-    """Return a copy that is trained as others are, but computes as in inference."""
-    copy: keras.Model = copied(model)
-    copy.trainable = True
-    original = copy.call
-
-    def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        return original(inputs, training=False, mask=mask)
-
-    object.__setattr__(copy, "call", call)
-    return copy
+from slimderm.components.pruning.criteria.base import Floats
 
 
 def read_activations(graph: Graph, batches: Any) -> Iterator[tuple[Labels, Floats, Floats]]:
@@ -109,30 +26,56 @@ def read_activations(graph: Graph, batches: Any) -> Iterator[tuple[Labels, Float
     ParameterError
         When there is no batch, or one that is no pair of inputs and targets.
     """
+    sums: dict[int, list[Any]] = {}
+    labels_of: dict[int, Labels] = {}
+
+    def note(slot: Slot, values: Floats) -> None:
+        flat = values.reshape(-1, values.shape[-1])
+        labels_of[id(slot)] = slot.labels
+        total = sums.setdefault(id(slot), [0.0, 0.0, 0])
+        total[0] = total[0] + np.abs(flat).sum(0)
+        total[1] = total[1] + (flat > 0).sum(0)
+        total[2] += len(flat)
+
+    listen(graph, batches, note)
+    for key, (absolute, positive, count) in sums.items():
+        labels = labels_of[key]
+        groups = len(absolute) // len(labels)  # grouped convolutions read several places a row
+        yield np.tile(labels, groups), absolute / count, positive / count
+
+
+def listen(graph: Graph, batches: Any, note: Callable[[Slot, Floats], None]) -> None:
+    """Hand on what layers with weights read while batches go through the model.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of the model.
+    batches : iterable of (inputs, targets)
+    note : callable
+        Takes the slot of a layer's reading weight, and the values that the layer is called with,
+        channels last.
+
+    Raises
+    ------
+    ParameterError
+        When there is no batch, or one that is no pair of inputs and targets.
+    """
     reading = {
         id(slot.layer): slot
         for slot in graph.slots
         if (slot.labels != FIXED).any() and slot.axis == _reads(slot.layer, slot.variable)
     }
-    sums: dict[int, list[Any]] = {}
 
-    def note(layer: Any, inputs: Any) -> None:
+    def hear(layer: Any, inputs: Any) -> None:
         values = np.asarray(keras.ops.convert_to_numpy(inputs), np.float64)
         if getattr(layer, "data_format", None) == "channels_first" and values.ndim > 2:
             values = np.moveaxis(values, 1, -1)
-        flat = values.reshape(-1, values.shape[-1])
-        total = sums.setdefault(id(layer), [0.0, 0.0, 0])
-        total[0] = total[0] + np.abs(flat).sum(0)
-        total[1] = total[1] + (flat > 0).sum(0)
-        total[2] += len(flat)
+        note(reading[id(layer)], values)
 
-    with listening([slot.layer for slot in reading.values()], note):
+    with listening([slot.layer for slot in reading.values()], hear):
         for inputs, _ in pairs(batches):
             graph.model(inputs, training=False)
-    for key, (absolute, positive, count) in sums.items():
-        labels = reading[key].labels
-        groups = len(absolute) // len(labels)  # grouped convolutions read several places a row
-        yield np.tile(labels, groups), absolute / count, positive / count
 
 
 def _reads(layer: Any, variable: Any) -> int | None:

@@ -10,19 +10,23 @@ from slimderm.components.common.checks import check_name
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.channel_labels import FIXED
 from slimderm.components.pruning.criteria.base import Floats, ScoringInputs
+from slimderm.components.pruning.criteria.of_function import ScoreFilters, name
 from slimderm.components.pruning.criteria.table import CRITERIA, get
 from slimderm.components.pruning.names import AGGREGATES
 
 
-def importance(evidence: ScoringInputs, criterion: str, *, aggregate: str = "mean") -> Floats:
+def importance(
+    evidence: ScoringInputs, criterion: str | ScoreFilters, *, aggregate: str = "mean"
+) -> Floats:
     """Score all coupled channels.
 
     Parameters
     ----------
     evidence : ScoringInputs
         The graph, and data for criteria that need it.
-    criterion : str
-        A key of `slimderm.components.pruning.criteria.table.CRITERIA`.
+    criterion : str or callable
+        A key of `slimderm.components.pruning.criteria.table.CRITERIA`, or a function as
+        `slimderm.components.pruning.criteria.of_function.of_function` takes it.
     aggregate : str
         ``mean``, ``sum`` or ``max`` over channels that go together.
 
@@ -33,12 +37,14 @@ def importance(evidence: ScoringInputs, criterion: str, *, aggregate: str = "mea
     Raises
     ------
     ParameterError
-        For an unknown name, missing data, or weights that are not finite.
+        For an unknown name, missing data, weights that are not finite, or a function that returns
+        anything but one number for each channel.
     """
     check_name("aggregate", aggregate, AGGREGATES)
     entry = get(criterion)
+    said = name(criterion) if callable(criterion) else criterion
     if entry.needs_data and evidence.batches is None:
-        dataless = sorted(name for name, other in CRITERIA.items() if not other.needs_data)
+        dataless = sorted(key for key, other in CRITERIA.items() if not other.needs_data)
         raise ParameterError(
             f"data: received none, expected batches of inputs and targets for criterion "
             f"{criterion} (without data: {', '.join(dataless)})"
@@ -49,7 +55,7 @@ def importance(evidence: ScoringInputs, criterion: str, *, aggregate: str = "mea
     values, labels = values[labels != FIXED], labels[labels != FIXED]
     if not np.isfinite(values).all():
         raise ParameterError(
-            f"model: received one whose {criterion} importance is not finite, expected finite "
+            f"model: received one whose {said} importance is not finite, expected finite "
             "weights, activations and gradients"
         )
     number = evidence.graph.num_coupled

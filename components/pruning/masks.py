@@ -16,7 +16,6 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import check_model, layers_by_path
 from slimderm.components.model_graph.outputs import KERNELS
 from slimderm.components.pruning.method import check_ratio, matching
-from slimderm.components.pruning.names import SCOPES
 from slimderm.components.pruning.surgery import read
 
 Masks = dict[str, npt.NDArray[np.bool_]]
@@ -81,7 +80,7 @@ def magnitude_masks(
     """
     check_model(model)
     check_ratio(ratio)
-    check_name("scope", scope, SCOPES)
+    check_name("scope", scope, ("local", "global"))
     chosen = {
         name: np.abs(read(kernel)) for name, kernel in _some_kernels(model, keep, only).items()
     }

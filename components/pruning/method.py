@@ -9,23 +9,30 @@ from numbers import Real
 from slimderm.components.common.checks import check_name, check_whole
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.pruning.criteria import table as criteria
+from slimderm.components.pruning.latency_table import LatencyTable
 from slimderm.components.pruning.names import AGGREGATES, INITS, KINDS, SCOPES
 
 CRITERIA = criteria.CRITERIA
+Ratio = float | Fraction
 
 
-def check_ratio(ratio: float | Fraction) -> None:
+def check_ratio(ratio: Ratio, *, name: str = "ratio", where: str = "") -> None:
     """Refuse a ratio outside (0, 1), NaN included.
 
     Raises
     ------
     ParameterError
-        For such a ratio.
+        For such a ratio; ``where`` stands behind it.
     """
     if isinstance(ratio, bool) or not isinstance(ratio, Real) or not 0 < ratio < 1:
         raise ParameterError(
-            f"ratio: received {ratio!r}, expected a share of channels, above 0 and below 1"
+            f"{name}: received {ratio!r}{where}, expected a share of channels, above 0 and below 1"
         )
+
+
+def left_by(ratio: Ratio) -> Fraction:
+    """Return the share that a ratio leaves, exactly."""
+    return 1 - Fraction(str(ratio))
 
 
 def matching(names: Iterable[str], pattern: str, kind: str) -> list[str]:
@@ -64,12 +71,16 @@ class Limits:
         below one multiple. Where layers are coupled in part, each part is rounded.
     only : sequence of str, optional
         Layers that may shrink, as in ``keep``; all where not given.
+    max_ratio : float, optional
+        Largest share of its channels that a layer may lose, in (0, 1). It keeps a global scope from
+        emptying a few layers.
     """
 
     keep: Sequence[str] = ()
     floors: Mapping[str, int] = field(default_factory=dict)
     multiple: int = 1
     only: Sequence[str] | None = None
+    max_ratio: Ratio | None = None
 
     def __post_init__(self) -> None:
         floors = (("floors", floor, f" for {layer}") for layer, floor in self.floors.items())
@@ -78,6 +89,8 @@ class Limits:
         for name, layers in (("keep", self.keep), ("only", self.only)):
             if isinstance(layers, str):
                 raise ParameterError(f"{name}: received {layers!r}, expected a list of layers")
+        if self.max_ratio is not None:
+            check_ratio(self.max_ratio, name="max_ratio")
 
 
 @dataclass(frozen=True)
@@ -85,14 +98,20 @@ class Budget:
     """What a pruned model may cost at most.
 
     ``kind`` is one of `KINDS`: parameters; multiply-accumulates of one input; bytes of the saved
-    ``.keras`` file without an optimizer; median milliseconds for one input on this machine.
+    ``.keras`` file without an optimizer; median milliseconds for one input on this machine, or, by
+    a ``table`` of latencies, on the machine where that was measured.
     """
 
     kind: str
     limit: float
+    table: LatencyTable | None = None
 
     def __post_init__(self) -> None:
         check_name("budget", self.kind, KINDS)
+        if self.table is not None and self.kind != "latency_ms":
+            raise ParameterError(
+                f"budget: received {self.kind} with a table of latencies, expected latency_ms"
+            )
         number = isinstance(self.limit, Real) and not isinstance(self.limit, bool)
         if not number or not 0 < self.limit < float("inf"):
             raise ParameterError(
@@ -160,6 +179,11 @@ class PruningMethod:
             ("init", self.init, INITS),
         ):
             check_name(name, value, names)
+        if self.masks and self.scope == "isomorphic":
+            raise ParameterError(
+                "scope: received isomorphic with masks, expected local or global; masks are of "
+                "single weights"
+            )
 
     @property
     def scores_matter(self) -> bool:
@@ -167,7 +191,7 @@ class PruningMethod:
 
         They do not where what is left gets fresh weights and each layer loses the same ratio.
         """
-        return not self.masks and (self.init == "inherit" or self.scope == "global")
+        return not self.masks and (self.init == "inherit" or self.scope != "local")
 
     @property
     def needs_data(self) -> bool:

@@ -9,7 +9,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import keras
@@ -21,9 +20,10 @@ from slimderm.components.model_graph.graph import Barrier, Graph, Keep, kept
 from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.budget import meet
 from slimderm.components.pruning.criteria.base import ScoringInputs
+from slimderm.components.pruning.criteria.of_function import ScoreFilters
 from slimderm.components.pruning.criteria.table import get as get_criterion
 from slimderm.components.pruning.importance import importance
-from slimderm.components.pruning.method import Budget, Limits, check_ratio
+from slimderm.components.pruning.method import Budget, Limits, Ratio, check_ratio
 from slimderm.components.pruning.replay import Log, write_log
 from slimderm.components.pruning.selection import Planner, why_nothing, widths
 from slimderm.components.pruning.surgery import remove
@@ -77,9 +77,9 @@ class Pruned:
 def prune(
     model: keras.Model,
     *,
-    ratio: float | Fraction | None = None,
+    ratio: Ratio | Mapping[str, Ratio] | None = None,
     budget: Budget | None = None,
-    criterion: str = "l1",
+    criterion: str | ScoreFilters = "l1",
     scope: str = "local",
     aggregate: str = "mean",
     limits: Limits | None = None,
@@ -97,14 +97,22 @@ def prune(
         Functional or sequential, built; it is not changed. Nested models, shared layers, several
         inputs and outputs are followed. A layer without a rule keeps all channels that touch it,
         and the report names it.
-    ratio : float, optional
+    ratio : float or mapping, optional
         Share of the channels to take away, in (0, 1): of each group of layers, or of all together.
+        Or, with scope ``local``, one for each pattern of layer names, such as ``{"block_1_*": 0.3,
+        "*": 0.5}``; ``*`` and ``?`` stand for any characters. The first pattern that fits one of a
+        group's layers counts for the group; a group that none fits stays whole.
     budget : Budget, optional
         Instead of a ratio: what the smaller model may cost.
-    criterion : str
-        A key of `slimderm.components.pruning.criteria.table.CRITERIA`.
+    criterion : str or callable
+        A key of `slimderm.components.pruning.criteria.table.CRITERIA`. Or a function ``f(layer,
+        filters)`` that returns one number for each row of ``filters``, the larger the better to
+        keep: the rows, shape (F, D), are the weights of the layer's F channels. It is called once
+        for each layer that makes channels. Scopes other than ``local`` divide its values by their
+        group's mean.
     scope : str
-        ``local`` or ``global``, as `slimderm.components.pruning.selection.Planner` has it.
+        ``local``, ``global`` or ``isomorphic``, as `slimderm.components.pruning.selection.Planner`
+        has it.
     aggregate : str
         ``mean``, ``sum`` or ``max`` over channels that go together.
     limits : Limits, optional
@@ -130,14 +138,15 @@ def prune(
     Raises
     ------
     ParameterError
-        For a model whose graph cannot be read, a ratio outside (0, 1), both a ratio and a budget or
-        neither, a budget that cannot be met, an unknown name, or missing data.
+        For a model whose graph cannot be read, a ratio outside (0, 1), a pattern that fits no
+        layer, both a ratio and a budget or neither, a budget that cannot be met, an unknown name,
+        or missing data.
     """
     if (ratio is None) == (budget is None):
         raise ParameterError(
             f"ratio, budget: received {ratio} and {budget}, expected one of the two"
         )
-    if ratio is not None:
+    if ratio is not None and not isinstance(ratio, Mapping):
         check_ratio(ratio)
     for name, value, kind in (("budget", budget, Budget), ("limits", limits, Limits)):
         if value is not None and not isinstance(value, kind):

@@ -8,12 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.checks import check_name
+from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.channel_labels import Labels
 from slimderm.components.model_graph.graph import Graph, Group, Keep
+from slimderm.components.pruning.alike import alike
 from slimderm.components.pruning.criteria.base import Floats
-from slimderm.components.pruning.losses import losses, touched_by_layer
-from slimderm.components.pruning.method import Budget, Limits, matching
+from slimderm.components.pruning.floors import floors
+from slimderm.components.pruning.losses import losses
+from slimderm.components.pruning.method import Budget, Limits, Ratio, left_by
 from slimderm.components.pruning.names import SCOPES
+from slimderm.components.pruning.patterns import named, ratios_by_group
 
 LARGEST = Fraction(999_999, 1_000_000)
 
@@ -29,10 +33,11 @@ class Planner:
         Importance, larger is better.
     scope : str
         ``local``: the ratio of every group; ``global``: the ratio of all coupled channels together,
-        by one threshold.
+        by one threshold; ``isomorphic``: the ratio and a threshold for all groups that are alike,
+        as `slimderm.components.pruning.alike.alike` has it.
     comparable : bool
-        Whether scores of different groups are of one scale. If not, a global plan divides them by
-        their group's mean first.
+        Whether scores of different groups are of one scale. If not, a plan by threshold divides
+        them by their group's mean first.
     limits : Limits
         What must stay.
     original : mapping, optional
@@ -61,9 +66,10 @@ class Planner:
             group.name: (original or {}).get(group.name, len(group.coupled))
             for group in graph.groups
         }
-        self.floors = self._floors()
+        self.floors = floors(graph, self.limits, self.original)
         self.free = graph.free & ~self._whole()
         self.ranks = self._ranks(comparable)
+        self.compared = alike(graph) if scope == "isomorphic" else [list(graph.groups)]
         self.losses = {group.name: self._losses(group, 1) for group in graph.groups}
         self.steps = self.losses
         if (multiple := self.limits.multiple) > 1:
@@ -71,30 +77,13 @@ class Planner:
 
     def _whole(self) -> Keep:
         """Mark the coupled channels of layers that are to stay as they are."""
-        whole = self._named(self.limits.keep)
+        whole = named(self.graph, self.limits.keep)
         if self.limits.only is not None:
-            named = self._named(self.limits.only)
+            only = named(self.graph, self.limits.only)
             for group in self.graph.groups:
-                if not named[group.coupled].any():
+                if not only[group.coupled].any():
                     whole[group.coupled] = True
         return whole
-
-    def _named(self, patterns: Sequence[str]) -> Keep:
-        """Mark the coupled channels of the layers that patterns name."""
-        named = np.zeros(self.graph.num_coupled, bool)
-        touched = touched_by_layer(self.graph) if patterns else {}
-        kind = "layer that makes channels or holds weights for them"
-        for pattern in patterns:
-            for path in matching(touched, pattern, kind):
-                named[touched[path]] = True
-        return named
-
-    def _floors(self) -> dict[str, int]:
-        floors, multiple = dict.fromkeys(self.graph.producers, 1), self.limits.multiple
-        for pattern, floor in self.limits.floors.items():
-            for path in matching(self.graph.producers, pattern, "layer with channels of its own"):
-                floors[path] = -(-floor // multiple) * multiple
-        return floors
 
     def _ranks(self, comparable: bool) -> Floats:
         if self.scope == "local" or comparable:
@@ -105,13 +94,21 @@ class Planner:
             ranks[group.coupled] /= mean if mean > 0 else 1.0
         return ranks
 
-    def plan(self, ratio: float | Fraction) -> Keep:
+    def plan(self, ratio: Ratio | Mapping[str, Ratio]) -> Keep:
         """Choose the coupled channels that stay when a ratio of them is to go.
 
-        A group of n keeps floor(n (1 - ratio)), as many as the paper's formula (section 4.1).
+        A group of n keeps floor(n (1 - ratio)), as many as the paper's formula (section 4.1). In
+        place of one ratio a mapping gives one for each pattern of layer names, for the scope local,
+        as `slimderm.components.pruning.patterns.ratios_by_group` has it.
         """
-        share = 1 - Fraction(str(ratio)) if isinstance(ratio, float) else 1 - ratio
-        wanted = self._by_rank(share) if self.scope == "global" else self._by_group(share)
+        if isinstance(ratio, Mapping):
+            wanted = self._by_pattern(ratio)
+        elif self.scope == "local":
+            wanted = {name: self._paper(name, ratio) for name in self.original}
+        else:
+            wanted = {}
+            for groups in self.compared:
+                wanted |= self._by_rank(groups, left_by(ratio))
         keep = np.ones(self.graph.num_coupled, bool)
         for group in self.graph.groups:
             order, left = self.steps[group.name]
@@ -120,25 +117,30 @@ class Planner:
             keep[order[: len(group.coupled) - nearest]] = False
         return keep
 
-    def _by_group(self, share: Fraction) -> dict[str, int]:
-        return {name: math.floor(number * share) for name, number in self.original.items()}
+    def _paper(self, group: str, ratio: Ratio) -> int:
+        return math.floor(self.original[group] * left_by(ratio))
 
-    def _by_rank(self, share: Fraction) -> dict[str, int]:
+    def _by_pattern(self, ratios: Mapping[str, Ratio]) -> dict[str, int]:
+        if self.scope != "local":
+            raise ParameterError(
+                f"ratio: received one for each pattern with scope {self.scope}, expected one ratio "
+                "for all layers, or scope local"
+            )
+        found = ratios_by_group(self.graph, ratios)
+        return {name: self._paper(name, ratio) for name, ratio in found.items()}
+
+    def _by_rank(self, groups: Sequence[Group], share: Fraction) -> dict[str, int]:
         """Take the least important of all that may go, as many as are to go of all."""
-        gone = sum(
-            self.original[group.name] - len(group.coupled)
-            for group in self.graph.groups
-            if self.free[group.coupled].any()
-        )
-        candidates = int(self.free.sum())
-        number = candidates - math.floor((candidates + gone) * share)
-        able = np.sort(
-            np.concatenate([np.empty(0, np.int64), *(o for o, _ in self.losses.values())])
-        )
-        least = able[np.argsort(self.ranks[able], kind="stable")][: max(0, number)]
+        able = [group for group in groups if self.free[group.coupled].any()]
+        once = sum(self.original[group.name] - len(group.coupled) for group in able)
+        candidates = sum(int(self.free[group.coupled].sum()) for group in able)
+        number = candidates - math.floor((candidates + once) * share)
+        orders = (self.losses[group.name][0] for group in able)
+        order = np.sort(np.concatenate([np.empty(0, np.int64), *orders]))
+        least = order[np.argsort(self.ranks[order], kind="stable")][: max(0, number)]
         goes = np.zeros(self.graph.num_coupled, bool)
         goes[least] = True
-        return {group.name: int((~goes[group.coupled]).sum()) for group in self.graph.groups}
+        return {group.name: int((~goes[group.coupled]).sum()) for group in groups}
 
     def _rounded(self, wanted: int, width: int) -> int:
         multiple = self.limits.multiple

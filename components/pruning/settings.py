@@ -128,11 +128,12 @@ class PruneSettings:
     )
     criterion: Annotated[str, OneOf(CRITERIA)] = Field(
         default="uninformed",
-        description="Which channels go first; uninformed is the paper's. For inherit or global.",
+        description="Which channels go first; uninformed is the paper's. For inherit or not local.",
     )
     scope: Annotated[str, OneOf(SCOPES)] = Field(
         default="local",
-        description="local: the same ratio of each layer; global: one threshold over all layers.",
+        description="local: the same ratio of each layer; global: one threshold over all layers; "
+        "isomorphic: one for all layers that are alike.",
     )
     aggregate: Annotated[str, OneOf(AGGREGATES)] = Field(
         default="mean", description="How the scores of coupled channels become one."
@@ -180,8 +181,8 @@ class PruneSettings:
         if self.criterion != "uninformed" and "criterion" in ruled_out(self):
             raise ParameterError(
                 f"criterion: received {self.criterion} with {ruled_out(self)['criterion']}, under "
-                "which every criterion gives the same network; expected init inherit or scope "
-                "global, else the criterion uninformed"
+                "which every criterion gives the same network; expected init inherit or a "
+                "scope other than local, else the criterion uninformed"
             )
         return self
 

@@ -18,6 +18,7 @@ from slimderm.flows.cli import (
     pipeline,
     pruning,
     registry,
+    sensitivity,
     servers,
     watching,
     workspace,
@@ -40,6 +41,7 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
         models.batch,
         models.serve,
         pruning.prune,
+        sensitivity.sensitivity,
         compression.pack,
         compression.unpack,
         compression.inspect,
@@ -73,6 +75,7 @@ PANELS: dict[str, tuple[Callable[..., Any], ...]] = {
 ANYWHERE = {
     images.data,
     pruning.prune,
+    sensitivity.sensitivity,
     compression.pack,
     compression.unpack,
     compression.inspect,

@@ -46,7 +46,8 @@ def prune(
     scope: Annotated[
         str,
         typer.Option(
-            help="Compare channels within each group of layers (local) or all (global).",
+            help="Compare channels within each group of layers (local), all (global), or those of "
+            "groups that are alike (isomorphic).",
             autocompletion=lambda: list(SCOPES),
         ),
     ] = "local",
@@ -55,6 +56,10 @@ def prune(
         typer.Option(help="A layer that stays whole; * and ? match any characters. Repeatable."),
     ] = None,
     multiple: Annotated[int, typer.Option(help="Round widths to a multiple of this.", min=1)] = 1,
+    max_ratio: Annotated[
+        float | None,
+        typer.Option(help="Largest ratio of its channels that a layer may lose."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="For the criterion random.")] = 0,
     moving_statistics: Annotated[
         bool,
@@ -82,7 +87,7 @@ def prune(
         budget=Budget(*_kind_and_limit(budget)) if budget is not None else None,
         criterion=criterion,
         scope=scope,
-        limits=Limits(keep=tuple(keep or ()), multiple=multiple),
+        limits=Limits(keep=tuple(keep or ()), multiple=multiple, max_ratio=max_ratio),
         seed=seed,
         moving_statistics=moving_statistics,
     )

@@ -15,6 +15,6 @@ def taylor(evidence: ScoringInputs) -> Values:
 
     arXiv 1906.10771: to first order, the change of the loss if the filter were gone.
     """
-    from slimderm.components.pruning.evidence import filter_products
+    from slimderm.components.pruning.gradients import filter_products
 
     yield from filter_products(evidence.graph, evidence.batches, evidence.loss)
