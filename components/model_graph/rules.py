@@ -16,6 +16,7 @@ from slimderm.components.model_graph.calls import Call, is_operation
 from slimderm.components.model_graph.channel_labels import Axes, Coupling, Effort, unknown
 from slimderm.components.model_graph.custom_rules import custom_rule
 from slimderm.components.model_graph.rules_attention import attention
+from slimderm.components.model_graph.rules_einsum import einsum_dense
 from slimderm.components.model_graph.rules_operations import OPERATION_RULES, SPLITTING_RULES
 from slimderm.components.model_graph.rules_recurrent import GATES, bidirectional, recurrent
 from slimderm.components.model_graph.rules_shape import SHAPE_RULES, window
@@ -49,6 +50,7 @@ RULES: dict[type, Rule] = {
     layers.AlphaDropout: dropout,
     layers.Activation: activation,
     layers.Dense: dense,
+    layers.EinsumDense: einsum_dense,
     layers.Embedding: embedding,
     layers.Conv1D: convolution,
     layers.Conv2D: convolution,

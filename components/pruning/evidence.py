@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from slimderm.components.keras_support.listening import listening, pairs
 from slimderm.components.keras_support.optimizers import spare_sum
+from slimderm.components.model_graph import rules_einsum
 from slimderm.components.model_graph.channel_labels import FIXED, Labels
 from slimderm.components.model_graph.copies import copied
 from slimderm.components.model_graph.graph import Graph
@@ -23,33 +24,29 @@ class _Products(keras.optimizers.Optimizer):  # type: ignore[misc]  # keras has 
     So gradients come from whatever backend trains the model, through its own training step.
     """
 
-    def __init__(self, axes: dict[int, int]) -> None:
+    def __init__(self, axes: dict[int, set[int]]) -> None:
         super().__init__(learning_rate=1.0, name="products")
-        self.axes = axes  # id of a kernel to the axis of its filters
-        self.sums: dict[int, Any] = {}
-        self.places: list[tuple[int, Any] | None] = []
+        self.axes = axes  # id of a kernel to the axes of its filters
+        self.sums: dict[tuple[int, int], Any] = {}
+        self.places: list[dict[int, Any]] = []
 
     def build(self, variables: list[Any]) -> None:
         if self.built:
             return
         super().build(variables)
         for variable in variables:
-            axis = self.axes.get(id(variable))
-            if axis is None:
-                self.places.append(None)
-                continue
-            total = self.add_variable((variable.shape[axis],), dtype="float32", name="products")
-            self.sums[id(variable)] = total
-            self.places.append((axis, total))
+            totals = {
+                axis: self.add_variable((variable.shape[axis],), dtype="float32", name="products")
+                for axis in sorted(self.axes.get(id(variable), ()))
+            }
+            self.sums |= {(id(variable), axis): total for axis, total in totals.items()}
+            self.places.append(totals)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        place = self.places[self._get_variable_index(variable)]
-        if place is None:
-            return
-        axis, total = place
-        others = [index for index in range(len(variable.shape)) if index != axis]
-        product = keras.ops.sum(keras.ops.multiply(gradient, variable), axis=others)
-        self.assign_add(total, keras.ops.cast(keras.ops.square(product), "float32"))
+        for axis, total in self.places[self._get_variable_index(variable)].items():
+            others = [index for index in range(len(variable.shape)) if index != axis]
+            product = keras.ops.sum(keras.ops.multiply(gradient, variable), axis=others)
+            self.assign_add(total, keras.ops.cast(keras.ops.square(product), "float32"))
 
 
 def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Labels, Floats]]:
@@ -69,7 +66,9 @@ def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Lab
     """
     copy = _quiet_copy(graph.model)
     producers = trace(copy).producers
-    axes = {id(producer.variable): producer.axis for producer in producers.values()}
+    axes: dict[int, set[int]] = {}  # attention's values have heads and places
+    for producer in producers.values():
+        axes.setdefault(id(producer.variable), set()).add(producer.axis)
     optimizer = _Products(axes)
     spare_sum(optimizer)
     copy.compile(optimizer, loss)
@@ -78,7 +77,7 @@ def filter_products(graph: Graph, batches: Any, loss: Any) -> Iterator[tuple[Lab
         copy.train_on_batch(inputs, targets)
         number += 1
     for path, producer in graph.producers.items():
-        total = optimizer.sums[id(producers[path].variable)]
+        total = optimizer.sums[id(producers[path].variable), producers[path].axis]
         yield producer.labels, np.asarray(keras.ops.convert_to_numpy(total), np.float64) / number
 
 
@@ -139,6 +138,8 @@ def _reads(layer: Any, variable: Any) -> int | None:
     """Return the axis along which a layer's kernel reads channels, None for other weights."""
     if isinstance(layer, keras.layers.Dense):
         return 0 if variable is layer.kernel else None
+    if isinstance(layer, keras.layers.EinsumDense):
+        return rules_einsum.last_axis_read(layer) if variable is layer.kernel else None
     rank = len(variable.shape)
     if variable is getattr(layer, "depthwise_kernel", None):
         return rank - 2
