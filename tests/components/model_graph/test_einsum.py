@@ -32,7 +32,7 @@ def network(equation, shape, bias, **more):
     if equation.endswith(("adb", "ac...")):
         x = layers.Permute((2, 1))(x)
     if len(x.shape) == 4:
-        x = layers.EinsumDense("abde,def->abf", (5, 4), bias_axes="f", name="joined")(x)
+        x = layers.EinsumDense("abde,def->abf", (x.shape[1], 4), bias_axes="f", name="joined")(x)
     x = layers.Dense(4, name="after")(x)
     model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
     randomise(model, seed=0)
