@@ -15,7 +15,7 @@ from keras import layers
 from slimderm.components.model_graph.calls import Call, is_operation
 from slimderm.components.model_graph.channel_labels import Axes, Coupling, Effort, unknown
 from slimderm.components.model_graph.custom_rules import custom_rule
-from slimderm.components.model_graph.rules_attention import attention
+from slimderm.components.model_graph.rules_attention import attention, grouped_query_attention
 from slimderm.components.model_graph.rules_einsum import einsum_dense
 from slimderm.components.model_graph.rules_operations import OPERATION_RULES, SPLITTING_RULES
 from slimderm.components.model_graph.rules_recurrent import GATES, bidirectional, recurrent
@@ -63,6 +63,7 @@ RULES: dict[type, Rule] = {
     layers.SeparableConv1D: separable,
     layers.SeparableConv2D: separable,
     layers.MultiHeadAttention: attention,
+    layers.GroupQueryAttention: grouped_query_attention,
     **dict.fromkeys(GATES, recurrent),
     layers.Bidirectional: bidirectional,
     layers.BatchNormalization: batch_normalization,

@@ -9,6 +9,7 @@ from slimderm.components.model_graph.rules_recurrent import cells
 
 OF_LAYERS = {
     keras.layers.MultiHeadAttention: rules_attention.reading_axes,
+    keras.layers.GroupQueryAttention: rules_attention.reading_axes,
     keras.layers.EinsumDense: rules_einsum.reading_axes,
 }
 
