@@ -57,13 +57,15 @@ class Producer:
 class Effort:
     """A weight multiplies at each place along some axes of a symbolic tensor.
 
-    It does so once for each channel of ``along``, axes that the weight neither reads nor makes.
+    It does so once for each channel of ``along``, axes that the weight neither reads nor makes, and
+    for each step, axis 1 of the tensor ``steps``, where that is given.
     """
 
     variable: Any
     tensor: Any
     axes: tuple[int, ...]
     along: tuple[Labels, ...] = ()
+    steps: Any = None
 
 
 @dataclass

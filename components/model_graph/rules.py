@@ -18,7 +18,13 @@ from slimderm.components.model_graph.custom_rules import custom_rule
 from slimderm.components.model_graph.rules_attention import attention, grouped_query_attention
 from slimderm.components.model_graph.rules_einsum import einsum_dense
 from slimderm.components.model_graph.rules_operations import OPERATION_RULES, SPLITTING_RULES
-from slimderm.components.model_graph.rules_recurrent import GATES, bidirectional, recurrent
+from slimderm.components.model_graph.rules_recurrent import (
+    CONVOLUTIONS,
+    GATES,
+    bidirectional,
+    convolutional,
+    recurrent,
+)
 from slimderm.components.model_graph.rules_shape import SHAPE_RULES, window
 from slimderm.components.model_graph.rules_values import (
     IDENTITIES,
@@ -66,6 +72,7 @@ RULES: dict[type, Rule] = {
     layers.GroupQueryAttention: grouped_query_attention,
     **dict.fromkeys(GATES, recurrent),
     layers.Bidirectional: bidirectional,
+    **dict.fromkeys(CONVOLUTIONS, convolutional),
     layers.BatchNormalization: batch_normalization,
     layers.PReLU: prelu,
     layers.LayerNormalization: layer_normalization,

@@ -114,7 +114,7 @@ def _weights(
         _projects(coupling, parts[name], labels, heads)
     if "gate" in parts:
         _projects(coupling, parts["gate"], incoming["query"], heads)
-    for part in (value, parts.get("gate", value)):
+    for part in [value, *([parts["gate"]] if "gate" in parts else [])]:
         coupling.hold(part, part.kernel, 2, values)
         coupling.hold(part, part.bias, 1, values)
     coupling.hold(last, last.kernel, 1, values)

@@ -12,6 +12,7 @@ from slimderm.components.model_graph.channel_labels import (
     unknown,
 )
 from slimderm.components.model_graph.einsum_letters import axis_letters
+from slimderm.components.model_graph.rules_shape import joined
 from slimderm.components.model_graph.rules_values import activated
 
 
@@ -76,6 +77,38 @@ def _effort(call: Call, labels_of: dict[str, Labels | None]) -> Effort:
     found = [labels_of[read[index]] for index in between]
     along = tuple(labels for labels in found if labels is not None)
     return Effort(call.operation.kernel, call.inputs[0], tuple(between), along)
+
+
+def einsum(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Carry the channels of each letter that the result has; a barrier for those summed over."""
+    given = [*call.arguments.args, *call.arguments.kwargs.values()]
+    if len(given) != len(call.inputs):
+        return unknown(coupling, call, inputs, "an operand that is no tensor of the model")
+    return _carried(coupling, call, inputs, call.operation.subscripts)
+
+
+def matmul(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """As `einsum`: rows of the first and columns of the second stay apart."""
+    if len(call.inputs) != 2 or min(len(axes) for axes in inputs) < 2:
+        return unknown(coupling, call, inputs, "an operand that is no matrix of the model")
+    return _carried(coupling, call, inputs, "...ij,...jk->...ik")
+
+
+def _carried(coupling: Coupling, call: Call, inputs: Sequence[Axes], equation: str) -> Axes:
+    names, made = axis_letters(equation, [len(axes) for axes in inputs])
+    if any(len(set(each)) < len(each) for each in (*names, made)):
+        return unknown(coupling, call, inputs, "a letter twice in one operand")
+    found: dict[str, list[Labels | None]] = {}
+    lengths: dict[str, set[int | None]] = {}
+    for own, axes, tensor in zip(names, inputs, call.inputs, strict=True):
+        for name, labels, size in zip(own, axes, tensor.shape, strict=True):
+            found.setdefault(name, []).append(labels)
+            lengths.setdefault(name, set()).add(size)
+    if any(len(lengths[name] - {None}) > 1 for name in found):  # one channel spread over others
+        return unknown(coupling, call, inputs, "an axis of length 1 beside a longer one")
+    lost = [labels for name, each in found.items() if name not in made for labels in each]
+    coupling.barrier(call.path, "sums over the channels", *lost)
+    return tuple(joined(coupling, found[name]) for name in made)
 
 
 def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:

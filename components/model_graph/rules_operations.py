@@ -7,6 +7,7 @@ import numpy as np
 
 from slimderm.components.model_graph.calls import Call
 from slimderm.components.model_graph.channel_labels import FIXED, Axes, Coupling, Labels, unknown
+from slimderm.components.model_graph.rules_einsum import einsum, matmul
 from slimderm.components.model_graph.rules_shape import (
     concatenate,
     joined,
@@ -183,6 +184,8 @@ OPERATION_RULES: dict[str, Rule] = {
     **dict.fromkeys(REDUCTIONS, reduce),
     **dict.fromkeys(WINDOWS, window),
     **dict.fromkeys(("Transpose", "Moveaxis", "Swapaxes"), move),
+    "Einsum": einsum,
+    "Matmul": matmul,
     "Cast": same,
     "Clip": clip,
     "Concatenate": concatenate,

@@ -25,7 +25,7 @@ def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:
     if any(
         variable is each for cell in cells(layer) for each in (cell.kernel, cell.recurrent_kernel)
     ):
-        return (0,)
+        return (rank - 2,)
     if variable is getattr(layer, "pointwise_kernel", None):
         return (rank - 2,)
     if variable is not getattr(layer, "kernel", None) or rank < 2:

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 from slimderm import prune, verify
 from slimderm.components.model_graph.einsum_letters import axis_letters
@@ -90,6 +90,27 @@ def test_criteria_of_data_score_what_it_makes(criterion):
     pruned = prune(model, ratio=0.5, criterion=criterion, data=data, loss="mse")
     assert pruned.report.widths["einsum/d"] == (4, 2)
     assert verify(model, pruned, batch()) < 1e-5
+
+
+def test_attention_written_by_hand_loses_heads_and_values(halved):
+    """The places by which heads are compared are summed over, and stay."""
+    inputs = keras.Input((5, 3))
+    x = layers.Dense(WIDTH, name="before")(inputs)
+    q, k, v = (
+        layers.EinsumDense("abc,cde->adbe", (4, 5, 6), bias_axes="de", name=name)(x)
+        for name in "qkv"
+    )
+    weights = layers.Softmax()(ops.einsum("adbe,adfe->adbf", q, k))
+    x = layers.EinsumDense("adbe,def->abf", (5, 4), name="joined")(ops.matmul(weights, v))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    randomise(model, seed=0)
+    graph = trace(model)
+    assert {barrier.reason for barrier in graph.barriers} == {"sums over the channels"}
+    assert deviation(graph, halved(graph), batch()) < 1e-5
+    pruned = prune(model, ratio=0.5)
+    assert verify(model, pruned, batch()) < 1e-5
+    expected = {"q/d": (4, 2), "k/d": (4, 2), "v/d": (4, 2), "v/e": (6, 3), "q/e": (6, 6)}
+    assert {name: pruned.report.widths[name] for name in expected} == expected
 
 
 def test_letters_by_hand():

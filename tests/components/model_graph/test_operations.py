@@ -37,6 +37,12 @@ FOLLOWED = {
     "resizing": layers.Resizing(4, 4),
     "pool": lambda x: ops.max_pool(x, 2),
     "average pool": lambda x: ops.average_pool(x, 2),
+    "einsum, value by value": lambda x: ops.einsum("bhwc,bhwc->bhwc", x, ops.tanh(x)),
+    "einsum, a factor for each channel": lambda x: ops.einsum(
+        "bhwc,bc->bhwc", x, ops.mean(x, axis=[1, 2])
+    ),
+    "einsum over places": lambda x: ops.expand_dims(ops.einsum("bhwc,bvwc->bhc", x, x), 1),
+    "einsum, moved": lambda x: ops.einsum("bchw->bhwc", ops.einsum("b...c->bc...", x)),
 }
 BARRIERS = {
     "mean over channels": lambda x: x - ops.mean(x, axis=-1, keepdims=True),
@@ -44,6 +50,10 @@ BARRIERS = {
     "bounds of each channel": lambda x: ops.clip(x, [0.0] * WIDTH, [1.0] * WIDTH),
     "mirrored channels": lambda x: ops.pad(x, [[0, 0]] * 3 + [[1, 1]], mode="reflect"),
     "batch laid together": lambda x: ops.reshape(ops.reshape(x, (-1, WIDTH)), (-1, 6, 6, WIDTH)),
+    "einsum over channels": lambda x: x * ops.einsum("bhwc,bhwc->bhw", x, x)[..., None],
+    "einsum, a letter twice": lambda x: ops.einsum("bhhc->bhc", x)[:, None],
+    "einsum with a constant": lambda x: ops.einsum("bhwc,cd->bhwd", x, np.eye(WIDTH, dtype="f")),
+    "matmul over channels": lambda x: ops.matmul(x, ops.swapaxes(x, 2, 3)),
     "flip": lambda x: ops.flip(x, axis=-1),
 }
 
