@@ -14,7 +14,7 @@ from keras import layers
 
 from slimderm.components.model_graph.calls import Call, is_operation
 from slimderm.components.model_graph.channel_labels import Axes, Coupling, Effort, unknown
-from slimderm.components.model_graph.custom_rules import custom_rule
+from slimderm.components.model_graph.custom_rules import custom_rule, lambda_layer
 from slimderm.components.model_graph.rules_attention import attention, grouped_query_attention
 from slimderm.components.model_graph.rules_einsum import einsum_dense
 from slimderm.components.model_graph.rules_operations import OPERATION_RULES, SPLITTING_RULES
@@ -55,6 +55,7 @@ RULES: dict[type, Rule] = {
     layers.Dropout: dropout,
     layers.AlphaDropout: dropout,
     layers.Activation: activation,
+    layers.Lambda: lambda_layer,
     layers.Dense: dense,
     layers.EinsumDense: einsum_dense,
     layers.Embedding: embedding,
