@@ -1,5 +1,6 @@
 """A functional Keras 3 model as a list of calls: the one place that reads Keras's private graph."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,8 @@ Shape = tuple[int | None, ...]
 class Call:
     """One use of a layer or operation on symbolic tensors.
 
-    ``path`` is the layer's name, behind those of the models that it is nested in, joined by ``/``.
+    ``path`` is the layer's name, behind those of the models that it is nested in, joined by ``/``;
+    ``alone`` tells whether it is the only use in its model.
     """
 
     operation: Any
@@ -24,6 +26,7 @@ class Call:
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
     arguments: Any
+    alone: bool = True
 
 
 def check_model(model: Any) -> None:
@@ -111,15 +114,18 @@ def calls(model: Any, prefix: str = "") -> Iterator[Call]:
     graph = graph_of(model)
     if graph is None:
         return
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            yield Call(
-                operation=node.operation,
-                path=prefix + node.operation.name,
-                inputs=tuple(node.input_tensors),
-                outputs=tuple(node.output_tensors),
-                arguments=node.arguments,
-            )
+    depths = sorted(graph._nodes_by_depth, reverse=True)
+    nodes = [node for depth in depths for node in graph._nodes_by_depth[depth]]
+    uses = Counter(id(node.operation) for node in nodes)
+    for node in nodes:
+        yield Call(
+            operation=node.operation,
+            path=prefix + node.operation.name,
+            inputs=tuple(node.input_tensors),
+            outputs=tuple(node.output_tensors),
+            arguments=node.arguments,
+            alone=uses[id(node.operation)] == 1,
+        )
 
 
 def ends(model: Any) -> tuple[list[Any], list[Any]]:

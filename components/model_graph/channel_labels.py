@@ -7,7 +7,7 @@ united; where a channel may not go, it is pinned. `FIXED` labels a place that no
 and an axis of such places alone is None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from slimderm.components.model_graph.calls import Call
 
 Labels = npt.NDArray[np.int64]  # one for each place along an axis
 Axes = tuple[Labels | None, ...]  # one for each axis of a tensor, the batch included
+Place = tuple[str | int, ...]  # keys and indices, one inside the other
 FIXED = -1
 
 
@@ -57,13 +58,15 @@ class Producer:
 class Effort:
     """A weight multiplies at each place along some axes of a symbolic tensor.
 
-    It does so once for each channel of ``along``, axes that the weight neither reads nor makes.
+    It does so once for each channel of ``along``, axes that the weight neither reads nor makes, and
+    for each step, axis 1 of the tensor ``steps``, where that is given.
     """
 
     variable: Any
     tensor: Any
     axes: tuple[int, ...]
     along: tuple[Labels, ...] = ()
+    steps: Any = None
 
 
 @dataclass
@@ -72,9 +75,13 @@ class Coupling:
 
     ``moving`` says whether channels may leave a layer's statistics, and ``moved`` holds, by the
     paths of layers whose statistics then are those of the channels that stay, axis and labels.
+    ``parted`` holds, by the paths of what sets an axis apart, the new axes and the labels of the
+    old one; ``choices`` says which new axis has the channels, where it is not the last.
     """
 
     moving: bool = False
+    choices: Mapping[str, int] = field(default_factory=dict)
+    parted: dict[str, tuple[tuple[int, ...], Labels]] = field(default_factory=dict)
     moved: dict[str, tuple[int, Labels]] = field(default_factory=dict)
     num_labels: int = 0
     united: list[tuple[Labels, Labels]] = field(default_factory=list)
@@ -83,6 +90,7 @@ class Coupling:
     slots: dict[tuple[int, int], Slot] = field(default_factory=dict)
     sizes: dict[tuple[str, str, int | None], Size] = field(default_factory=dict)
     values: dict[tuple[str, str, int | None], Size] = field(default_factory=dict)
+    arguments: list[tuple[str, Place, Labels]] = field(default_factory=list)
     producers: dict[str, Producer] = field(default_factory=dict)
     efforts: dict[int, list[Effort]] = field(default_factory=dict)  # by the id of a call's output
     strangers: set[str] = field(default_factory=set)  # paths of what has no rule
@@ -130,6 +138,10 @@ class Coupling:
     def listed(self, path: str, key: str, labels: Labels | None) -> None:
         """Note that an entry of the layer's config lists a value for each of these channels."""
         self._enter(self.values, path, key, labels, None)
+
+    def argument(self, path: str, place: Place, labels: Labels) -> None:
+        """Note that an argument of an operation's only call counts these channels."""
+        self.arguments.append((path, place, labels))
 
     def _enter(
         self,

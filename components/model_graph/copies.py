@@ -33,6 +33,20 @@ def configs_by_path(
     return found
 
 
+def calls_by_path(
+    model: Any, config: dict[str, Any], prefix: str = ""
+) -> dict[str, list[dict[str, Any]]]:
+    """Map the path of each operation and layer to what a config says of its calls."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    layers = {layer.name: layer for layer in model.layers}
+    for entry in config["layers"]:
+        name = entry["config"].get("name", entry.get("name", ""))
+        found[prefix + name] = entry.get("inbound_nodes", [])
+        if is_functional(layers.get(name)):
+            found |= calls_by_path(layers[name], entry["config"], f"{prefix}{name}/")
+    return found
+
+
 def config_of(model: Any) -> dict[str, Any]:
     """Return a model's config.
 

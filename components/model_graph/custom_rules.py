@@ -4,10 +4,13 @@
 
     register_rule(DropPath, "elementwise")
     register_rule(LayerScale, "channelwise", sizes=["dim"])
+    register_rule(scaled_tanh, "elementwise")  # a function, of a Lambda layer or as an activation
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import FunctionType
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,7 +27,7 @@ from slimderm.components.model_graph.channel_labels import (
     unknown,
 )
 from slimderm.components.model_graph.rules_shape import merge
-from slimderm.components.model_graph.rules_values import same
+from slimderm.components.model_graph.rules_values import ELEMENTWISE, same
 
 Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
 
@@ -59,6 +62,14 @@ def channelwise(
     return placed(axes, axis, labels)
 
 
+def _along_last(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Ask `channelwise` of a layer whose ``axis`` is the last one."""
+    axis, rank = call.operation.axis, len(inputs[0])
+    if [index % rank for index in ([axis] if isinstance(axis, int) else axis)] != [rank - 1]:
+        return unknown(coupling, call, inputs, f"axis {axis}, which is not the last alone")
+    return channelwise(coupling, call, inputs)
+
+
 KINDS: dict[str, Callable[..., Axes]] = {
     "elementwise": partial(_by_value, same),
     "channelwise": channelwise,
@@ -68,18 +79,37 @@ KINDS: dict[str, Callable[..., Axes]] = {
 KNOWN: dict[str, Rule] = {
     "keras.src.applications.convnext.StochasticDepth": KINDS["elementwise"],
     "keras.src.applications.convnext.LayerScale": partial(channelwise, sizes=("projection_dim",)),
+    "kimm._src.layers.layer_scale.LayerScale": _along_last,
+    "kimm._src.layers.learnable_affine.LearnableAffine": KINDS["elementwise"],
     "keras.src.applications.inception_resnet_v2.CustomScaleLayer": KINDS["merging"],
 }
 _registered: dict[type, Rule] = {}
 
 
-def register_rule(kind: type, rule: str | Rule, *, sizes: Sequence[str] = ()) -> None:
+def lambda_layer(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Every value by itself, if its function has been registered as such a one."""
+    layer = call.operation
+    if layer.function not in ELEMENTWISE:
+        return unknown(coupling, call, inputs)
+    if isinstance(shape := layer.get_config().get("output_shape"), tuple | list):
+        for index, (size, labels) in enumerate(zip(shape, inputs[0][1:], strict=True)):
+            if size is not None:
+                coupling.size(call.path, "output_shape", labels, index)
+    return inputs[0]
+
+
+def register_rule(
+    kind: type | Callable[..., Any], rule: str | Rule, *, sizes: Sequence[str] = ()
+) -> None:
     """Say what layers of a class do to channels, so that pruning follows them.
 
     Parameters
     ----------
-    kind : type
-        A class of layers of your own; subclasses need a line of their own.
+    kind : type or callable
+        A class of layers of your own; subclasses need a line of their own. Or a function that
+        treats every value by itself: `Lambda` layers of it, and layers that have it as their
+        activation, are followed. For a model that was read from a file this is
+        ``model.get_layer(name).function``, which Keras makes anew each time.
     rule : str or callable
         ``elementwise``: the layer treats every value by itself. ``channelwise``: every channel by
         itself, along the last axis (the second where its ``data_format`` is ``channels_first``);
@@ -92,16 +122,27 @@ def register_rule(kind: type, rule: str | Rule, *, sizes: Sequence[str] = ()) ->
     Raises
     ------
     ParameterError
-        For what is no class of layers, a class of Keras, an unknown rule, or sizes beside another
-        rule than ``channelwise``.
+        For what is neither a class of layers nor a function, a class of Keras, an unknown rule, a
+        function with another rule than ``elementwise``, or sizes beside another rule than
+        ``channelwise``.
 
     Examples
     --------
     >>> register_rule(DropPath, "elementwise")
     >>> register_rule(LayerScale, "channelwise", sizes=["dim"])
     """
+    if isinstance(kind, FunctionType):
+        if rule != "elementwise" or sizes:
+            raise ParameterError(
+                f"rule: received {rule!r} for the function {kind.__name__}, expected elementwise, "
+                "without sizes"
+            )
+        ELEMENTWISE.add(kind)
+        return
     if not (isinstance(kind, type) and issubclass(kind, keras.layers.Layer)):
-        raise ParameterError(f"kind: received {kind!r}, expected a class of Keras layers")
+        raise ParameterError(
+            f"kind: received {kind!r}, expected a class of Keras layers or a function"
+        )
     if kind.__module__.startswith("keras.src.layers."):
         raise ParameterError(
             f"kind: received Keras's own {kind.__name__}, whose rule is known, expected a class of "

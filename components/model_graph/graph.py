@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from slimderm.components.model_graph.channel_labels import Labels, Producer, Size, Slot
+from slimderm.components.model_graph.channel_labels import Labels, Place, Producer, Size, Slot
 from slimderm.components.model_graph.multiplications import Multiplications
 
 Keep = npt.NDArray[np.bool_]  # for each set of coupled channels: whether it stays
@@ -60,6 +60,7 @@ class Graph:
     slots: tuple[Slot, ...]
     sizes: tuple[Size, ...]
     values: tuple[Size, ...]
+    arguments: tuple[tuple[str, Place, Labels], ...]
     producers: dict[str, Producer]
     multiplications: tuple[Multiplications, ...]
     barriers: tuple[Barrier, ...]

@@ -13,8 +13,18 @@ from slimderm.components.model_graph.graph import Barrier, Graph, Group, Keep
 from slimderm.components.model_graph.multiplications import multiplications
 
 
-def grouped(coupling: Coupling, model: Any) -> Graph:
-    """Give each set of coupled channels a number, and group the layers that share some."""
+def freedom(coupling: Coupling) -> tuple[int, Labels, Keep]:
+    """Give each set of coupled channels a number, and tell which may go.
+
+    Returns
+    -------
+    number : int
+        Of sets.
+    coupled_of : int64 array
+        The set of each label; `FIXED` is the last.
+    free : bool array of shape (number,)
+        Whether each set may go.
+    """
     number, coupled_of = _components(coupling.num_labels, coupling.united)
     coupled_of = np.append(coupled_of, FIXED)
     free = np.ones(number + 1, bool)
@@ -23,7 +33,12 @@ def grouped(coupling: Coupling, model: Any) -> Graph:
             free[coupled_of[labels[other == FIXED]]] = False
     for labels in coupling.pinned:
         free[coupled_of[labels]] = False
-    free = free[:-1]
+    return number, coupled_of, free[:-1]
+
+
+def grouped(coupling: Coupling, model: Any) -> Graph:
+    """Give each set of coupled channels a number, and group the layers that share some."""
+    number, coupled_of, free = freedom(coupling)
 
     def settled(entry: Any) -> Any:
         return replace(entry, labels=coupled_of[entry.labels])
@@ -42,6 +57,9 @@ def grouped(coupling: Coupling, model: Any) -> Graph:
         sizes=tuple(settled(size) for size in coupling.sizes.values() if size.labels is not None),
         values=tuple(
             settled(entry) for entry in coupling.values.values() if entry.labels is not None
+        ),
+        arguments=tuple(
+            (path, place, coupled_of[labels]) for path, place, labels in coupling.arguments
         ),
         producers=producers,
         multiplications=tuple(

@@ -50,6 +50,8 @@ def multiplications(
         for effort in efforts.get(id(call.outputs[0]), ()):
             shape = shape_of(effort.tensor)
             sizes = [shape[axis] for axis in effort.axes]
+            if effort.steps is not None:
+                sizes.append(shape_of(effort.steps)[1])
             whole = math.prod(size or 0 for size in sizes) // math.prod(map(len, effort.along))
             positions = None if None in sizes else whole
             yield Multiplications(call.path, effort.variable, positions, effort.along)

@@ -14,10 +14,17 @@ from keras import layers
 
 from slimderm.components.model_graph.calls import Call, is_operation
 from slimderm.components.model_graph.channel_labels import Axes, Coupling, Effort, unknown
-from slimderm.components.model_graph.custom_rules import custom_rule
-from slimderm.components.model_graph.rules_attention import attention
+from slimderm.components.model_graph.custom_rules import custom_rule, lambda_layer
+from slimderm.components.model_graph.rules_attention import attention, grouped_query_attention
+from slimderm.components.model_graph.rules_einsum import einsum_dense
 from slimderm.components.model_graph.rules_operations import OPERATION_RULES, SPLITTING_RULES
-from slimderm.components.model_graph.rules_recurrent import GATES, bidirectional, recurrent
+from slimderm.components.model_graph.rules_recurrent import (
+    CONVOLUTIONS,
+    GATES,
+    bidirectional,
+    convolutional,
+    recurrent,
+)
 from slimderm.components.model_graph.rules_shape import SHAPE_RULES, window
 from slimderm.components.model_graph.rules_values import (
     IDENTITIES,
@@ -48,7 +55,9 @@ RULES: dict[type, Rule] = {
     layers.Dropout: dropout,
     layers.AlphaDropout: dropout,
     layers.Activation: activation,
+    layers.Lambda: lambda_layer,
     layers.Dense: dense,
+    layers.EinsumDense: einsum_dense,
     layers.Embedding: embedding,
     layers.Conv1D: convolution,
     layers.Conv2D: convolution,
@@ -61,8 +70,10 @@ RULES: dict[type, Rule] = {
     layers.SeparableConv1D: separable,
     layers.SeparableConv2D: separable,
     layers.MultiHeadAttention: attention,
+    layers.GroupQueryAttention: grouped_query_attention,
     **dict.fromkeys(GATES, recurrent),
     layers.Bidirectional: bidirectional,
+    **dict.fromkeys(CONVOLUTIONS, convolutional),
     layers.BatchNormalization: batch_normalization,
     layers.PReLU: prelu,
     layers.LayerNormalization: layer_normalization,

@@ -1,8 +1,11 @@
-"""The rule of attention: heads go whole, and the values of all heads by the same places."""
+"""The rules of attention: heads go whole, and the values of all heads by the same places."""
 
 import inspect
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+from keras import layers
 
 from slimderm.components.model_graph.calls import Call
 from slimderm.components.model_graph.channel_labels import (
@@ -22,31 +25,76 @@ def attention(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
 
     What heads are compared by, ``key_dim``, stays: the scores are divided by its root.
     """
-    layer = call.operation
-    bound = inspect.signature(layer.call).bind(*call.arguments.args, **call.arguments.kwargs)
-    given = {name: bound.arguments.get(name) for name in ("query", "value", "key")}
-    given["key"] = given["value"] if given["key"] is None else given["key"]
-    read = {id(tensor) for tensor in given.values()}
-    refused = _refused(layer) or (
-        "tensors beside query, value and key"
-        if any(id(tensor) not in read for tensor in call.inputs)
-        else None
-    )
+    given = _given(call)
+    refused = _refused(call.operation) or _beside(call, given)
     if refused:
         return unknown(coupling, call, inputs, refused)
+    incoming = _incoming(coupling, call, inputs, given)
+    parts = _parts(call.operation, call.operation._use_gate)
+    made = _weights(coupling, call, parts, incoming)
+    return _placed(coupling, call, parts, given, made)
+
+
+def grouped_query_attention(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """As `attention`; a head of key and value goes with all heads of the query that share it.
+
+    The places of heads stay: ``head_dim`` counts those of query and key as well as the values'.
+    """
+    layer, given = call.operation, _given(call)
+    quantised = layer.dtype_policy.quantization_mode is not None
+    refused = "quantised" if quantised else _beside(call, given)
+    if refused:
+        return unknown(coupling, call, inputs, refused)
+    incoming = _incoming(coupling, call, inputs, given)
+    if incoming["query"] is not None or incoming["value"] is not None:
+        coupling.unite(incoming["query"], incoming["value"])  # Keras wants them of one width
+    parts = _parts(layer, layer.use_gate)
+    value = parts["value"]
+    heads = coupling.produce(f"{call.path}/{HEADS}", value, value.kernel, 1)
+    sharing = np.repeat(heads, layer.num_repeats)  # heads of the query, those of one key together
+    for name, own in {"query": sharing, "key": heads, "value": heads, "gate": sharing}.items():
+        if name in parts:
+            _projects(coupling, parts[name], incoming["query" if name == "gate" else name], own)
+    made = _joins(coupling, call, parts["output"], sharing)
+    coupling.size(call.path, "num_query_heads", sharing)
+    coupling.size(call.path, "num_key_value_heads", heads)
+    coupling.unite(incoming["query"], made)
+    return _placed(coupling, call, parts, given, made)
+
+
+def _parts(layer: Any, gate: bool) -> dict[str, Any]:
+    """Return the einsum layers inside an attention layer."""
+    names = ("query", "value", "key", "output", *(["gate"] if gate else []))
+    return {name: getattr(layer, f"_{name}_dense") for name in names}
+
+
+def _given(call: Call) -> dict[str, Any]:
+    """Return the tensors that an attention layer is called with, by their names."""
+    arguments = call.arguments
+    bound = inspect.signature(call.operation.call).bind(*arguments.args, **arguments.kwargs)
+    given = {name: bound.arguments.get(name) for name in ("query", "value", "key")}
+    given["key"] = given["value"] if given["key"] is None else given["key"]
+    return given
+
+
+def _beside(call: Call, given: dict[str, Any]) -> str | None:
+    read = {id(tensor) for tensor in given.values()}
+    others = any(id(tensor) not in read for tensor in call.inputs)
+    return "tensors beside query, value and key" if others else None
+
+
+def _incoming(
+    coupling: Coupling, call: Call, inputs: Sequence[Axes], given: dict[str, Any]
+) -> dict[str, Labels | None]:
+    """Return the labels of the last axis of each tensor."""
     axes_of = {id(tensor): axes for tensor, axes in zip(call.inputs, inputs, strict=True)}
-    incoming = {
-        name: only(coupling, call, axes_of[id(tensor)], len(axes_of[id(tensor)]) - 1)
+    return {
+        name: only(coupling, call, axes_of[id(tensor)], len(tensor.shape) - 1)
         for name, tensor in given.items()
     }
-    made = _weights(coupling, call, incoming)
-    _count(coupling, call, given)
-    return (*[None] * (len(call.outputs[0].shape) - 1), made)
 
 
 def _refused(layer: Any) -> str | None:
-    if getattr(layer, "_use_gate", False):
-        return "a gate"
     shape = layer.get_config()["output_shape"]
     if shape is not None and len(shape) != 1:
         return f"outputs of shape {tuple(shape)}"
@@ -55,41 +103,64 @@ def _refused(layer: Any) -> str | None:
     return None
 
 
-def _weights(coupling: Coupling, call: Call, incoming: dict[str, Labels | None]) -> Labels | None:
+def _weights(
+    coupling: Coupling, call: Call, parts: dict[str, Any], incoming: dict[str, Labels | None]
+) -> Labels | None:
     """Note what each weight answers to; return the labels of the output."""
-    layer = call.operation
-    parts = {name: getattr(layer, f"{name}_dense") for name in incoming}
-    heads = coupling.produce(f"{call.path}/{HEADS}", parts["value"], parts["value"].kernel, 1)
-    values = coupling.produce(f"{call.path}/{VALUES}", parts["value"], parts["value"].kernel, 2)
-    for name, part in parts.items():  # kernels of shape (channels, heads, places)
-        coupling.hold(part, part.kernel, 0, incoming[name])
-        coupling.hold(part, part.kernel, 1, heads)
-        coupling.hold(part, part.bias, 0, heads)
-    coupling.hold(parts["value"], parts["value"].bias, 1, values)
-    last = layer.output_dense  # a kernel of shape (heads, places, channels)
-    coupling.hold(last, last.kernel, 0, heads)
+    value, last = parts["value"], parts["output"]
+    heads = coupling.produce(f"{call.path}/{HEADS}", value, value.kernel, 1)
+    values = coupling.produce(f"{call.path}/{VALUES}", value, value.kernel, 2)
+    for name, labels in incoming.items():
+        _projects(coupling, parts[name], labels, heads)
+    if "gate" in parts:
+        _projects(coupling, parts["gate"], incoming["query"], heads)
+    for part in [value, *([parts["gate"]] if "gate" in parts else [])]:
+        coupling.hold(part, part.kernel, 2, values)
+        coupling.hold(part, part.bias, 1, values)
     coupling.hold(last, last.kernel, 1, values)
-    out = coupling.produce(call.path, last, last.kernel, 2)
-    coupling.hold(last, last.bias, 0, out)
+    out = _joins(coupling, call, last, heads)
     coupling.size(call.path, "num_heads", heads)
     coupling.size(call.path, "value_dim", values)
-    if layer.get_config()["output_shape"] is None:  # as many as the query has
+    if call.operation.get_config()["output_shape"] is None:  # as many as the query has
         coupling.unite(incoming["query"], out)
     else:
         coupling.size(call.path, "output_shape", out, 0)
     return out
 
 
-def _count(coupling: Coupling, call: Call, given: dict[str, Any]) -> None:
+def _projects(coupling: Coupling, part: Any, incoming: Labels | None, heads: Labels) -> None:
+    """Note what a part reads, and which heads it makes: a kernel of (channels, heads, places)."""
+    coupling.hold(part, part.kernel, 0, incoming)
+    coupling.hold(part, part.kernel, 1, heads)
+    coupling.hold(part, part.bias, 0, heads)
+
+
+def _joins(coupling: Coupling, call: Call, part: Any, heads: Labels) -> Labels:
+    """Label what is made of the heads: a kernel of (heads, places, channels)."""
+    coupling.hold(part, part.kernel, 0, heads)
+    out = coupling.produce(call.path, part, part.kernel, 2)
+    coupling.hold(part, part.bias, 0, out)
+    return out
+
+
+def _placed(
+    coupling: Coupling,
+    call: Call,
+    parts: dict[str, Any],
+    given: dict[str, Any],
+    made: Labels | None,
+) -> Axes:
+    """Count the multiplications of each part; put the labels on the output's last axis."""
     efforts = coupling.efforts.setdefault(id(call.outputs[0]), [])
-    for name, tensor in {**given, "output": given["query"]}.items():
-        kernel = getattr(call.operation, f"{name}_dense").kernel
-        efforts.append(Effort(kernel, tensor, tuple(range(1, len(tensor.shape) - 1))))
+    for name, part in parts.items():
+        tensor = given.get(name, given["query"])
+        efforts.append(Effort(part.kernel, tensor, tuple(range(1, len(tensor.shape) - 1))))
+    return (*[None] * (len(call.outputs[0].shape) - 1), made)
 
 
 def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:
     """Return the axes along which a weight of an attention layer reads channels."""
-    if variable is layer.output_dense.kernel:
-        return (0, 1)
-    parts = (layer.query_dense, layer.key_dense, layer.value_dense)
-    return (0,) if any(variable is part.kernel for part in parts) else ()
+    grouped = isinstance(layer, layers.GroupQueryAttention)
+    if variable is layer._output_dense.kernel:
+        return (0,) if grouped else (0, 1)  # there the places of heads stay
+    return (0,) if len(variable.shape) == 3 else ()  # biases have one axis less

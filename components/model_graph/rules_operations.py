@@ -7,12 +7,26 @@ import numpy as np
 
 from slimderm.components.model_graph.calls import Call
 from slimderm.components.model_graph.channel_labels import FIXED, Axes, Coupling, Labels, unknown
+from slimderm.components.model_graph.rules_einsum import einsum, matmul
+from slimderm.components.model_graph.rules_reshape import (
+    depth_to_space,
+    extract_patches,
+    reshaped,
+    space_to_depth,
+)
 from slimderm.components.model_graph.rules_shape import (
     concatenate,
     joined,
     merge,
-    reshaped,
     window,
+)
+from slimderm.components.model_graph.rules_slices import (
+    flip,
+    repeat,
+    slice_part,
+    split,
+    take_items,
+    tile,
 )
 from slimderm.components.model_graph.rules_values import same
 
@@ -120,47 +134,6 @@ def reshape(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     return result
 
 
-def take_items(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """Take a part of some axes: a barrier for channels there, unless all are taken."""
-    axes = inputs[0]
-    key = call.arguments.args[1] if len(call.arguments.args) > 1 else call.arguments.kwargs["key"]
-    parts = list(key) if isinstance(key, tuple | list) else [key]
-    if not all(part is Ellipsis or isinstance(part, int | slice | None) for part in parts):
-        return unknown(coupling, call, inputs, "takes items by a tensor")
-    missing = len(axes) - sum(part is not None and part is not Ellipsis for part in parts)
-    place = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
-    whole = [slice(None)] * missing
-    parts = [*parts[:place], *whole, *(part for part in parts[place:] if part is not Ellipsis)]
-    found: list[Labels | None] = []
-    left = iter(axes)
-    for part in parts:
-        labels = None if part is None else next(left)
-        if part is not None and part != slice(None) and labels is not None:
-            coupling.barrier(call.path, "takes some of the channels", labels)
-            labels = None
-        if not isinstance(part, int):
-            found.append(labels)
-    return tuple(found)
-
-
-def split(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> list[Axes]:
-    """Cut an axis into parts: equal ones lose the same channels, others any."""
-    axes, cuts = inputs[0], call.operation.indices_or_sections
-    axis = call.operation.axis % len(axes)
-    labels = axes[axis]
-    if labels is None:
-        return [axes] * len(call.outputs)
-    if isinstance(cuts, int):
-        parts = np.split(labels, cuts)
-        for part in parts[1:]:
-            coupling.unite(parts[0], part)
-    else:
-        parts = np.split(labels, cuts)
-        for index, cut in enumerate(cuts):
-            coupling.size(call.path, "indices_or_sections", labels[:cut], index)
-    return [(*axes[:axis], part, *axes[axis + 1 :]) for part in parts]
-
-
 def _places(axis: Any, rank: int) -> list[int]:
     if axis is None:
         return list(range(rank))
@@ -183,6 +156,8 @@ OPERATION_RULES: dict[str, Rule] = {
     **dict.fromkeys(REDUCTIONS, reduce),
     **dict.fromkeys(WINDOWS, window),
     **dict.fromkeys(("Transpose", "Moveaxis", "Swapaxes"), move),
+    "Einsum": einsum,
+    "Matmul": matmul,
     "Cast": same,
     "Clip": clip,
     "Concatenate": concatenate,
@@ -191,7 +166,14 @@ OPERATION_RULES: dict[str, Rule] = {
     "Stack": stack,
     "Pad": pad,
     "Reshape": reshape,
+    "DepthToSpace": depth_to_space,
+    "SpaceToDepth": space_to_depth,
+    "ExtractPatches": extract_patches,
     "GetItem": take_items,
+    "Slice": slice_part,
+    "Flip": flip,
+    "Repeat": repeat,
+    "Tile": tile,
 }
 # Of operations with several outputs: these rules return the axes of each.
 SPLITTING_RULES: dict[str, Callable[[Coupling, Call, Sequence[Axes]], list[Axes]]] = {

@@ -1,4 +1,4 @@
-"""Rules of the layers without weights that join, move and reshape axes."""
+"""Rules of the layers without weights that join and move axes."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,9 +15,9 @@ from slimderm.components.model_graph.channel_labels import (
     only,
     placed,
 )
+from slimderm.components.model_graph.rules_reshape import flatten, reshape
 
 Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
-Shape = Sequence[int | None]
 
 
 def merge(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
@@ -71,95 +71,6 @@ def concatenate(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
             ]
             result.append(np.concatenate(parts))
     return tuple(result)
-
-
-def flatten(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """Lay every axis but the batch behind each other; channels come first or last."""
-    axes, shape = inputs[0], call.inputs[0].shape
-    if call.operation.data_format == "channels_first" and len(shape) > 1:
-        axes, shape = (axes[0], *axes[2:], axes[1]), (shape[0], *shape[2:], shape[1])
-    return (None, _laid(coupling, call, axes[1:], shape[1:]))
-
-
-def _laid(coupling: Coupling, call: Call, axes: Axes, shape: Shape) -> Labels | None:
-    """Labels of several axes laid into one."""
-    labelled = [index for index, labels in enumerate(axes) if labels is not None]
-    if not labelled:
-        return None
-    if len(labelled) > 1 or None in shape:
-        coupling.barrier(call.path, "lays axes together that it cannot follow", *axes)
-        return None
-    (index,) = labelled
-    labels = axes[index]
-    assert labels is not None
-    view = labels.reshape([-1 if axis == index else 1 for axis in range(len(shape))])
-    return np.broadcast_to(view, [size or 0 for size in shape]).ravel()
-
-
-def reshape(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """Follow channels through axes that are kept, laid together, or set apart by ones."""
-    result = reshaped(coupling, call, inputs[0])
-    for index, labels in enumerate(result[1:]):
-        if call.operation.target_shape[index] != -1:
-            coupling.size(call.path, "target_shape", labels, index)
-    return result
-
-
-def reshaped(coupling: Coupling, call: Call, axes: Axes) -> Axes:
-    """Carry labels from one shape of so many values to another."""
-    before, after = call.inputs[0].shape, call.outputs[0].shape
-    result: list[Labels | None] = [None] * len(after)
-    if all(labels is None for labels in axes):
-        return tuple(result)
-    if None in before[1:] or None in after[1:]:
-        coupling.barrier(call.path, "reshapes sizes that are not known", *axes)
-        return tuple(result)
-    for old, new in _segments(before, after):
-        kept = [index for index in old if before[index] != 1]
-        wide = [index for index in new if after[index] != 1]
-        place = wide[0] if wide else new[0] if new else None
-        if len(wide) > 1 or place is None:
-            if [before[index] for index in kept] == [after[index] for index in wide]:
-                pairs = list(zip(wide, kept, strict=True))
-            else:
-                coupling.barrier(call.path, "sets channels apart", *(axes[index] for index in old))
-                continue
-            for index, source in pairs:
-                result[index] = axes[source]
-            continue
-        ones = [axes[index] for index in old if index not in kept]
-        if len(kept) > 0:
-            coupling.pin(*ones)
-            result[place] = _laid(
-                coupling, call, tuple(axes[index] for index in kept), [before[i] for i in kept]
-            )
-        else:
-            result[place] = next((labels for labels in ones if labels is not None), None)
-    return tuple(result)
-
-
-def _segments(before: Shape, after: Shape) -> list[tuple[list[int], list[int]]]:
-    """Split two shapes of one size into the smallest runs of axes of equal size."""
-    segments = []
-    i = j = 1
-    while i < len(before) or j < len(after):
-        old, new = [], []
-        left = right = 1
-        while True:
-            if i < len(before) and (left <= right or j >= len(after)):
-                left *= before[i] or 1
-                old.append(i)
-                i += 1
-            elif j < len(after):
-                right *= after[j] or 1
-                new.append(j)
-                j += 1
-            if left == right and old and new:
-                break
-            if i >= len(before) and j >= len(after):
-                break
-        segments.append((old, new))
-    return segments
 
 
 def permute(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:

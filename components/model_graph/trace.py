@@ -13,9 +13,9 @@ from slimderm.components.model_graph.calls import (
     is_functional,
     plain,
 )
-from slimderm.components.model_graph.channel_labels import Axes, Coupling
+from slimderm.components.model_graph.channel_labels import FIXED, Axes, Coupling
 from slimderm.components.model_graph.graph import Graph
-from slimderm.components.model_graph.groups import grouped
+from slimderm.components.model_graph.groups import freedom, grouped
 from slimderm.components.model_graph.rules import axes_of_outputs
 
 
@@ -42,11 +42,37 @@ def trace(model: Any, *, moving: bool = False) -> Graph:
     check_model(model)
     model = plain(model)
     _check_places(model, "", {})
-    coupling = Coupling(moving=moving)
+    return grouped(_best(model, moving), model)
+
+
+def _best(model: Any, moving: bool) -> Coupling:
+    """Follow a model; try other axes for channels that are set apart and that then must stay."""
+    choices: dict[str, int] = {}
+    best = _followed(model, moving, choices)
+    for path in list(best.parted):
+        axes, labels = best.parted[path]
+        _, coupled_of, free = freedom(best)
+        if free[coupled_of[labels[labels != FIXED]]].any():
+            continue
+        for axis in axes[-2::-1]:
+            other = _followed(model, moving, {**choices, path: axis})
+            if _num_free(other) > _num_free(best):
+                best, choices = other, {**choices, path: axis}
+    return best
+
+
+def _followed(model: Any, moving: bool, choices: dict[str, int]) -> Coupling:
+    coupling = Coupling(moving=moving, choices=choices)
     inputs = [_fixed(tensor) for tensor in ends(model)[0]]
     for labels in _follow(coupling, model, inputs, "", {}):
         coupling.pin(*labels)
-    return grouped(coupling, model)
+    return coupling
+
+
+def _num_free(coupling: Coupling) -> int:
+    """Count the channels of all layers that may go."""
+    _, coupled_of, free = freedom(coupling)
+    return sum(int(free[coupled_of[made.labels]].sum()) for made in coupling.producers.values())
 
 
 def _check_places(model: Any, prefix: str, places: dict[int, str]) -> None:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from slimderm.components.keras_support.listening import listening, pairs
+from slimderm.components.model_graph import rules_einsum
 from slimderm.components.model_graph.channel_labels import FIXED, Labels, Slot
 from slimderm.components.model_graph.graph import Graph
 from slimderm.components.pruning.criteria.base import Floats
@@ -82,6 +83,8 @@ def _reads(layer: Any, variable: Any) -> int | None:
     """Return the axis along which a layer's kernel reads channels, None for other weights."""
     if isinstance(layer, keras.layers.Dense):
         return 0 if variable is layer.kernel else None
+    if isinstance(layer, keras.layers.EinsumDense):
+        return rules_einsum.last_axis_read(layer) if variable is layer.kernel else None
     rank = len(variable.shape)
     if variable is getattr(layer, "depthwise_kernel", None):
         return rank - 2

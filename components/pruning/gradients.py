@@ -34,33 +34,29 @@ class _Products(keras.optimizers.Optimizer):  # type: ignore[misc]  # keras has 
     So gradients come from whatever backend trains the model, through its own training step.
     """
 
-    def __init__(self, axes: dict[int, int], reduce: Reduce) -> None:
+    def __init__(self, axes: dict[int, set[int]], reduce: Reduce) -> None:
         super().__init__(learning_rate=1.0, name="products")
-        self.axes, self.reduce = axes, reduce  # id of a kernel to the axis of its filters
-        self.sums: dict[int, Any] = {}
-        self.places: list[tuple[int, Any] | None] = []
+        self.axes, self.reduce = axes, reduce  # id of a kernel to the axes of its filters
+        self.sums: dict[tuple[int, int], Any] = {}
+        self.places: list[dict[int, Any]] = []
 
     def build(self, variables: list[Any]) -> None:
         if self.built:
             return
         super().build(variables)
         for variable in variables:
-            axis = self.axes.get(id(variable))
-            if axis is None:
-                self.places.append(None)
-                continue
-            total = self.add_variable((variable.shape[axis],), dtype="float32", name="products")
-            self.sums[id(variable)] = total
-            self.places.append((axis, total))
+            totals = {
+                axis: self.add_variable((variable.shape[axis],), dtype="float32", name="products")
+                for axis in sorted(self.axes.get(id(variable), ()))
+            }
+            self.sums |= {(id(variable), axis): total for axis, total in totals.items()}
+            self.places.append(totals)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        place = self.places[self._get_variable_index(variable)]
-        if place is None:
-            return
-        axis, total = place
-        others = [index for index in range(len(variable.shape)) if index != axis]
-        found = self.reduce(keras.ops.multiply(gradient, variable), others)
-        self.assign_add(total, keras.ops.cast(found, "float32"))
+        for axis, total in self.places[self._get_variable_index(variable)].items():
+            others = [index for index in range(len(variable.shape)) if index != axis]
+            found = self.reduce(keras.ops.multiply(gradient, variable), others)
+            self.assign_add(total, keras.ops.cast(found, "float32"))
 
 
 def filter_products(
@@ -82,7 +78,9 @@ def filter_products(
     """
     copy = _quiet_copy(graph.model)
     producers = trace(copy).producers
-    axes = {id(producer.variable): producer.axis for producer in producers.values()}
+    axes: dict[int, set[int]] = {}  # attention's values have heads and places
+    for producer in producers.values():
+        axes.setdefault(id(producer.variable), set()).add(producer.axis)
     optimizer = _Products(axes, reduce)
     spare_sum(optimizer)
     copy.compile(optimizer, loss)
@@ -91,7 +89,7 @@ def filter_products(
         copy.train_on_batch(inputs, targets)
         number += 1
     for path, producer in graph.producers.items():
-        total = optimizer.sums[id(producers[path].variable)]
+        total = optimizer.sums[id(producers[path].variable), producers[path].axis]
         yield producer.labels, np.asarray(keras.ops.convert_to_numpy(total), np.float64) / number
 
 

@@ -13,12 +13,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from slimderm.components.model_graph import rules_attention
 from slimderm.components.model_graph.calls import ends, last_operations, layers_by_path, packed
 from slimderm.components.model_graph.copies import config_of, copied, remade, settle
 from slimderm.components.model_graph.graph import Graph, Keep, kept
-from slimderm.components.model_graph.rules_recurrent import cells
 from slimderm.components.model_graph.trace import trace
+from slimderm.components.pruning.reading import reading_axes
 from slimderm.components.pruning.replay import read_log
 from slimderm.components.pruning.surgery import remove
 
@@ -105,30 +104,6 @@ def _normalise_over(layer: Any, axis: int, stays: npt.NDArray[np.bool_]) -> None
         return keras.ops.take(whole, back, axis=axis)
 
     layer.call = call
-
-
-def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:
-    """Return the axis along which a weight reads channels, nothing for weights that read none."""
-    if type(layer) in (keras.layers.TimeDistributed, keras.layers.SpectralNormalization):
-        layer = layer.layer
-    if type(layer) is keras.layers.MultiHeadAttention:
-        return rules_attention.reading_axes(layer, variable)
-    shape = tuple(variable.shape)
-    rank = len(shape)
-    if any(
-        variable is each for cell in cells(layer) for each in (cell.kernel, cell.recurrent_kernel)
-    ):
-        return (0,)
-    if variable is getattr(layer, "pointwise_kernel", None):
-        return (rank - 2,)
-    if variable is not getattr(layer, "kernel", None) or rank < 2:
-        return ()
-    kind = type(layer).__name__
-    if kind == "Dense":
-        return (0,)
-    if kind.startswith("Depthwise") or (getattr(layer, "groups", 1) > 1 and shape[-2] == 1):
-        return ()  # makes of every channel its own
-    return (rank - 1,) if "Transpose" in kind else (rank - 2,)
 
 
 def verify(model: keras.Model, pruned: Any, inputs: Any = None, *, seed: int = 0) -> float:

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.calls import check_model
 from slimderm.components.model_graph.cost import Costs, change
 from slimderm.components.model_graph.graph import Barrier, Graph, Keep, kept
 from slimderm.components.model_graph.trace import trace
@@ -138,9 +139,9 @@ def prune(
     Raises
     ------
     ParameterError
-        For a model whose graph cannot be read, a ratio outside (0, 1), a pattern that fits no
-        layer, both a ratio and a budget or neither, a budget that cannot be met, an unknown name,
-        or missing data.
+        For a model whose graph cannot be read, a quantised model, a ratio outside (0, 1), a
+        pattern that fits no layer, both a ratio and a budget or neither, a budget that cannot be
+        met, an unknown name, or missing data.
     """
     if (ratio is None) == (budget is None):
         raise ParameterError(
@@ -154,6 +155,7 @@ def prune(
                 f"{name}: received {value!r}, expected a {kind.__name__}, to be imported from "
                 "slimderm.components.pruning.method"
             )
+    _check_float(model)
     graph = trace(model, moving=moving_statistics)
     evidence = ScoringInputs(graph, data, loss, seed)
     planner = Planner(
@@ -171,6 +173,22 @@ def prune(
         keep = planner.plan(ratio)
     notes = _notes(planner, keep, budget)
     return Pruned(remove(graph, keep), write_log(graph, keep), report(graph, keep, notes))
+
+
+def _check_float(model: Any) -> None:
+    """Refuse layers whose weights are integers: scales and packed bits belong to all channels."""
+    check_model(model)
+    modes = {
+        layer.name: str(mode)
+        for layer in model._flatten_layers()
+        if (mode := getattr(layer, "quantization_mode", None)) not in (None, "float8")
+    }
+    if modes:
+        raise ParameterError(
+            f"model: received {model.name!r}, quantised to {', '.join(sorted(set(modes.values())))}"
+            f" in {', '.join(modes)}, expected weights of floating point; prune the model first, "
+            "then quantise the smaller one, such as pruned.model.quantize('int8')"
+        )
 
 
 def _notes(planner: Planner, keep: Keep, budget: Budget | None) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from slimderm.components.pruning.criteria.base import ScoringInputs
 from slimderm.components.pruning.criteria.of_function import ScoreFilters
 from slimderm.components.pruning.importance import importance
 from slimderm.components.pruning.method import Limits, check_ratio
-from slimderm.components.pruning.proof import reading_axes
+from slimderm.components.pruning.reading import reading_axes
 from slimderm.components.pruning.selection import Planner
 
 RATIOS = (0.25, 0.5, 0.75)

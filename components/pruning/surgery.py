@@ -12,7 +12,14 @@ import numpy.typing as npt
 
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import layers_by_path
-from slimderm.components.model_graph.copies import config_of, configs_by_path, remade, settle
+from slimderm.components.model_graph.channel_labels import Place
+from slimderm.components.model_graph.copies import (
+    calls_by_path,
+    config_of,
+    configs_by_path,
+    remade,
+    settle,
+)
 from slimderm.components.model_graph.graph import Graph, Keep, kept
 
 ROWS = 64  # of a matrix at a time
@@ -44,6 +51,10 @@ def remove(graph: Graph, keep: Keep) -> keras.Model:
     for size in graph.sizes:
         assert size.labels is not None
         _set(entries[size.path], size.key, size.index, int(kept(keep, size.labels).sum()))
+    of_calls = calls_by_path(graph.model, config)
+    for path, place, labels in graph.arguments:
+        (call,) = of_calls[path]
+        of_calls[path][0] = _put(call, place, int(kept(keep, labels).sum()))
     for entry in graph.values:
         assert entry.labels is not None
         given = np.asarray(entries[entry.path][entry.key])
@@ -83,6 +94,16 @@ def _set(config: dict[str, Any], key: str, index: int | None, value: int) -> Non
         sizes = list(config[key])
         sizes[index] = value
         config[key] = sizes
+
+
+def _put(part: Any, place: Place, value: int) -> Any:
+    """Return a part of a config with one number changed."""
+    if not place:
+        return value
+    key: Any = place[0]
+    changed = dict(part) if isinstance(part, dict) else list(part)
+    changed[key] = _put(part[key], place[1:], value)
+    return changed
 
 
 def _slice_constants(graph: Graph, keep: Keep, layer: Any, config: dict[str, Any]) -> None:

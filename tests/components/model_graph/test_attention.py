@@ -137,11 +137,19 @@ def test_a_whole_head_of_attention_by_numpy():
     np.testing.assert_allclose(left(x), head(1) + layer.output_dense.bias, atol=1e-5)
 
 
-@pytest.mark.parametrize("more", [{"output_shape": (4, 4)}, {"use_gate": True}])
-def test_what_is_not_followed_is_a_barrier(more):
+def test_a_gate_goes_with_its_heads_and_values(halved):
+    model = transformer(use_gate=True)
+    graph = trace(model)
+    assert deviation(graph, halved(graph), batch(model)) < 1e-5
+    pruned = prune(model, ratio=0.5)
+    assert verify(model, pruned, batch(model)) < 1e-5
+    assert pruned.model.get_layer("attention_a")._gate_dense.kernel.shape == (12, 2, 3)
+
+
+def test_what_is_not_followed_is_a_barrier():
     inputs = keras.Input((5, 6))
     x = layers.Dense(8, name="first")(inputs)
-    x = layers.MultiHeadAttention(2, 4, name="attention", **more)(x, x)
+    x = layers.MultiHeadAttention(2, 4, name="attention", output_shape=(4, 4))(x, x)
     model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
     graph = trace(model)
     assert [barrier.path for barrier in graph.barriers] == ["attention"]

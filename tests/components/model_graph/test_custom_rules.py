@@ -53,6 +53,14 @@ def registered(monkeypatch):
     monkeypatch.setattr(custom_rules, "_registered", {})
 
 
+@pytest.fixture
+def functions():
+    """Forget the functions that a test registers."""
+    before = set(custom_rules.ELEMENTWISE)
+    yield
+    custom_rules.ELEMENTWISE.intersection_update(before)
+
+
 def network(make):
     image = keras.Input((6, 6, 3))
     x = layers.Conv2D(8, 3, padding="same")(image)
@@ -83,6 +91,37 @@ def test_a_layer_whose_rule_is_said_is_followed(kind, halved):
     assert smaller.layers[1].filters == 4
     found = [each for each in smaller.layers if type(each) is layer]
     assert [getattr(each, "dim", 4) for each in found] == [4]
+
+
+def bent(x):
+    return keras.ops.tanh(x) * 2
+
+
+FUNCTIONS = {
+    "lambda": lambda: layers.Lambda(bent),
+    "its shape is said": lambda: layers.Lambda(bent, output_shape=(6, 6, 8)),
+    "activation": lambda: layers.Activation(bent),
+    "a layer's activation": lambda: layers.Dense(8, activation=bent),
+}
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_a_function_is_followed_where_it_is_said_to_be_elementwise(kind, halved, functions):
+    model = network(FUNCTIONS[kind]())
+    assert len(trace(model).barriers) == 1
+    register_rule(bent, "elementwise")
+    graph = trace(model)
+    assert graph.barriers == ()
+    image = np.random.default_rng(0).random((2, 6, 6, 3)).astype("float32")
+    assert deviation(graph, halved(graph), image) < 1e-5
+    smaller = prune(model, ratio=0.5).model
+    assert smaller.layers[1].filters == 4
+    assert smaller(image).shape == (2, 2)
+
+
+def test_a_function_can_only_be_elementwise():
+    with pytest.raises(ParameterError, match="for the function bent, expected elementwise"):
+        register_rule(bent, "channelwise")
 
 
 def test_a_subclass_needs_a_line_of_its_own():
@@ -119,7 +158,11 @@ def test_sizes_beside_another_rule_are_refused():
 @pytest.mark.parametrize(
     ("kind", "rule", "said"),
     [
-        ("Bend", "elementwise", "kind: received 'Bend', expected a class"),
+        (
+            "Bend",
+            "elementwise",
+            "kind: received 'Bend', expected a class of Keras layers or a function",
+        ),
         (layers.Dense, "elementwise", "Keras's own Dense, whose rule is known"),
         (Bend, "per channel", "rule: received 'per channel', expected one of"),
     ],
@@ -136,4 +179,6 @@ def test_every_known_layer_is_there():
 
     for place in custom_rules.KNOWN:
         module, _, name = place.rpartition(".")
+        if not module.startswith("keras."):
+            continue  # of a library that is not installed here
         assert issubclass(getattr(importlib.import_module(module), name), layers.Layer)

@@ -74,3 +74,58 @@ def test_multiplications_of_steps_are_counted():
     report = prune(network(lambda: layers.LSTM(UNITS)), ratio=0.5).report
     assert report.multiply_accumulates[0] == 5 * (6 + 8) * 32 + 5 * 54 + 8 * 4 + 4 * 2
     assert report.multiply_accumulates[1] == 5 * (3 + 4) * 16 + 5 * 27 + 4 * 2 + 2 * 2
+
+
+PICTURES = {
+    "rows": lambda: layers.ConvLSTM1D(UNITS, 3, padding="same", return_sequences=True),
+    "pictures": lambda: layers.ConvLSTM2D(UNITS, 3, strides=2),
+    "no bias": lambda: layers.ConvLSTM2D(UNITS, 2, use_bias=False, go_backwards=True),
+    "volumes": lambda: layers.ConvLSTM3D(UNITS, (2, 2, 1), return_sequences=True),
+}
+
+
+def film(make, kind):
+    size = {"rows": (6,), "volumes": (6, 6, 2)}.get(kind, (6, 6))
+    inputs = keras.Input((4, *size, 3), batch_size=2)
+    x = make()(layers.Dense(6, activation="relu", name="before")(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layers.Dense(4, name="after")(x))))
+    randomise(model, seed=0)
+    return model, np.random.default_rng(0).normal(size=inputs.shape).astype("float32")
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_filters_of_a_recurrent_convolution_go_with_their_gates(kind, halved, tmp_path):
+    model, given = film(PICTURES[kind], kind)
+    graph = trace(model)
+    assert graph.barriers == ()
+    assert deviation(graph, halved(graph), given) < 1e-5
+    pruned = prune(model, ratio=0.5)
+    assert verify(model, pruned, given) < 1e-5
+    assert pruned.model.layers[2].filters == UNITS // 2
+    assert pruned.report.widths["before"] == (6, 3)
+    pruned.model.save(tmp_path / "small.keras")
+    again = keras.models.load_model(tmp_path / "small.keras")
+    np.testing.assert_allclose(again(given), pruned.model(given), atol=1e-6)
+    again.compile("sgd", "mse")
+    assert np.isfinite(again.train_on_batch(given, np.zeros((2, 2))))
+
+
+def test_multiplications_of_a_recurrent_convolution_are_counted():
+    """By hand: four steps of 2 x 2 places, each 3 · 3 · (6 + 8) · 32; three dense layers beside."""
+    model, _ = film(PICTURES["pictures"], "pictures")
+    before, after = prune(model, ratio=0.5).report.multiply_accumulates
+    assert before == 4 * 4 * 9 * 14 * 32 + 4 * 36 * 3 * 6 + 4 * 8 * 4 + 16 * 2
+    assert after == 4 * 4 * 9 * 7 * 16 + 4 * 36 * 3 * 3 + 4 * 4 * 2 + 8 * 2
+
+
+@pytest.mark.parametrize("kind", ["states", "softmax", "both ways"])
+def test_recurrent_convolutions_that_are_not_followed(kind):
+    more = {"states": {"return_state": True}, "softmax": {"activation": "softmax"}}.get(kind, {})
+    layer = layers.ConvLSTM2D(UNITS, 3, name="film", **more)
+    if kind == "both ways":
+        layer = layers.Bidirectional(layer, name="film")
+    inputs = keras.Input((4, 6, 6, 3))
+    x = layer(layers.Dense(6, name="before")(inputs))
+    x = x[0] if isinstance(x, list | tuple) else x
+    graph = trace(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x))))
+    assert {barrier.path for barrier in graph.barriers} == {"film"}

@@ -461,3 +461,11 @@ def test_statistics_learned_from_data_are_taken_along(tmp_path):
     )
     again = fresh(model, 0)
     np.testing.assert_array_equal(again.get_layer("learned").mean, learned.mean)
+
+
+@pytest.mark.parametrize("size", [{"ratio": 0.5}, {"budget": Budget("parameters", 500)}])
+def test_a_quantised_model_is_refused_with_what_to_do(small, size):
+    model = small()
+    model.get_layer("d").quantize("int8")
+    with pytest.raises(ParameterError, match=r"quantised to int8 in d, .* prune the model first"):
+        prune(model, **size)
