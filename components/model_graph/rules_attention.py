@@ -30,7 +30,7 @@ def attention(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     if refused:
         return unknown(coupling, call, inputs, refused)
     incoming = _incoming(coupling, call, inputs, given)
-    parts = _parts(call.operation, call.operation._use_gate)
+    parts = _parts(call.operation, getattr(call.operation, "_use_gate", False))
     made = _weights(coupling, call, parts, incoming)
     return _placed(coupling, call, parts, given, made)
 
@@ -48,7 +48,7 @@ def grouped_query_attention(coupling: Coupling, call: Call, inputs: Sequence[Axe
     incoming = _incoming(coupling, call, inputs, given)
     if incoming["query"] is not None or incoming["value"] is not None:
         coupling.unite(incoming["query"], incoming["value"])  # Keras wants them of one width
-    parts = _parts(layer, layer.use_gate)
+    parts = _parts(layer, getattr(layer, "use_gate", False))
     value = parts["value"]
     heads = coupling.produce(f"{call.path}/{HEADS}", value, value.kernel, 1)
     sharing = np.repeat(heads, layer.num_repeats)  # heads of the query, those of one key together
@@ -63,7 +63,7 @@ def grouped_query_attention(coupling: Coupling, call: Call, inputs: Sequence[Axe
 
 
 def _parts(layer: Any, gate: bool) -> dict[str, Any]:
-    """Return the einsum layers inside an attention layer."""
+    """Return the einsum layers inside an attention layer; older Keras has no gates."""
     names = ("query", "value", "key", "output", *(["gate"] if gate else []))
     return {name: getattr(layer, f"_{name}_dense") for name in names}
 
