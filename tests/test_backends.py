@@ -24,6 +24,7 @@ from slimderm.components.pruning.importance import importance
 from slimderm.components.pruning.masks import apply_masks, magnitude_masks, sparsity
 from slimderm.components.pruning.proof import deviation, randomise, without_softmax
 from slimderm.components.pruning.pruner import prune
+from slimderm.components.pruning.sparse_training import GroupLasso
 from slimderm.components.training.build import build
 
 assert keras.backend.backend() == sys.argv[1]
@@ -73,12 +74,19 @@ model = build("custom2", num_classes=4, input_shape=(48, 32))
 inputs = {"image": np.random.rand(4, 48, 32, 3).astype("float32") * 255,
           "metadata": np.random.rand(4, 3).astype("float32")}
 targets = np.eye(4, dtype="float32")
-for criterion in ("taylor", "activation", "apoz", "l1", "bn_scale", "fpgm", "lamp"):
+looking = ("taylor", "fisher", "thinet", "activation", "apoz")
+for criterion in (*looking, "l1", "bn_scale", "fpgm", "lamp"):
     graph = trace(model)
     scores = importance(ScoringInputs(graph, [(inputs, targets)]), criterion)
     assert np.isfinite(scores).all() and scores.max() > 0, criterion
 pruned = prune(model, ratio=0.5, criterion="taylor", data=[(inputs, targets)]).model
 before = [weight.copy() for weight in model.get_weights()]
+alone = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dense(2)])
+alone.compile(keras.optimizers.SGD(0.0001), "mse")
+length = np.linalg.norm(alone.layers[0].get_weights()[0], axis=0)
+alone.fit(np.zeros((6, 4)), np.zeros((6, 2)), batch_size=2, verbose=0, callbacks=[GroupLasso(200)])
+shorter = np.linalg.norm(alone.layers[0].get_weights()[0], axis=0)
+assert np.allclose(shorter, np.maximum(length - 3 * 0.02, 0), atol=1e-4)
 apply_masks(pruned, magnitude_masks(pruned, 0.6))
 pruned.compile("adam", "categorical_crossentropy")
 pruned.fit(inputs, targets, epochs=3, verbose=0)
