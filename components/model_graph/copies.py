@@ -59,7 +59,7 @@ def config_of(model: Any) -> dict[str, Any]:
         warnings.simplefilter("ignore", UserWarning)
         try:
             config: dict[str, Any] = model.get_config()
-        except NotImplementedError as error:
+        except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
             raise _not_remade(model, error) from error
     return config
 
@@ -109,7 +109,8 @@ def _goes_by_name(function: FunctionType) -> bool:
 
     Not an operation: there `keras.ops.gelu` becomes `keras.activations.gelu`, which is another.
     """
-    return function.__module__.startswith("keras.") and not is_operation(function)
+    module = function.__module__ or ""  # none where code is run from a string
+    return module.startswith("keras.") and not is_operation(function)
 
 
 def take_vocabulary(layer: Any, config: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """Rules of the operations of `keras.ops`, by the names of their classes."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from slimderm.components.model_graph.rules_shape import (
 )
 from slimderm.components.model_graph.rules_slices import (
     flip,
+    places_of,
     repeat,
     slice_part,
     split,
@@ -57,7 +57,7 @@ def clip(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
 def reduce(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Sum, average or compare along some axes: a barrier for channels there."""
     axes, rank = inputs[0], len(inputs[0])
-    along = _places(call.operation.axis, rank)
+    along = places_of(call.operation.axis, rank)
     reason = f"{type(call.operation).__name__} is over the channels"
     coupling.barrier(call.path, reason, *(axes[index] for index in along))
     if call.operation.keepdims:
@@ -84,7 +84,7 @@ def move(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
 def expand(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Put in axes of length 1."""
     rank = len(call.outputs[0].shape)
-    new, old = _places(call.operation.axis, rank), iter(inputs[0])
+    new, old = places_of(call.operation.axis, rank), iter(inputs[0])
     return tuple(None if index in new else next(old) for index in range(rank))
 
 
@@ -93,7 +93,7 @@ def squeeze(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     axes, shape = inputs[0], call.inputs[0].shape
     ones = [index for index, size in enumerate(shape) if size == 1]
     given = call.operation.axis
-    gone = ones if given is None else _places(given, len(axes))
+    gone = ones if given is None else places_of(given, len(axes))
     coupling.pin(*(axes[index] for index in gone))
     return tuple(labels for index, labels in enumerate(axes) if index not in gone)
 
@@ -132,12 +132,6 @@ def reshape(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
         if index and call.operation.newshape[index] != -1:
             coupling.size(call.path, "newshape", labels, index)
     return result
-
-
-def _places(axis: Any, rank: int) -> list[int]:
-    if axis is None:
-        return list(range(rank))
-    return [index % rank for index in ([axis] if isinstance(axis, int) else axis)]
 
 
 # Classes of operations that treat every value by itself.

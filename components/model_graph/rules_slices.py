@@ -110,7 +110,7 @@ def split(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> list[Axes]:
 def flip(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Turn axes round."""
     axes = inputs[0]
-    along = _places(call.operation.axis, len(axes))
+    along = places_of(call.operation.axis, len(axes))
     return tuple(
         labels[::-1] if index in along and labels is not None else labels
         for index, labels in enumerate(axes)
@@ -141,6 +141,7 @@ def tile(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     )
 
 
-def _places(axis: Any, rank: int) -> list[int]:
+def places_of(axis: Any, rank: int) -> list[int]:
+    """Return the axes that an operation's ``axis`` means; all where it is None."""
     given = range(rank) if axis is None else [axis] if isinstance(axis, int) else axis
     return [index % rank for index in given]

@@ -130,6 +130,11 @@ def _slice_constants(graph: Graph, keep: Keep, layer: Any, config: dict[str, Any
 def _fill(graph: Graph, keep: Keep, smaller: keras.Model) -> None:
     old, new = layers_by_path(graph.model), layers_by_path(smaller)
     for path, layer in old.items():
+        if path not in new:
+            raise ParameterError(
+                f"{path}: received a {type(layer).__name__} that has another name when Keras makes "
+                "it of its config, expected the same; let its __init__ hand its name on"
+            )
         if len(layer.weights) != len(new[path].weights):
             raise ParameterError(
                 f"{path}: received a {type(layer).__name__} of {len(layer.weights)} weights that "

@@ -469,3 +469,35 @@ def test_a_quantised_model_is_refused_with_what_to_do(small, size):
     model.get_layer("d").quantize("int8")
     with pytest.raises(ParameterError, match=r"quantised to int8 in d, .* prune the model first"):
         prune(model, **size)
+
+
+class Unnamed(layers.Dense):
+    """Forgets its name when it is made again."""
+
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config({**config, "name": None})
+
+
+class Unsaid(layers.Layer):
+    """Has a get_config that cannot say what it should."""
+
+    def call(self, inputs):
+        return inputs * 2
+
+    def get_config(self):
+        return {"factor": self.factor}
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (lambda: Unnamed(4, name="mine"), "mine: received a Unnamed that has another name"),
+        (Unsaid, "which Keras cannot make of its config"),
+    ],
+)
+def test_a_layer_that_cannot_be_made_again_is_named(layer, said):
+    inputs = keras.Input((6,))
+    x = layers.Dense(8)(layer()(layers.Dense(6)(inputs)))
+    with pytest.raises(ParameterError, match=said):
+        prune(keras.Model(inputs, layers.Dense(2)(x)), ratio=0.5)
