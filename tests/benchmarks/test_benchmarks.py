@@ -259,6 +259,13 @@ def test_pruning():
     assert row["params"][1] < row["params"][0]
 
 
+def test_peers_without_the_packages():
+    command = [sys.executable, "-W", "ignore", "benchmarks/peers.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    for package in ("kimm", "keras_hub"):
+        assert f"{package} is left out" in done.stderr
+
+
 def test_orchestration():
     tiny = ["--images", 30, "--height", 60, "--small-height", 60, "--repeats", 1]
     found = run("orchestration", *tiny)
