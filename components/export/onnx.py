@@ -46,4 +46,18 @@ def to_onnx(model: keras.Model) -> bytes:
             raise ExportError(
                 f"{model.name}: the converter to ONNX refuses the model ({words(error)})"
             ) from error
-        return file.read_bytes()
+        made = file.read_bytes()
+    _check_inputs(model, made)
+    return made
+
+
+def _check_inputs(model: keras.Model, made: bytes) -> None:
+    """Refuse a file that asks for more than the model: constants that became inputs."""
+    import onnx
+
+    names = {each.name for each in onnx.load_from_string(made).graph.input}
+    if more := sorted(names - {each.name for each in model.inputs}):
+        raise ExportError(
+            f"{model.name}: the converter to ONNX makes inputs of constants ({', '.join(more)}), "
+            "as it does of a Normalization layer; write that as a Rescaling layer"
+        )

@@ -313,6 +313,14 @@ def test_a_model_that_the_converter_refuses_is_an_error_with_its_words():
     assert "\n" not in str(caught.value)
 
 
+def test_constants_that_would_become_inputs_of_an_onnx_file_are_refused_by_their_names():
+    image = keras.Input((12, 10, 3), name="image")
+    told = layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 5.0, 6.0], name="told")(image)
+    answer = layers.Dense(2, "softmax")(layers.Flatten()(told))
+    with pytest.raises(ExportError, match=r"makes inputs of constants \(.*told_1/.*\)"):
+        export(keras.Model(image, answer), "onnx-float32")
+
+
 def test_another_backend_is_refused(network, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ParameterError, match="KERAS_BACKEND: received jax, expected tensorflow"):
