@@ -55,6 +55,9 @@ record: {workers: 1, cache: cache}
 """
 
 
+pytestmark = pytest.mark.slow  # it runs the sweep and compresses anew
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Run the steps where the two lines are in the tables of every process, workers included."""

@@ -71,6 +71,7 @@ def test_the_end_says_what_was_made_and_where_to_look(reproduced):
         assert (workspace.folder / place).exists()
 
 
+@pytest.mark.slow
 def test_a_leak_stops_training(reproduced):
     workspace = reproduced
     splits = workspace.folder / "data/splits.csv"

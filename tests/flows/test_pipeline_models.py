@@ -25,6 +25,7 @@ def test_predict_and_promote_use_the_registered_model(reproduced):
     assert "champion" in workspace.run("python", "-m", "slimderm", "predict", str(image)).stdout
 
 
+@pytest.mark.slow
 def test_a_folder_is_classified_and_a_faulty_file_gets_a_row_that_says_so(reproduced, tmp_path):
     workspace = reproduced
     workspace.run("python", "-m", "slimderm", "promote", "--why", "a test on a few images")

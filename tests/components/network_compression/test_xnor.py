@@ -176,6 +176,7 @@ for name in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_nested_and_shared_layers_come_back_in_a_fresh_process(convolutional, batches, tmp_path):
     def fine_tune(model):
         model.compile("adam", "sparse_categorical_crossentropy")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import EvaluateSettings
@@ -78,6 +79,7 @@ pathlib.Path("registry.json").write_text(str(networks))
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_stale_in_a_clone_that_pulled_though_the_networks_had_been_others(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
