@@ -59,6 +59,7 @@ def config_of(model: Any) -> dict[str, Any]:
         warnings.simplefilter("ignore", UserWarning)
         try:
             config: dict[str, Any] = model.get_config()
+        # What the get_config of somebody's layer raises where it cannot say what it was made of.
         except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
             raise _not_remade(model, error) from error
     return config

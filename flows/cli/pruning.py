@@ -18,6 +18,14 @@ def _criteria() -> list[str]:
     return [name for name, entry in CRITERIA.items() if not entry.needs_data]
 
 
+Criterion = Annotated[
+    str,
+    typer.Option(
+        help="What makes a channel important; one that needs no data.", autocompletion=_criteria
+    ),
+]
+
+
 def _budgets() -> list[str]:
     return [f"{kind}=" for kind in KINDS]
 
@@ -37,12 +45,7 @@ def prune(
             autocompletion=_budgets,
         ),
     ] = None,
-    criterion: Annotated[
-        str,
-        typer.Option(
-            help="What makes a channel important; one that needs no data.", autocompletion=_criteria
-        ),
-    ] = "l1",
+    criterion: Criterion = "l1",
     scope: Annotated[
         str,
         typer.Option(

@@ -12,7 +12,7 @@ import typer
 from slimderm.components.common.errors import ParameterError
 from slimderm.flows.base.terminal import progress_bars
 from slimderm.flows.cli.command import Answer, Json, say
-from slimderm.flows.cli.pruning import _criteria, load_model, quiet_keras
+from slimderm.flows.cli.pruning import Criterion, load_model, quiet_keras
 
 
 def sensitivity(
@@ -29,12 +29,7 @@ def sensitivity(
         list[float] | None,
         typer.Option(help="Ratio of a layer's channels, above 0 and below 1. Repeatable."),
     ] = None,
-    criterion: Annotated[
-        str,
-        typer.Option(
-            help="What makes a channel important; one that needs no data.", autocompletion=_criteria
-        ),
-    ] = "l1",
+    criterion: Criterion = "l1",
     output: Annotated[
         Path, typer.Option(help="Table (.csv) and picture (.png) get this name.")
     ] = Path("sensitivity"),
