@@ -125,7 +125,7 @@ def read(folder: Path, epochs: int, images: int) -> Data:
     )
     model.fit(batches, epochs=epochs, shuffle=False, verbose=0)
     description = {"classes": list(CLASSES), "image_only": False, "encoder": encoder.to_dict()}
-    return Data(folder, frame, with_embedding(Classifier(model, description)))
+    return Data(folder, frame, with_embedding(Classifier(model, description), model))
 
 
 def one_each(frame: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:

@@ -18,6 +18,7 @@ AT_ONCE = 32  # images that a network takes in one batch
 PEOPLE = {"age": "", "sex": "sexes", "localization": "localizations"}  # column: the encoder's words
 
 Value = TypeVar("Value")
+Columns = Callable[[Sequence[np.ndarray], pd.DataFrame], Mapping[str, Sequence[Any]]]
 
 
 def columns_of(description: Mapping[str, Any]) -> tuple[str, ...]:
@@ -31,6 +32,19 @@ def columns_of(description: Mapping[str, Any]) -> tuple[str, ...]:
     return ("image",) if description["image_only"] else ("image", *PEOPLE)
 
 
+def asked_of(
+    network: Any,
+    images: Sequence[np.ndarray],
+    people: pd.DataFrame,
+    description: Mapping[str, Any],
+) -> Any:
+    """Return what a Keras model gives for images and people, as `Classifier.answer` takes them."""
+    inputs = model_inputs(images, people, description)
+    if len(images) <= AT_ONCE:  # a fraction of the time, of which predict's loop takes most
+        return network.predict_on_batch(inputs)
+    return network.predict(inputs, verbose=0)
+
+
 @dataclass(frozen=True)
 class Classifier:
     """A network, its preprocessing, and the temperature that calibrates it.
@@ -42,11 +56,17 @@ class Classifier:
         As `slimderm.flows.work.training.Trainer.description` gives it.
     temperature : float or None
         None where nobody has fitted one; then probabilities are those of the network.
+    file : str
+        What answers: the Keras model, or a file's target and its bytes.
+    more : callable, optional
+        Takes what `answer` takes, and gives columns that every answer gets.
     """
 
     model: Any
     description: Mapping[str, Any]
     temperature: float | None = None
+    file: str = "Keras model"
+    more: Columns | None = None
 
     def classify(self, asked: pd.DataFrame) -> pd.DataFrame:
         """Give each row's class and probabilities.
@@ -76,7 +96,7 @@ class Classifier:
             expected = ", ".join(columns_of(self.description))
             raise SchemaError(f"received {received}, expected {expected}, one row an image")
         rows = [f"row {number}, " for number in range(len(asked))] if len(asked) > 1 else [""]
-        columns = Columns(asked, rows)
+        columns = Asked(asked, rows)
         images = columns.read("image", self._prepare)
         people = self._people(columns)
         return self.answer(images, people)
@@ -99,7 +119,7 @@ class Classifier:
         SchemaError
             If values are not what is expected: the message names row and column of the first five.
         """
-        return self._people(Columns(asked, [f"{name}, " for name in asked.index]))
+        return self._people(Asked(asked, [f"{name}, " for name in asked.index]))
 
     def answer(self, images: Sequence[np.ndarray], people: pd.DataFrame) -> pd.DataFrame:
         """Give class and probabilities, as `classify`, of what was read already.
@@ -111,16 +131,11 @@ class Classifier:
         people : DataFrame
             N rows, as `people` gives them.
         """
-        return self._table(self._given(images, people), people.index)
+        table = self._table(self._given(images, people), people.index)
+        return table if self.more is None else table.assign(**self.more(images, people))
 
     def _given(self, images: Sequence[np.ndarray], people: pd.DataFrame) -> Any:
-        """Ask the network."""
-        inputs = model_inputs(images, people, self.description)
-        if len(images) <= AT_ONCE:  # a fraction of the time, of which predict's loop takes most
-            given = self.model.predict_on_batch(inputs)
-        else:
-            given = self.model.predict(inputs, verbose=0)
-        return given
+        return asked_of(self.model, images, people, self.description)
 
     def _calibrated(self, given: Any) -> np.ndarray:
         return tempered(given, self.temperature or 1.0)
@@ -133,7 +148,7 @@ class Classifier:
         answer.insert(0, "predicted", [classes[index] for index in probabilities.argmax(axis=1)])
         return answer.assign(calibrated=self.temperature is not None)
 
-    def _people(self, columns: "Columns") -> pd.DataFrame:
+    def _people(self, columns: "Asked") -> pd.DataFrame:
         _, *names = columns_of(self.description)
         people = {name: columns.read(name, self._reader(name)) for name in names}
         columns.check()
@@ -150,7 +165,7 @@ class Classifier:
 
 
 @dataclass(frozen=True)
-class Columns:
+class Asked:
     """A table's columns, read value by value; what is wrong is gathered, and said at once."""
 
     asked: pd.DataFrame

@@ -1,42 +1,46 @@
-"""The activations of a network's last layer but one, in the same pass that classifies."""
+"""The activations of a network's last layer but one, told beside its answers."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 import pandas as pd
 
-from slimderm.components.classification.classifier import Classifier
+from slimderm.components.classification.classifier import Classifier, asked_of
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import calls, check_model, graph_of
 from slimderm.components.model_graph.outputs import has_kernel
 from slimderm.components.monitoring.inputs import EMBEDDING, pack
 
-
-@dataclass(frozen=True)
-class EmbeddingClassifier(Classifier):
-    """A classifier whose answers have a column ``embedding``, as `pack` writes it."""
-
-    def _table(self, given: Any, index: pd.Index) -> pd.DataFrame:
-        vectors, probabilities = given  # (N, D), (N, C)
-        packed = [pack(np.asarray(vector, np.float32)) for vector in vectors]
-        return super()._table(probabilities, index).assign(**{EMBEDDING: packed})
+Answering = TypeVar("Answering", bound=Classifier)
 
 
-def with_embedding(classifier: Classifier) -> EmbeddingClassifier:
-    """Give the same classifier, whose answers tell the embedding.
+def with_embedding(classifier: Answering, network: keras.Model) -> Answering:
+    """Give the same classifier, whose answers have a column ``embedding``, as `pack` writes it.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        It may answer by a file that is made of the network, and knows nothing of its layers.
+    network : keras.Model
+        The network that gives the embedding.
 
     Raises
     ------
     ParameterError
         If the network is not of the functional or sequential kind, or has no layer with a kernel.
     """
-    model = classifier.model
-    check_model(model)
-    graph: Any = graph_of(model)
-    both = keras.Model(graph.input, [_embedding(model), graph.output])
-    return EmbeddingClassifier(both, classifier.description, classifier.temperature)
+    check_model(network)
+    graph: Any = graph_of(network)
+    inner = keras.Model(graph.input, _embedding(network))
+
+    def embedded(images: Sequence[np.ndarray], people: pd.DataFrame) -> Mapping[str, list[str]]:
+        vectors = asked_of(inner, images, people, classifier.description)  # (N, D)
+        return {EMBEDDING: [pack(np.asarray(vector, np.float32)) for vector in vectors]}
+
+    return replace(classifier, more=embedded)
 
 
 def _embedding(model: keras.Model) -> Any:

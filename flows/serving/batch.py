@@ -100,11 +100,9 @@ def predict_folder(
     registry = Registry(Tracker(params.record))
     version = registry.served()
     recorder, keep = recorder_of(record, "batch"), None
-    embeds = recorder is not None and recorder.wants_embedding
-    by_keras = embeds or ServiceSettings.read().by_keras
-    classifier = classifier_of(registry, version, by_keras=by_keras)
+    by_keras, embedding = ServiceSettings.read().by_keras, record == EMBEDDING
+    classifier = classifier_of(registry, version, by_keras=by_keras, embedding=embedding)
     if recorder is not None:
-        classifier = recorder.prepare(classifier)
         keep = partial(recorder.keep, version.name, str(version.version))
     description = classifier.description
     people = people_of(files, Path(metadata) if metadata else None, classifier)

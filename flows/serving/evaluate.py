@@ -17,12 +17,13 @@ from slimderm.components.reporting.evaluation_page import evaluation_sections, m
 from slimderm.components.reporting.page import render
 from slimderm.flows.base.code import code_hash
 from slimderm.flows.base.files import write_json, write_text
-from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.provenance import provenance_tags
 from slimderm.flows.record.registry import Registry
+from slimderm.flows.serving.service.settings import ServiceSettings
+from slimderm.flows.serving.shipped import classifier_of
 from slimderm.flows.work.evaluating import evaluate
 from slimderm.flows.work.evaluation import Evaluation
 
@@ -63,11 +64,11 @@ def evaluate_folder(folder: str, number: str = "", skin_tone: str = "") -> Evalu
     if not folder or not Path(folder).is_dir():  # an empty name is the current folder's, too
         raise ParameterError(f"DATA: received {folder!r}, expected a folder of labelled images")
     params = read_params()
-    load_keras()
     tracker = Tracker(params.record)
     registry = Registry(tracker)
     version = registry.version(_number(number)) if number else registry.expected("champion")
-    found = evaluate(params, registry, version, Path(folder), skin_tone)
+    classifier = classifier_of(registry, version, by_keras=ServiceSettings.read().by_keras)
+    found = evaluate(params, registry, version, classifier, Path(folder), skin_tone=skin_tone)
     place = layout.EVALUATIONS / f"{found.folder.resolve().name}-version-{version.version}"
     _write(found, place)
     return Evaluated(found, place, _record(found, place, tracker, registry))
@@ -82,7 +83,8 @@ def sentences(found: Evaluation) -> dict[str, list[str]]:
     images, lesions = len(found.images), len(set(found.lesions))
     judged = [
         f"{found.version.name} version {found.version.version} on {images} images of {lesions} "
-        f"lesions of {found.folder}, which it was neither trained nor validated on."
+        f"lesions of {found.folder}, which it was neither trained nor validated on. What answered: "
+        f"{found.answered}."
     ]
     if len(found.left_out):
         reasons = [f"{name}, {REASONS[name]}" for name in found.left_out["reason"].unique()]

@@ -13,6 +13,7 @@ from typing import Any
 
 from slimderm.components.classification.classifier import columns_of
 from slimderm.components.common.cache import replacing
+from slimderm.components.monitoring.inputs import EMBEDDING
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
@@ -41,15 +42,13 @@ def serve() -> None:
     settings = ServiceSettings.read()
     recorder = recorder_of(settings.record, "service")
     registry = Registry(Tracker(read_params().record))
-    # A file gives no embedding.
-    by_keras = settings.by_keras or (recorder is not None and recorder.wants_embedding)
-    prepare = recorder.prepare if recorder else None
-    champion = Champion(registry, prepare, by_keras=by_keras)
+    embedding = settings.record == EMBEDDING
+    champion = Champion(registry, by_keras=settings.by_keras, embedding=embedding)
     now = champion.now
     calibrated = "calibrated" if now.described["calibrated"] else "not calibrated"
     place = f"http://{HOST}:{settings.port}"
     console.print(
-        f"serve: {now.name} version {now.version} at {place}, {now.file}, {calibrated}\n"
+        f"serve: {now.name} version {now.version} at {place}, {now.classifier.file}, {calibrated}\n"
         f"ask:   curl -s {place}/predict -F image=@photo.jpg{form(now.classifier.description)}\n"
         f"see:   {place}/docs for the interface, {place}/metrics for Prometheus\n"
         f"kept:  {settings.record} of inputs",

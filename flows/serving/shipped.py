@@ -19,7 +19,7 @@ from slimderm.components.export.person import plain_inputs
 from slimderm.components.export.target import rows
 from slimderm.flows.record.registry import Registry, temperature_of
 from slimderm.flows.work.shipment import Shipment
-from slimderm.flows.work.shipped_version import fetch, is_shipped
+from slimderm.flows.work.shipped_version import fetch, file_sentence, is_shipped
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,17 @@ class ShippedClassifier(Classifier):
         return np.asarray(given / given.sum(axis=1, keepdims=True), np.float64)
 
 
-def classifier_of(registry: Registry, version: Any, *, by_keras: bool = False) -> Classifier:
+def classifier_of(
+    registry: Registry, version: Any, *, by_keras: bool = False, embedding: bool = False
+) -> Classifier:
     """Return what answers for a version.
 
     Parameters
     ----------
     by_keras : bool
         Its Keras model answers, also where a review has shipped it as a file.
+    embedding : bool
+        Answers tell the embedding, which its Keras model gives, whatever answers.
 
     Raises
     ------
@@ -55,7 +59,15 @@ def classifier_of(registry: Registry, version: Any, *, by_keras: bool = False) -
         If the version or its file is damaged or missing.
     """
     shipped = None if by_keras else shipped_classifier(registry, version)
-    return shipped or Classifier(*registry.load(version), temperature_of(version))
+    if shipped is not None and not embedding:
+        return shipped
+    model, description = registry.load(version)
+    classifier = shipped or Classifier(model, description, temperature_of(version))
+    if not embedding:
+        return classifier
+    from slimderm.components.monitoring.embedding import with_embedding
+
+    return with_embedding(classifier, model)
 
 
 def shipped_classifier(registry: Registry, version: Any) -> ShippedClassifier | None:
@@ -74,7 +86,8 @@ def shipped_classifier(registry: Registry, version: Any) -> ShippedClassifier | 
             run = _run(made)
         except ImportError:  # a runtime that only the machine of the review has
             return None
-        return ShippedClassifier(run, description, made.ledger["temperature"])
+        temperature, file = made.ledger["temperature"], file_sentence(version.tags)
+        return ShippedClassifier(run, description, temperature, file)
 
 
 def _run(made: Shipment) -> Callable[[Mapping[str, Any]], Any]:

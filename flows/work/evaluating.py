@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slimderm.components.classification.inputs import model_inputs, prepare
+from slimderm.components.classification.classifier import Classifier
+from slimderm.components.classification.inputs import prepare
 from slimderm.components.common.errors import ImageError, IncomparableError
 from slimderm.components.dataset.catalog import Catalog, ingest
 from slimderm.components.dataset.metadata import UNKNOWN
@@ -15,7 +16,7 @@ from slimderm.components.evaluation.subgroups import age_bands
 from slimderm.components.evaluation.unseen import unseen
 from slimderm.flows.base.terminal import progress_bar
 from slimderm.flows.config.params import Params
-from slimderm.flows.record.registry import Registry, temperature_of
+from slimderm.flows.record.registry import Registry
 from slimderm.flows.work.evaluation import Evaluation
 from slimderm.flows.work.seen import seen_by
 from slimderm.flows.work.skin_tone import skin_tones
@@ -25,7 +26,13 @@ CHUNK = 256  # images in memory at a time, as they came
 
 
 def evaluate(
-    params: Params, registry: Registry, version: Any, folder: Path, skin_tone: str = ""
+    params: Params,
+    registry: Registry,
+    version: Any,
+    classifier: Classifier,
+    folder: Path,
+    *,
+    skin_tone: str = "",
 ) -> Evaluation:
     """Judge a version on a folder.
 
@@ -35,6 +42,8 @@ def evaluate(
         The section ingest gives the classes, evaluate the intervals.
     registry : Registry
     version : ModelVersion
+    classifier : Classifier
+        What answers for it.
     folder : path
         Images and a table, as the step ingest reads them. Only read.
     skin_tone : str
@@ -51,14 +60,14 @@ def evaluate(
     catalog = _read(params, folder)
     tones = skin_tones(folder, catalog.images["image_id"], skin_tone)
     kept, left_out = unseen(catalog.images, seen_by(registry, version))
-    model, description = registry.load(version)
+    description = classifier.description
     _check(version, folder, description["classes"], catalog, kept)
     people, unknown = known_people(kept, description)
     groups = {name: kept[name].to_numpy(str) for name in ("sex", "localization")}
     groups = {"age": age_bands(kept["age"]).to_numpy(str)} | groups
     if not tones.empty:
         groups["skin tone"] = tones[kept.index].to_numpy(str)
-    probabilities = _probabilities(folder, kept, people, model, description)
+    calibrated = _probabilities(folder, kept, people, classifier)
     return Evaluation(
         version,
         folder,
@@ -66,10 +75,11 @@ def evaluate(
         kept,
         left_out,
         catalog.quarantine,
-        probabilities,
+        calibrated,
         groups,
         unknown,
-        temperature_of(version),
+        classifier.temperature,
+        classifier.file,
         params,
     )
 
@@ -126,13 +136,10 @@ def known_people(
 
 
 def _probabilities(
-    folder: Path,
-    rows: pd.DataFrame,
-    people: pd.DataFrame,
-    model: Any,
-    description: Mapping[str, Any],
+    folder: Path, rows: pd.DataFrame, people: pd.DataFrame, classifier: Classifier
 ) -> np.ndarray:
     """Classify images, (N, C), in the order of their rows."""
+    description, people = classifier.description, classifier.people(people)
     places = {"source": folder, "negatives": folder / "negatives"}
     files = [places[row.origin] / row.file for row in rows.itertuples()]
     given = []
@@ -140,8 +147,8 @@ def _probabilities(
         for start in range(0, len(files), CHUNK):
             chunk = files[start : start + CHUNK]
             images = [_prepared(path, description) for path in chunk]
-            inputs = model_inputs(images, people.iloc[start : start + CHUNK], description)
-            given.append(np.asarray(model.predict(inputs, verbose=0), np.float64))
+            answers = classifier.answer(images, people.iloc[start : start + CHUNK])
+            given.append(answers[list(description["classes"])].to_numpy(np.float64))
             update(start + len(chunk))
     return np.concatenate(given)
 

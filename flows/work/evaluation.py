@@ -17,6 +17,7 @@ from slimderm.components.evaluation.calibration import (
 from slimderm.components.evaluation.metrics import confusion_matrix
 from slimderm.components.evaluation.subgroups import measured, subgroup_table
 from slimderm.flows.config.params import Params
+from slimderm.flows.work.shipped_version import HASH_TAG
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,15 @@ class Evaluation:
         As `slimderm.components.evaluation.unseen.unseen` gives it.
     quarantine : DataFrame
         Rows and files of the folder that could not be used.
-    probabilities : float array of shape (N, C)
-        As the network gives them, not calibrated.
+    calibrated : float array of shape (N, C)
+        Probabilities with the temperature applied, where there is one.
     groups : mapping
         What people are grouped by, to the group of each image.
     unknown_words : mapping
         Column to how many images hold a word that the version does not know.
     temperature : float or None
+    answered : str
+        What answered, as `Classifier.file`.
     params : Params
         The section evaluate says how intervals are drawn.
     """
@@ -52,10 +55,11 @@ class Evaluation:
     images: pd.DataFrame
     left_out: pd.DataFrame
     quarantine: pd.DataFrame
-    probabilities: np.ndarray
+    calibrated: np.ndarray
     groups: Mapping[str, np.ndarray]
     unknown_words: Mapping[str, int]
     temperature: float | None
+    answered: str
     params: Params
 
     @cached_property
@@ -69,10 +73,10 @@ class Evaluation:
         return np.asarray(self.images["lesion_id"], str)
 
     @cached_property
-    def calibrated(self) -> np.ndarray:
-        """(N, C) probabilities with the temperature applied, where there is one."""
-        scaled: np.ndarray = tempered(self.probabilities, self.temperature or 1.0)
-        return scaled
+    def probabilities(self) -> np.ndarray:
+        """(N, C) probabilities as the network gives them, not calibrated."""
+        given: np.ndarray = tempered(self.calibrated, 1 / (self.temperature or 1.0))
+        return given
 
     @property
     def _resampled(self) -> dict[str, Any]:
@@ -132,6 +136,7 @@ class Evaluation:
         return {
             "model": self.version.source,
             "temperature": self.temperature,
+            "answered": (self.answered, self.version.tags.get(HASH_TAG)),
             "images": sorted(zip(self.images["sha256"], self.images["label"], strict=True)),
             "groups": {name: list(map(str, values)) for name, values in self.groups.items()},
             "left_out": self.counts.to_dict("records"),

@@ -15,6 +15,7 @@ from slimderm.flows.work.shipping import Shipping
 
 FOLDER = "edge"  # of the run's artifacts
 TARGET_TAG = "edge.target"  # of a version; none where nothing is shipped
+HASH_TAG = "edge.sha256"  # of a version's file
 
 
 def ship(
@@ -58,7 +59,7 @@ def keep(registry: Registry, version: Any, made: Shipment | None, why: str) -> N
         TARGET_TAG: ledger["target"],
         "edge.reason": why,
         "edge.bytes": str(ledger["bytes"]),
-        "edge.sha256": ledger["sha256"],
+        HASH_TAG: ledger["sha256"],
         "edge.latency_p50_ms": f"{ledger['latency']['1']['p50_ms']:.4g}",
         "edge.calibration": calibration["sha256"] if calibration else "none",
     }

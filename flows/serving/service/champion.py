@@ -1,7 +1,6 @@
 """Which version answers: the champion, and the next one as soon as there is one."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +10,8 @@ import numpy as np
 from slimderm.components.classification.classifier import PEOPLE, Classifier
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.record.registry import Registry, temperature_of
-from slimderm.flows.serving.shipped import ShippedClassifier, classifier_of
-from slimderm.flows.work.shipped_version import file_sentence
+from slimderm.flows.serving.shipped import classifier_of
+from slimderm.flows.work.shipped_version import HASH_TAG
 
 
 @dataclass(frozen=True)
@@ -26,15 +25,12 @@ class Served:
         Of the registered model.
     since : str
         When it was loaded, UTC.
-    file : str
-        What answers: a target and its bytes, or the Keras model.
     """
 
     classifier: Classifier
     name: str
     version: str
     since: str
-    file: str
 
     @property
     def described(self) -> dict[str, Any]:
@@ -49,7 +45,7 @@ class Served:
             "sexes": self._words("sexes"),
             "localizations": self._words("localizations"),
             "since": self.since,
-            "file": self.file,
+            "file": self.classifier.file,
         }
 
     def _words(self, name: str) -> list[str]:
@@ -63,10 +59,8 @@ class Champion:
     Parameters
     ----------
     registry : Registry
-    prepare : callable, optional
-        Makes of each classifier the one that answers.
-    by_keras : bool
-        Its Keras model answers, also where a review has shipped it as a file.
+    by_keras, embedding : bool
+        As `slimderm.flows.serving.shipped.classifier_of`.
 
     Raises
     ------
@@ -75,13 +69,10 @@ class Champion:
     """
 
     def __init__(
-        self,
-        registry: Registry,
-        prepare: Callable[[Classifier], Classifier] | None = None,
-        *,
-        by_keras: bool = False,
+        self, registry: Registry, *, by_keras: bool = False, embedding: bool = False
     ) -> None:
-        self.registry, self.prepare, self.by_keras = registry, prepare, by_keras
+        self.registry = registry
+        self.answering = {"by_keras": by_keras, "embedding": embedding}
         self.fault = ""  # why the champion of now is not the one that is served
         version = registry.served()
         self.now, self._key = self._load(version), _key(version)
@@ -109,18 +100,14 @@ class Champion:
             self.look()
 
     def _load(self, version: Any) -> Served:
-        classifier = classifier_of(self.registry, version, by_keras=self.by_keras)
-        is_file = isinstance(classifier, ShippedClassifier)
-        if self.prepare is not None:
-            classifier = self.prepare(classifier)
+        classifier = classifier_of(self.registry, version, **self.answering)
         _warm(classifier)
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        file = file_sentence(version.tags) if is_file else "Keras model"
-        return Served(classifier, version.name, str(version.version), since, file)
+        return Served(classifier, version.name, str(version.version), since)
 
 
 def _key(version: Any) -> tuple[Any, ...]:
-    return str(version.version), temperature_of(version), version.tags.get("edge.sha256")
+    return str(version.version), temperature_of(version), version.tags.get(HASH_TAG)
 
 
 def _warm(classifier: Classifier) -> None:

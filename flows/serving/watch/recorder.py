@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from slimderm.components.classification.classifier import Classifier
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.monitoring.inputs import EMBEDDING, answer_words, person_words
 from slimderm.flows.config import layout
@@ -50,19 +49,6 @@ class Recorder:
 
     kept: Kept
     way: str
-
-    @property
-    def wants_embedding(self) -> bool:
-        """Whether the embedding is recorded."""
-        return self.kept == "embedding"
-
-    def prepare(self, classifier: Classifier) -> Classifier:
-        """Give a classifier whose answers hold what is recorded."""
-        if not self.wants_embedding:
-            return classifier
-        from slimderm.components.monitoring.embedding import with_embedding
-
-        return with_embedding(classifier)
 
     def keep(self, model: str, version: str, inputs: Sequence[Mapping[str, Any]]) -> list[str]:
         """Add inputs; return a new random id for each.

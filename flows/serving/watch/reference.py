@@ -17,13 +17,14 @@ from slimderm.components.dataset.catalog import check_files
 from slimderm.components.dataset.images import decode_image
 from slimderm.components.monitoring.inputs import picture_numbers
 from slimderm.components.monitoring.settings import WatchSettings
-from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import progress_bar
 from slimderm.flows.config import layout
 from slimderm.flows.record.registry import Registry, temperature_of
+from slimderm.flows.serving.shipped import classifier_of
 from slimderm.flows.serving.watch.recorder import input_row
 from slimderm.flows.work.evaluating import known_people
 from slimderm.flows.work.seen import held_out
+from slimderm.flows.work.shipped_version import HASH_TAG
 
 TAG = "watch.reference"  # of a version: key of its reference
 PLACE = "watch/reference.jsonl"  # among the artifacts of the version's run
@@ -55,11 +56,7 @@ def make_reference(registry: Registry, version: Any, settings: WatchSettings) ->
     """
     rows = _drawn(held_out(registry, version), settings)
     _check_here(rows, version)
-    load_keras()
-    from slimderm.components.monitoring.embedding import with_embedding
-
-    model, description = registry.load(version)
-    classifier = with_embedding(Classifier(model, description, temperature_of(version)))
+    classifier = classifier_of(registry, version, embedding=True)
     found = []
     with progress_bar("watch: reference", len(rows)) as update:
         for start in range(0, len(rows), CHUNK):
@@ -79,6 +76,7 @@ def _key(version: Any, settings: WatchSettings) -> str:
     return content_key(
         version=f"{version.name}/{version.version}",
         temperature=temperature_of(version),
+        file=version.tags.get(HASH_TAG),
         images=settings.reference_images,
         seed=settings.seed,
     )

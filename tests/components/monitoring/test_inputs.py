@@ -72,7 +72,7 @@ def test_the_embedding_is_what_the_last_layer_reads_and_answers_stay_the_same():
     images = list(np.random.default_rng(0).integers(0, 256, (3, 6, 8, 3), dtype=np.uint8))
     people = pd.DataFrame(index=range(3))
     plain = Classifier(network(), DESCRIPTION, 1.5)
-    found = with_embedding(plain).answer(images, people)
+    found = with_embedding(plain, plain.model).answer(images, people)
     expected = plain.answer(images, people)
     pd.testing.assert_frame_equal(found.drop(columns="embedding"), expected)
     vectors = np.stack([unpack(text) for text in found["embedding"]]).astype(float)
@@ -86,4 +86,4 @@ def test_a_network_without_a_kernel_is_refused():
     image = keras.Input((6, 8, 3), name="image")
     model = keras.Model({"image": image}, keras.layers.GlobalAveragePooling2D()(image))
     with pytest.raises(ParameterError, match="no layer with a kernel"):
-        with_embedding(Classifier(model, DESCRIPTION))
+        with_embedding(Classifier(model, DESCRIPTION), model)

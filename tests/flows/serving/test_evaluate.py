@@ -1,5 +1,6 @@
 """A version judged on somebody's folder: a network that names the strongest colour."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -23,6 +24,9 @@ from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
 from slimderm.flows.serving.evaluate import evaluate_folder, sentences
+from slimderm.flows.work.edge_network import Network
+from slimderm.flows.work.shipped_version import TARGET_TAG, keep
+from slimderm.flows.work.shipping import Shipping
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # as DVC reads it
 
@@ -214,6 +218,28 @@ def test_the_same_again_is_the_same_run_and_a_temperature_makes_another(judged, 
     assert again.run_id != judged.run_id
     assert again.evaluation.calibration.keys() == {"ece", "ece_calibrated"}
     assert again.evaluation.metrics["accuracy"] == judged.evaluation.metrics["accuracy"]
+
+
+def test_what_is_judged_is_the_file_that_is_shipped(judged, clone, tmp_path):
+    """The file is of a network that takes red for green: its confusion shows it."""
+    version, other = clone.version("1"), network()
+    kernel, bias = other.layers[-1].get_weights()
+    other.layers[-1].set_weights([kernel[:, [1, 0, 2]], bias])
+    shipping = Shipping(Network(other, "a test", 255.0, 0.5, DESCRIPTION))
+    with contextlib.chdir(tmp_path):  # where no validation images are
+        made = shipping.judge("litert-float32", shipping.convert("litert-float32"))
+    keep(clone, version, made, "")
+    try:
+        found = evaluate_folder("own", "1")
+        evaluation = found.evaluation
+        columns = judged.evaluation.confusion[:, [1, 0, 2]]
+        np.testing.assert_array_equal(evaluation.confusion, columns)
+        assert "What answered: litert-float32, " in sentences(evaluation)["judged"][0]
+        assert found.run_id != judged.run_id
+        before = judged.evaluation.probabilities[:, [1, 0, 2]]  # no temperature
+        np.testing.assert_allclose(evaluation.probabilities, before, atol=1e-5)
+    finally:
+        clone.tag(version, {TARGET_TAG: "none"})
 
 
 def test_a_folder_that_was_trained_on_leaves_the_test_lesions(clone):

@@ -303,7 +303,7 @@ def test_a_network_of_images_alone_says_what_it_does_not_read():
     said = keras.layers.Dense(2, "softmax")(keras.layers.GlobalAveragePooling2D()(image))
     told = {**DESCRIPTION, "image_only": True}
     model = Classifier(keras.Model({"image": image}, said), told)
-    served = Served(model, "slimderm", "1", "", "Keras model")
+    served = Served(model, "slimderm", "1", "")
     found = answer(served, FILE, Person(age=45, sex=None, localization="back"))
     assert found.warnings == ["age, localization: not read, this network sees images alone"]
     assert answer(served, FILE, Person()).warnings == []

@@ -11,10 +11,12 @@ import pytest
 
 from slimderm.components.classification.classifier import Classifier
 from slimderm.components.common.errors import RecordError
+from slimderm.components.monitoring.inputs import unpack
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
 from slimderm.flows.serving.service.champion import Champion
+from slimderm.flows.serving.shipped import ShippedClassifier
 from slimderm.flows.work.edge_network import Network
 from slimderm.flows.work.shipped_version import keep
 from slimderm.flows.work.shipping import Shipping
@@ -45,7 +47,8 @@ from slimderm.flows.record.registry import Registry
 from slimderm.flows.serving.service.champion import Champion
 
 now = Champion(Registry(Tracker(RecordSettings(tracking_uri=sys.argv[1])))).now
-print(now.file, [name for name in ("tensorflow", "keras", "torch", "jax") if name in sys.modules])
+slow = [name for name in ("tensorflow", "keras", "torch", "jax") if name in sys.modules]
+print(now.classifier.file, slow)
 """
 
 
@@ -87,15 +90,26 @@ def test_the_file_answers_as_the_network_does(shipped):
         assert found[name].to_numpy() == pytest.approx(wanted[name].to_numpy(), abs=1e-5)
     assert found[DESCRIPTION["classes"]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-12)
     assert found["melanoma"].nunique() == 3  # of one picture: people make the difference
-    assert served.file.startswith("litert-float32, ")
+    assert served.classifier.file.startswith("litert-float32, ")
     assert served.described["calibrated"] is True
 
 
 def test_keras_answers_where_that_is_asked_for(shipped):
     registry, _, _ = shipped
     served = Champion(registry, by_keras=True).now
-    assert served.file == "Keras model"
+    assert served.classifier.file == "Keras model"
     assert type(served.classifier) is Classifier
+
+
+def test_the_file_answers_where_the_embedding_is_told_too(shipped):
+    registry, _, _ = shipped
+    found = Champion(registry, embedding=True).now.classifier
+    answers = found.classify(PEOPLE)
+    assert isinstance(found, ShippedClassifier)
+    pd.testing.assert_frame_equal(
+        answers.drop(columns="embedding"), Champion(registry).now.classifier.classify(PEOPLE)
+    )
+    assert {unpack(text).ndim for text in answers["embedding"]} == {1}
 
 
 def test_another_file_of_the_same_version_is_noticed(shipped):
@@ -108,7 +122,7 @@ def test_another_file_of_the_same_version_is_noticed(shipped):
     other = registry.version("1")
     keep(registry, other, made, "another")
     assert champion.look()
-    assert champion.now.file.startswith("onnx-float32, ")
+    assert champion.now.classifier.file.startswith("onnx-float32, ")
     asked = [
         each.classifier.classify(PEOPLE)["melanoma"].to_numpy() for each in (champion.now, before)
     ]
@@ -138,4 +152,4 @@ def test_a_runtime_that_is_not_here_leaves_the_keras_model(shipped, monkeypatch)
     registry, *_ = shipped
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
-    assert Champion(registry).now.file == "Keras model"
+    assert Champion(registry).now.classifier.file == "Keras model"
