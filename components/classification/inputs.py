@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slimderm.components.compression.write import store_image
 from slimderm.components.dataset.images import decode_image, resize
 from slimderm.components.dataset.variants import COMPRESSED
 
@@ -27,6 +26,9 @@ def prepare(data: bytes | np.ndarray, description: Mapping[str, Any]) -> np.ndar
     """
     file, pixels = (data, decode_image(data)) if isinstance(data, bytes) else (b"", data)
     if description["variant"] == COMPRESSED:
+        # Compiled code: loading it takes most of a second, which models of original images save.
+        from slimderm.components.compression.write import store_image
+
         option = {name: description[name] for name in ("k", "codec", "quality")}
         stored, _ = store_image(pixels, file, **option)
         pixels = decode_image(stored)
