@@ -25,6 +25,7 @@ from slimderm.flows.record import dvc_lock
 from slimderm.flows.record.dvc_repository import writing
 from slimderm.flows.record.inputs import steady_inputs
 from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.origin import person
 from slimderm.flows.record.page_links import page_links
 from slimderm.flows.record.registry import Registry
 from slimderm.flows.scheduling import run_in_order
@@ -113,11 +114,11 @@ def _parameters(entries: Collection[form.Entry], given: dict[str, Any]) -> Itera
 
 
 def _name() -> str:
-    """Name a run of the pipeline by its time, and by the values that it was given."""
+    """Name a run of the pipeline by its time, who started it, and the values that it was given."""
     given = {each.name: flow_run.parameters.get(each.name) for each in FORM}
     given.pop(form.AGENTS.name)
     said = [f"{name} {value}" for name, value in given.items() if value is not None]
-    return ", ".join([f"pipeline {datetime.now(UTC):%Y-%m-%d %H:%M}", *said])
+    return ", ".join([f"pipeline {datetime.now(UTC):%Y-%m-%d %H:%M:%S} by {person()}", *said])
 
 
 @form.offers(FORM)

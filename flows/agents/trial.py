@@ -19,12 +19,12 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.flows.agents.agent import workplace
 from slimderm.flows.agents.coordinator import committed
 from slimderm.flows.base.files import write_text
+from slimderm.flows.base.sqlite import whole_address
 from slimderm.flows.config import layout
 from slimderm.flows.config.params import read_params
 from slimderm.flows.config.recipes import merge
 from slimderm.flows.config.registry_policy import read_registry
 from slimderm.flows.record import data_versions, dvc_lock
-from slimderm.flows.record.mlflow_store import whole_address
 
 TAG = "given."  # begins the name of a tag of MLflow's runs: what the form was given
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from slimderm.flows.base.sqlite import sqlite_file
 from slimderm.flows.record.origin import WORKER, branch, experiment, git, host, person
 
 KEPT_AS = {"champion": "promotion ", "challenger": "challenger "}  # begins the tag, by role
@@ -19,10 +20,8 @@ UNSEEN = "MLflow's page or API; at is when a review noticed"
 
 def is_own(address: str) -> bool:
     """Whether a tracking store is this clone's own: an SQLite file inside the current folder."""
-    if not address.startswith("sqlite:///"):
-        return False
-    file = Path(address.removeprefix("sqlite:///")).resolve()
-    return file.is_relative_to(Path.cwd().resolve())
+    file = sqlite_file(address)
+    return file is not None and file.resolve().is_relative_to(Path.cwd().resolve())
 
 
 def why_not(address: str, branches: Collection[str]) -> str:

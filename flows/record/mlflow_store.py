@@ -16,27 +16,17 @@ from typing import Any
 from slimderm.components.common.cache import replacing
 from slimderm.components.common.errors import RecordError
 from slimderm.flows.base.credentials import START_AGAIN
+from slimderm.flows.base.sqlite import BEGINNING, sqlite_file, whole_address
 from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.mlflow_run import Run
 from slimderm.flows.record.moved import settle
 from slimderm.flows.record.origin import context_tags, person
 
-SQLITE = "sqlite:///"  # begins the address of a database file
 KEY = "slimderm.key"
 FLOW_RUN = "prefect.flow_run"  # tag: the id of the flow run that did the work, an agent's included
 ROOT = "prefect.root_flow_run"  # tag: the id of the flow run that a person started
 SENDER = "SLIMDERM_ROOT_FLOW_RUN"  # passes that id to the process that an agent starts
-
-
-def whole_address(address: str) -> str:
-    """Give the address of an SQLite database with its whole path; others as they are.
-
-    MLflow keeps a database open under its address: in another folder the same one would still
-    mean the first database.
-    """
-    path = address.removeprefix(SQLITE)
-    return address if path == address else f"{SQLITE}{Path(path).absolute()}"
 
 
 def make_database(address: str, artifacts: str) -> None:
@@ -57,9 +47,9 @@ def make_database(address: str, artifacts: str) -> None:
     RecordError
         If the database came here without its artifacts.
     """
-    if not address.startswith(SQLITE):
+    path = sqlite_file(address)
+    if path is None:
         return
-    path = Path(address.removeprefix(SQLITE))
     if path.exists():
         settle(path, artifacts)
         return
@@ -67,7 +57,9 @@ def make_database(address: str, artifacts: str) -> None:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with replacing(path.with_name(f".{path.name}.new")) as folder:
-        store = SqlAlchemyStore(f"{SQLITE}{folder / path.name}", Path(artifacts).resolve().as_uri())
+        store = SqlAlchemyStore(
+            f"{BEGINNING}{folder / path.name}", Path(artifacts).resolve().as_uri()
+        )
         store.engine.dispose()
         with contextlib.suppress(FileExistsError):  # another process was first
             path.hardlink_to(folder / path.name)

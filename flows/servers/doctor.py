@@ -17,6 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.base.sqlite import sqlite_file
 from slimderm.flows.base.terminal import without_password
 from slimderm.flows.config import layout
 
@@ -161,8 +162,8 @@ def record() -> Finding:
 
     settings = read_params().record
     address = os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri)
-    database = Path(address.removeprefix("sqlite:///"))
-    if not address.startswith("sqlite:///") or not database.exists():
+    database = sqlite_file(address)
+    if database is None or not database.exists():
         return Finding("record", None, f"{without_password(address)} is no database here")
     old = former_place(database, settings.artifacts)
     if old is None:

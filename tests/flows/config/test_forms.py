@@ -1,6 +1,7 @@
 """Prefect's forms: every parameter of a deployed flow has a description, every choice its list."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -121,4 +122,7 @@ def test_a_value_that_is_no_choice_is_refused(given, caplog):
 def test_a_run_is_named_by_what_it_was_given(monkeypatch):
     given = {"recipe": None, "epochs": 1, "criterion": "l1", "agents": True, "ratio": None}
     monkeypatch.setattr(module, "flow_run", SimpleNamespace(parameters=given))
-    assert module._name().partition(", ")[2] == "epochs 1, criterion l1"
+    monkeypatch.setattr(module, "person", lambda: "anna")
+    name, _, values = module._name().partition(", ")
+    assert re.fullmatch(r"pipeline \d{4}-\d\d-\d\d \d\d:\d\d:\d\d by anna", name)
+    assert values == "epochs 1, criterion l1"
