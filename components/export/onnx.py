@@ -1,10 +1,13 @@
 """Keras's way to ONNX, which the targets of that form share."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import keras
+import numpy as np
 
 from slimderm.components.common.errors import ExportError
 from slimderm.components.export.litert import check_backend, signature, words
@@ -35,7 +38,9 @@ def to_onnx(model: keras.Model) -> bytes:
         If the converter refuses the model; the message holds its words.
     """
     check_backend()
-    with TemporaryDirectory() as folder, warnings.catch_warnings():
+    import slimderm.components.export.onnx_erfc  # noqa: F401  # registers what it adds
+
+    with TemporaryDirectory() as folder, warnings.catch_warnings(), _constants(model):
         # Keras gives tf2onnx 1.17 a name that NumPy no longer has.
         warnings.filterwarnings("ignore", ".*np.object", FutureWarning)
         file = Path(folder, "model.onnx")
@@ -51,6 +56,25 @@ def to_onnx(model: keras.Model) -> bytes:
     return made
 
 
+@contextmanager
+def _constants(model: keras.Model) -> Iterator[None]:
+    """Let `Normalization` layers hold their numbers as arrays while the block lasts.
+
+    The converter makes an input of a tensor that is no weight, and a constant of an array.
+    """
+    found = [
+        part for part in model._flatten_layers() if isinstance(part, keras.layers.Normalization)
+    ]
+    before = [(layer, layer.mean, layer.variance) for layer in found]
+    try:
+        for layer, mean, variance in before:
+            layer.mean, layer.variance = np.asarray(mean), np.asarray(variance)
+        yield
+    finally:
+        for layer, mean, variance in before:
+            layer.mean, layer.variance = mean, variance
+
+
 def _check_inputs(model: keras.Model, made: bytes) -> None:
     """Refuse a file that asks for more than the model: constants that became inputs."""
     import onnx
@@ -58,6 +82,6 @@ def _check_inputs(model: keras.Model, made: bytes) -> None:
     names = {each.name for each in onnx.load_from_string(made).graph.input}
     if more := sorted(names - {each.name for each in model.inputs}):
         raise ExportError(
-            f"{model.name}: the converter to ONNX makes inputs of constants ({', '.join(more)}), "
-            "as it does of a Normalization layer; write that as a Rescaling layer"
+            f"{model.name}: the converter to ONNX makes inputs of constants ({', '.join(more)}); "
+            "let the layer hold them as weights or as arrays, not as tensors"
         )

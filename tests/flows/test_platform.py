@@ -182,10 +182,14 @@ def set_alias(driver, workspace, version, alias):
 def run_scheduled(workspace):
     """Submit the scheduled deployment as the page says, and follow it to its end."""
     (said,) = workspace.follow("second-machine.md", "coordinator$", 2)
-    run = {"id": re.search(r"UUID: (\S+)", said)[1]}
+    return ended(workspace, re.search(r"UUID: (\S+)", said)[1])
+
+
+def ended(workspace, run):
+    """Follow a flow run to its end."""
     deadline = time.monotonic() + 1800
     while time.monotonic() < deadline:
-        found = ask(workspace, f"/flow_runs/{run['id']}")
+        found = ask(workspace, f"/flow_runs/{run}")
         if found["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
             return found
         time.sleep(2)
@@ -299,6 +303,26 @@ def test_a_search_trains_its_recipes_on_agents_and_changes_no_file_of_the_clone(
     assert after == before
     made = coordinator.folder / ".search/models/slim/recipe1/passes"
     assert list(made.rglob("model.slim"))
+
+
+def test_a_run_with_other_values_trains_on_agents_and_changes_no_file_of_the_clone(platform, ran):
+    coordinator, _ = platform
+    (scheduled,) = (each for each in deployments(coordinator) if each["name"] == "scheduled")
+    status = ("git", "status", "--porcelain")
+    before = (coordinator.folder / "dvc.lock").read_bytes(), coordinator.run(*status).stdout
+    since = pd.Timestamp.now("UTC")
+    given = {"parameters": {"agents": True, "networks": ["lenet5"], "epochs": 1}}
+    run = ask(coordinator, f"/deployments/{scheduled['id']}/create_flow_run", given)
+    found = ended(coordinator, run["id"])
+    assert found["state_type"] == "COMPLETED", logs(coordinator)
+    assert "epochs 1" in found["name"]
+    runs = ask(coordinator, "/flow_runs/filter", {"flows": {"name": {"any_": ["agent"]}}})
+    jobs = [run["name"] for run in runs if pd.Timestamp(run["start_time"]) > since]
+    assert sorted(jobs) == ["prune@lenet5", "train@lenet5"]
+    trained = coordinator.folder / ".trial/models/lenet5/baseline/compressed"
+    assert len(pd.read_csv(trained / "history.csv")) == 1  # epochs; two in the clone itself
+    after = (coordinator.folder / "dvc.lock").read_bytes(), coordinator.run(*status).stdout
+    assert after == before
 
 
 def test_schedules_make_runs_and_forms_have_descriptions(platform, ran):

@@ -313,12 +313,36 @@ def test_a_model_that_the_converter_refuses_is_an_error_with_its_words():
     assert "\n" not in str(caught.value)
 
 
+class Shifted(layers.Layer):
+    """Adds a tensor that is no weight."""
+
+    def build(self, shape):
+        self.shift = keras.ops.ones((1, 1, 1, shape[-1]))
+
+    def call(self, inputs):
+        return inputs + self.shift
+
+
 def test_constants_that_would_become_inputs_of_an_onnx_file_are_refused_by_their_names():
     image = keras.Input((12, 10, 3), name="image")
-    told = layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 5.0, 6.0], name="told")(image)
-    answer = layers.Dense(2, "softmax")(layers.Flatten()(told))
+    answer = layers.Dense(2, "softmax")(layers.Flatten()(Shifted(name="told")(image)))
     with pytest.raises(ExportError, match=r"makes inputs of constants \(.*told_1/.*\)"):
         export(keras.Model(image, answer), "onnx-float32")
+
+
+def test_onnx_takes_what_its_converter_leaves_undone():
+    """TensorFlow's exact GELU asks for erfc, and a Normalization layer holds tensors."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((12, 10, 3), name="image")
+    normal = layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 5.0, 6.0])
+    x = layers.Conv2D(4, 3, activation="gelu")(normal(image))
+    x = layers.Dense(8, activation="gelu")(layers.Flatten()(x))
+    model = keras.Model(image, layers.Dense(2, "softmax")(x))
+    held = normal.mean
+    images = np.random.default_rng(0).random((8, 12, 10, 3), np.float32) * 9
+    found = run_onnx(export(model, "onnx-float32"), {"image": images})
+    np.testing.assert_allclose(found, model.predict(images, verbose=0), rtol=0, atol=1e-6)
+    assert normal.mean is held
 
 
 def test_another_backend_is_refused(network, monkeypatch):
