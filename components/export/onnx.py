@@ -52,7 +52,7 @@ def to_onnx(model: keras.Model) -> bytes:
                 f"{model.name}: the converter to ONNX refuses the model ({words(error)})"
             ) from error
         made = file.read_bytes()
-    _check_inputs(model, made)
+    _check(model, made)
     return made
 
 
@@ -75,13 +75,20 @@ def _constants(model: keras.Model) -> Iterator[None]:
             layer.mean, layer.variance = mean, variance
 
 
-def _check_inputs(model: keras.Model, made: bytes) -> None:
-    """Refuse a file that asks for more than the model: constants that became inputs."""
+def _check(model: keras.Model, made: bytes) -> None:
+    """Refuse a file that asks for more than the model, or for operations that nobody has."""
     import onnx
 
-    names = {each.name for each in onnx.load_from_string(made).graph.input}
+    graph = onnx.load_from_string(made).graph
+    names = {each.name for each in graph.input}
     if more := sorted(names - {each.name for each in model.inputs}):
         raise ExportError(
             f"{model.name}: the converter to ONNX makes inputs of constants ({', '.join(more)}); "
             "let the layer hold them as weights or as arrays, not as tensors"
+        )
+    strange = {node.op_type for node in graph.node if not onnx.defs.has(node.op_type, node.domain)}
+    if strange:
+        raise ExportError(
+            f"{model.name}: the converter to ONNX leaves operations that ONNX lacks "
+            f"({', '.join(sorted(strange))}; StatefulPartitionedCall is a convolution in groups)"
         )

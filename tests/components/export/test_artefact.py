@@ -330,6 +330,16 @@ def test_constants_that_would_become_inputs_of_an_onnx_file_are_refused_by_their
         export(keras.Model(image, answer), "onnx-float32")
 
 
+def test_operations_that_onnx_lacks_are_named():
+    image = keras.Input((12, 10, 4), name="image")
+    x = layers.Flatten()(layers.Conv2D(4, 3, groups=2)(image))
+    model = keras.Model(image, layers.Dense(2, "softmax")(x))
+    with pytest.raises(
+        ExportError, match=r"leaves operations .* \(StatefulPartitionedCall; .*group"
+    ):
+        export(model, "onnx-float32")
+
+
 def test_onnx_takes_what_its_converter_leaves_undone():
     """TensorFlow's exact GELU asks for erfc, and a Normalization layer holds tensors."""
     keras.utils.set_random_seed(0)
