@@ -40,7 +40,7 @@ def to_onnx(model: keras.Model) -> bytes:
     check_backend()
     import slimderm.components.export.onnx_erfc  # noqa: F401  # registers what it adds
 
-    with TemporaryDirectory() as folder, warnings.catch_warnings(), _constants(model):
+    with TemporaryDirectory() as folder, warnings.catch_warnings(), _plain(model):
         # Keras gives tf2onnx 1.17 a name that NumPy no longer has.
         warnings.filterwarnings("ignore", ".*np.object", FutureWarning)
         file = Path(folder, "model.onnx")
@@ -57,20 +57,25 @@ def to_onnx(model: keras.Model) -> bytes:
 
 
 @contextmanager
-def _constants(model: keras.Model) -> Iterator[None]:
-    """Let `Normalization` layers hold their numbers as arrays while the block lasts.
+def _plain(model: keras.Model) -> Iterator[None]:
+    """Let Keras write what the converter can read, while the block lasts.
 
-    The converter makes an input of a tensor that is no weight, and a constant of an array.
+    Convolutions in groups are functions of their own, compiled by XLA, unless functions run
+    eagerly. Of a tensor that is no weight the converter makes an input, of an array a constant.
     """
-    found = [
-        part for part in model._flatten_layers() if isinstance(part, keras.layers.Normalization)
-    ]
+    import tensorflow as tf
+
+    parts = model._flatten_layers()
+    found = [part for part in parts if isinstance(part, keras.layers.Normalization)]
     before = [(layer, layer.mean, layer.variance) for layer in found]
+    eagerly = tf.config.functions_run_eagerly()
     try:
+        tf.config.run_functions_eagerly(True)
         for layer, mean, variance in before:
             layer.mean, layer.variance = np.asarray(mean), np.asarray(variance)
         yield
     finally:
+        tf.config.run_functions_eagerly(eagerly)
         for layer, mean, variance in before:
             layer.mean, layer.variance = mean, variance
 
@@ -90,5 +95,5 @@ def _check(model: keras.Model, made: bytes) -> None:
     if strange:
         raise ExportError(
             f"{model.name}: the converter to ONNX leaves operations that ONNX lacks "
-            f"({', '.join(sorted(strange))}; StatefulPartitionedCall is a convolution in groups)"
+            f"({', '.join(sorted(strange))})"
         )
