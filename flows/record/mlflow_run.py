@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import tenacity
+
 from slimderm.flows.base.terminal import quiet_stderr
 from slimderm.flows.record.model_folder import model_parts
 
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from slimderm.flows.record.mlflow_store import Tracker
 
 MODEL = "model"
+TAKEN = (
+    "IntegrityError",
+    "UniqueViolation",
+)  # SQLite's and PostgreSQL's words, which MLflow repeats
 
 
 class Run:
@@ -70,7 +76,14 @@ class Run:
         source = json.dumps({"uri": place})
         given = Dataset(name, digest, "local", source, profile=shown)
         used = DatasetInput(given, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
-        self.tracker.client.log_inputs(self.run_id, datasets=[used])
+        # Of two runs that name new data at once, the database refuses one; its next try finds them.
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_taken),
+            wait=tenacity.wait_random(0.1, 1),
+            stop=tenacity.stop_after_attempt(10),
+            reraise=True,
+        )
+        retrying(self.tracker.client.log_inputs, self.run_id, datasets=[used])
 
     def artifacts(self, path: Path, folder: str | None = None) -> None:
         """Log a file, or all of a folder."""
@@ -100,3 +113,8 @@ class Run:
             model_parts(file, description) as parts,
         ):
             mlflow.pyfunc.log_model(name=MODEL, **parts)
+
+
+def _is_taken(error: BaseException) -> bool:
+    """Tell whether another run was first to write the same line of MLflow's database."""
+    return any(word in str(error) for word in TAKEN)

@@ -4,6 +4,7 @@ import pickle
 import shutil
 import site
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,6 +93,22 @@ def test_a_parent_left_running_by_a_killed_process_is_taken_up(tracker):
     assert tracker.parent("p", "lenet5", {}) == left.info.run_id
     (run,) = tracker.client.search_runs([tracker.experiment_id])
     assert run.info.status == "FINISHED"
+
+
+def test_runs_that_name_the_same_new_data_at_once_do_not_stop_each_other(tracker):
+    parent, together = tracker.parent("p", "lenet5", {}), threading.Barrier(4)
+    names = [f"raw test {number}" for number in range(5)]
+
+    def name_data(key):
+        with tracker.child(parent, key, key, {}) as run:
+            for name in names:
+                together.wait(60)
+                run.dataset(name, "0123.dir", "data/raw", "testing")
+        found = tracker.client.get_run(run.run_id).inputs.dataset_inputs
+        return sorted(each.dataset.name for each in found)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(name_data, "abcd")) == [names] * 4
 
 
 def test_registering_twice_makes_one_version_that_gives_the_same_answers(tracker, registry):
