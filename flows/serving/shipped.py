@@ -17,6 +17,7 @@ import pandas as pd
 from slimderm.components.classification.classifier import Classifier
 from slimderm.components.export.person import plain_inputs
 from slimderm.components.export.target import rows
+from slimderm.flows.base.terminal import quiet_stderr
 from slimderm.flows.record.registry import Registry, temperature_of
 from slimderm.flows.work.shipment import Shipment
 from slimderm.flows.work.shipped_version import fetch, file_sentence, is_shipped
@@ -96,7 +97,9 @@ def _run(made: Shipment) -> Callable[[Mapping[str, Any]], Any]:
     with TemporaryDirectory() as place:
         file = Path(place, made.ledger["artefact"])
         file.write_bytes(made.artefact)
-        run, turn = load(str(file), 1), Lock()
+        with quiet_stderr():  # LiteRT says how it computes
+            run = load(str(file), 1)
+    turn = Lock()
 
     def run_alone(row: Mapping[str, Any]) -> Any:
         with turn:

@@ -136,6 +136,7 @@ def test_the_service_starts_without_a_deep_learning_library(shipped):
     file, _, imported = done.stdout.rpartition(" bytes ")
     assert "-float32" in file
     assert imported.strip() == "[]"
+    assert done.stderr == ""  # nor what LiteRT says of itself
 
 
 def test_a_file_that_is_not_the_one_that_was_judged_is_refused(shipped):
