@@ -35,6 +35,17 @@ def take_items(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     return tuple(found)
 
 
+def take(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Take places of one axis by constant indices; a barrier for channels there."""
+    operation, given = call.operation, [*call.arguments.args, *call.arguments.kwargs.values()]
+    if len(call.inputs) > 1 or operation.axis is None:
+        return unknown(coupling, call, inputs, "takes items by a tensor")
+    axes = inputs[0]
+    axis = operation.axis % len(axes)
+    coupling.barrier(call.path, "takes some of the channels", axes[axis])
+    return (*axes[:axis], *[None] * np.ndim(given[1]), *axes[axis + 1 :])
+
+
 def _spread(parts: list[tuple[int, Any]], rank: int) -> list[tuple[int, Any]]:
     """Put whole axes where an ellipsis stands, or behind the last part; -1 is their place."""
     missing = rank - sum(part is not None and part is not Ellipsis for _, part in parts)

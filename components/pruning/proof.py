@@ -127,7 +127,8 @@ def verify(model: keras.Model, pruned: Any, inputs: Any = None, *, seed: int = 0
     -------
     float
         As `deviation`. Where statistics were allowed to move, layers that normalise do so over the
-        channels that stay in both models.
+        channels that stay in both models. Where layers are followed by what is inside them, how
+        far that is from the model, if it is more.
 
     Raises
     ------
@@ -147,7 +148,10 @@ def verify(model: keras.Model, pruned: Any, inputs: Any = None, *, seed: int = 0
                 for tensor in ends(model)[0]
             ],
         )
-    return _apart(silence(graph, keep), pruned.model, inputs)
+    found = _apart(silence(graph, keep), pruned.model, inputs)
+    if graph.model is model:
+        return found
+    return max(found, _apart(model, graph.model, inputs))  # what was followed in place of layers
 
 
 def deviation(graph: Graph, keep: Keep, inputs: Any) -> float:
