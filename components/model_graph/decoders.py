@@ -1,5 +1,7 @@
 """Parts of decoders that can be followed: masks for any length, attention without a cache."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from keras import ops
@@ -10,9 +12,10 @@ def causal_mask(
     decoder_padding_mask: Any,
     decoder_attention_mask: Any,
     use_causal_mask: bool = True,
+    window: int | None = None,
     **caches: Any,
 ) -> Any:
-    """Let each place attend to itself and those before, of what other masks leave.
+    """Let each place attend to itself and some before, of what other masks leave.
 
     As the method of that name of keras-hub's decoders, which counts the places in Python.
 
@@ -36,15 +39,19 @@ def causal_mask(
         # Counted on zeros: their sum over the channels is the same however many there are.
         zeros = ops.sum(ops.zeros_like(decoder_sequence, dtype="int32"), axis=-1)
         places = ops.cumsum(ops.add(zeros, 1), axis=1)  # (batch, places)
-        masks.append(
-            ops.cast(
-                ops.greater_equal(ops.expand_dims(places, 2), ops.expand_dims(places, 1)), "int32"
-            )
-        )
+        own, other = ops.expand_dims(places, 2), ops.expand_dims(places, 1)
+        masks.append(ops.cast(ops.greater_equal(own, other), "int32"))
+        if window is not None:  # so many places, its own among them
+            masks.append(ops.cast(ops.less(own, ops.add(other, window)), "int32"))
     found = masks[0] if masks else None
     for mask in masks[1:]:
         found = ops.minimum(found, mask)
     return found
+
+
+def any_length(method: Any) -> Callable[..., Any]:
+    """Return `causal_mask` with the window of the layer whose method it stands for."""
+    return partial(causal_mask, window=getattr(method.__self__, "sliding_window", None))
 
 
 def without_cache(attention: Any) -> Any:

@@ -3,15 +3,17 @@
 from functools import partial
 
 from slimderm.components.model_graph.composite import Composite
-from slimderm.components.model_graph.decoders import causal_mask, without_cache
+from slimderm.components.model_graph.decoders import any_length, without_cache
 from slimderm.components.model_graph.kinds import KINDS, Rule, along_last, channelwise
-from slimderm.components.model_graph.rules_attention import attention
+from slimderm.components.model_graph.rules_attention import attention, rotary
+from slimderm.components.model_graph.rules_values import last_normalized
 from slimderm.components.model_graph.rules_weights import reversible_embedding
 
 COMPOSITE = Composite()
-CAUSAL = Composite(
+CAUSAL = Composite({"_compute_self_attention_mask": any_length})
+CACHED = Composite(
     {
-        "_compute_self_attention_mask": lambda _: causal_mask,
+        "_compute_self_attention_mask": any_length,
         "_self_attention_layer": without_cache,
         "_cross_attention_layer": without_cache,
     }
@@ -32,8 +34,12 @@ KNOWN: dict[str, Rule] = {
     ),
     f"{HUB}layers.modeling.reversible_embedding.ReversibleEmbedding": reversible_embedding,
     f"{HUB}layers.modeling.token_and_position_embedding.TokenAndPositionEmbedding": COMPOSITE,
-    f"{HUB}layers.modeling.transformer_decoder.TransformerDecoder": CAUSAL,
+    f"{HUB}layers.modeling.transformer_decoder.TransformerDecoder": CACHED,
     f"{HUB}layers.modeling.transformer_encoder.TransformerEncoder": COMPOSITE,
+    f"{HUB}layers.modeling.rotary_embedding.RotaryEmbedding": rotary,
+    f"{HUB}models.mistral.mistral_attention.CachedMistralAttention": COMPOSITE,
+    f"{HUB}models.mistral.mistral_layer_norm.MistralLayerNormalization": last_normalized,
+    f"{HUB}models.mistral.mistral_transformer_decoder.MistralTransformerDecoder": CAUSAL,
     **dict.fromkeys(
         (
             f"{HUB}models.vit.vit_layers.{name}"

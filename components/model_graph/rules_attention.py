@@ -60,6 +60,16 @@ def grouped_query_attention(coupling: Coupling, call: Call, inputs: Sequence[Axe
     return _placed(coupling, call, parts, given, made)
 
 
+def rotary(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Turns pairs of the last axis by an angle for each place: heads pass."""
+    layer, rank = call.operation, len(inputs[0])
+    if len(call.inputs) > 1:
+        return unknown(coupling, call, inputs, "places that are given to it")
+    turned = [layer.sequence_axis % rank, layer.feature_axis % rank]
+    coupling.barrier(call.path, "turns pairs of channels", *(inputs[0][axis] for axis in turned))
+    return tuple(None if axis in turned else labels for axis, labels in enumerate(inputs[0]))
+
+
 def _parts(layer: Any, gate: bool) -> dict[str, Any]:
     """Return the einsum layers inside an attention layer; older Keras has no gates."""
     names = ("query", "value", "key", "output", *(["gate"] if gate else []))

@@ -100,13 +100,22 @@ def dropout(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
 
 def softmax(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Sums over its axes: a barrier for channels there, no obstacle for others."""
+    for mask in inputs[1:]:
+        coupling.barrier(call.path, "a mask made of channels", *mask)
     return _summed(coupling, call, inputs[0], _summed_axes(call, len(inputs[0])))
 
 
 def layer_normalization(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Statistics over its axes: a barrier for channels there, unless they may move."""
-    axes = inputs[0]
-    summed = _summed_axes(call, len(axes))
+    return _normalized(coupling, call, inputs[0], _summed_axes(call, len(inputs[0])))
+
+
+def last_normalized(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """As `layer_normalization` over the last axis, for layers that do not say which."""
+    return _normalized(coupling, call, inputs[0], [len(inputs[0]) - 1])
+
+
+def _normalized(coupling: Coupling, call: Call, axes: Axes, summed: list[int]) -> Axes:
     labelled = [index for index in summed if axes[index] is not None]
     if not coupling.moving or len(labelled) != 1:
         return _summed(coupling, call, axes, summed)

@@ -67,7 +67,7 @@ class Windows(Unsaid):
         self.out.build(shape)
         self.near = self.add_weight(shape=(3, 2), initializer="normal", name="near")
         self.nothing = layers.Identity(dtype=self.dtype_policy)
-        self.distance = np.array([[1, 2], [0, 1]])
+        self.distance = ops.convert_to_tensor([[1, 2], [0, 1]])
 
     def call(self, x):
         batch, places, width = ops.shape(x)
