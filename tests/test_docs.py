@@ -44,7 +44,7 @@ def test_a_stranger_prunes_a_model_of_their_own(tmp_path, monkeypatch, capsys):
     blocks, names = run_blocks("prune-your-own.md", tmp_path, monkeypatch)
     text = (ROOT / "docs" / "prune-your-own.md").read_text()
     shown = re.search(r"```text\n(.*?)…", text, flags=re.S)
-    assert len(blocks) == 12
+    assert len(blocks) == 13
     assert names["smaller"].model.count_params() == 7_057_210
     assert shown is not None
     printed = capsys.readouterr().out

@@ -53,7 +53,9 @@ def register_rule(
         ``elementwise``: the layer treats every value by itself. ``channelwise``: every channel by
         itself, along the last axis (the second where its ``data_format`` is ``channels_first``);
         each of its weights is one number or has one axis as long as there are channels.
-        ``merging``: it adds or multiplies its inputs, place by place. Or a rule as
+        ``merging``: it adds or multiplies its inputs, place by place. ``composite``: it is followed
+        by the layers and operations that its call is made of, which become a model in its place;
+        the call must do the same in training. Or a rule as
         `slimderm.components.model_graph.rules` has them.
     sizes : sequence of str
         For ``channelwise``: entries of the layer's ``get_config`` that count channels.
@@ -69,6 +71,7 @@ def register_rule(
     --------
     >>> register_rule(DropPath, "elementwise")
     >>> register_rule(LayerScale, "channelwise", sizes=["dim"])
+    >>> register_rule(TransformerBlock, "composite")
     """
     if isinstance(kind, FunctionType):
         if rule != "elementwise" or sizes:
