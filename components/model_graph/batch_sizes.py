@@ -22,7 +22,7 @@ def unmarked(inputs: list[Any], outputs: list[Any], *, name: str) -> Functional:
     found = marked._run_through_graph(
         fresh, operation_fn=lambda operation: _for_any_batch(operation, fresh[0])
     )
-    return Functional(fresh, found, name=name)
+    return Functional(fresh[0] if len(fresh) == 1 else fresh, found, name=name)
 
 
 def _for_any_batch(operation: Any, beside: Any) -> Any:

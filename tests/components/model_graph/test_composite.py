@@ -269,4 +269,4 @@ def test_a_tensor_is_broadcast_over_any_batch():
     wide = ops.broadcast_to(row, (batch_sizes.MARK, 3)) + ops.tile(row, (batch_sizes.MARK, 1))
     model = batch_sizes.unmarked([x], [wide], name="any")
     assert model.output_shape == (None, 3)
-    np.testing.assert_array_equal(model([np.ones((4, 3))]), np.full((4, 3), 8.0))
+    np.testing.assert_array_equal(model(np.ones((4, 3))), np.full((4, 3), 8.0))
