@@ -74,28 +74,6 @@ def is_plain_inside(operation: Any) -> bool:
     return called and kind.__call__ is Functional.__call__ and hasattr(operation, "_nodes_by_depth")
 
 
-def plain(model: Any) -> Any:
-    """Return a functional model of the same layers and weights, also inside, of Keras's own class.
-
-    It is the model itself where that is one already.
-    """
-    if not isinstance(model, Functional):
-        return model
-    inner = {id(layer): layer for layer in model.layers if isinstance(layer, Functional)}
-    made = {key: plain(layer) for key, layer in inner.items() if is_plain_inside(layer)}
-    if is_functional(model) and all(made[key] is inner[key] for key in made):
-        return model
-    inputs = keras.tree.map_structure(
-        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name, sparse=x.sparse),
-        model._inputs_struct,
-    )
-    outputs = model._run_through_graph(
-        inputs, operation_fn=lambda operation: made.get(id(operation), operation)
-    )
-    found: Any = Functional(inputs, outputs, name=model.name)
-    return found
-
-
 def is_operation(kind: Any) -> bool:
     """Tell whether a class or a function is one of `keras.ops`."""
     module: str = kind.__module__

@@ -13,83 +13,22 @@ from types import FunctionType
 from typing import Any
 
 import keras
-import numpy as np
 
 from slimderm.components.common.checks import look_up
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import Call
-from slimderm.components.model_graph.channel_labels import (
-    Axes,
-    Coupling,
-    channel_axis,
-    only,
-    placed,
-    unknown,
-)
-from slimderm.components.model_graph.rules_shape import merge
-from slimderm.components.model_graph.rules_values import ELEMENTWISE, same
+from slimderm.components.model_graph.channel_labels import Axes, Coupling, unknown
+from slimderm.components.model_graph.kinds import KINDS, Rule, channelwise
+from slimderm.components.model_graph.known_layers import KNOWN
+from slimderm.components.model_graph.rules_values import ELEMENTWISE, is_elementwise
 
-Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
-
-
-def _by_value(rule: Rule, coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """Ask a rule of layers that treat every value by itself: weights are single numbers."""
-    for weight in call.operation.weights:
-        if np.prod(weight.shape) != 1:
-            return unknown(coupling, call, inputs, f"a weight of shape {tuple(weight.shape)}")
-    return rule(coupling, call, inputs)
-
-
-def channelwise(
-    coupling: Coupling, call: Call, inputs: Sequence[Axes], *, sizes: Sequence[str] = ()
-) -> Axes:
-    """Every channel by itself; each weight has one axis as long as there are channels."""
-    layer, axes = call.operation, inputs[0]
-    axis = channel_axis(layer, len(axes))
-    width = call.inputs[0].shape[axis]
-    along = {}
-    for weight in layer.weights:
-        fits = [index for index, size in enumerate(weight.shape) if size == width]
-        if np.prod(weight.shape) != 1 and len(fits) != 1:
-            return unknown(coupling, call, inputs, f"a weight of shape {tuple(weight.shape)}")
-        along[id(weight)] = fits
-    labels = only(coupling, call, axes, axis)
-    for weight in layer.weights:
-        for index in along[id(weight)]:
-            coupling.hold(layer, weight, index, labels)
-    for key in sizes:
-        coupling.size(call.path, key, labels)
-    return placed(axes, axis, labels)
-
-
-def _along_last(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """Ask `channelwise` of a layer whose ``axis`` is the last one."""
-    axis, rank = call.operation.axis, len(inputs[0])
-    if [index % rank for index in ([axis] if isinstance(axis, int) else axis)] != [rank - 1]:
-        return unknown(coupling, call, inputs, f"axis {axis}, which is not the last alone")
-    return channelwise(coupling, call, inputs)
-
-
-KINDS: dict[str, Callable[..., Axes]] = {
-    "elementwise": partial(_by_value, same),
-    "channelwise": channelwise,
-    "merging": partial(_by_value, merge),
-}
-# Layers of libraries by module and name, so that none need be imported.
-KNOWN: dict[str, Rule] = {
-    "keras.src.applications.convnext.StochasticDepth": KINDS["elementwise"],
-    "keras.src.applications.convnext.LayerScale": partial(channelwise, sizes=("projection_dim",)),
-    "kimm._src.layers.layer_scale.LayerScale": _along_last,
-    "kimm._src.layers.learnable_affine.LearnableAffine": KINDS["elementwise"],
-    "keras.src.applications.inception_resnet_v2.CustomScaleLayer": KINDS["merging"],
-}
 _registered: dict[type, Rule] = {}
 
 
 def lambda_layer(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Every value by itself, if its function has been registered as such a one."""
     layer = call.operation
-    if layer.function not in ELEMENTWISE:
+    if not is_elementwise(layer.function):
         return unknown(coupling, call, inputs)
     if isinstance(shape := layer.get_config().get("output_shape"), tuple | list):
         for index, (size, labels) in enumerate(zip(shape, inputs[0][1:], strict=True)):
@@ -114,7 +53,9 @@ def register_rule(
         ``elementwise``: the layer treats every value by itself. ``channelwise``: every channel by
         itself, along the last axis (the second where its ``data_format`` is ``channels_first``);
         each of its weights is one number or has one axis as long as there are channels.
-        ``merging``: it adds or multiplies its inputs, place by place. Or a rule as
+        ``merging``: it adds or multiplies its inputs, place by place. ``composite``: it is followed
+        by the layers and operations that its call is made of, which become a model in its place;
+        the call must do the same in training. Or a rule as
         `slimderm.components.model_graph.rules` has them.
     sizes : sequence of str
         For ``channelwise``: entries of the layer's ``get_config`` that count channels.
@@ -130,6 +71,7 @@ def register_rule(
     --------
     >>> register_rule(DropPath, "elementwise")
     >>> register_rule(LayerScale, "channelwise", sizes=["dim"])
+    >>> register_rule(TransformerBlock, "composite")
     """
     if isinstance(kind, FunctionType):
         if rule != "elementwise" or sizes:

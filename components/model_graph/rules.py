@@ -44,6 +44,7 @@ from slimderm.components.model_graph.rules_weights import (
     dense,
     depthwise,
     embedding,
+    reversible_embedding,
     separable,
     transposed,
 )
@@ -86,6 +87,8 @@ RULES: dict[type, Rule] = {
     layers.Normalization: normalization,
     **SHAPE_RULES,
 }
+if hasattr(layers, "ReversibleEmbedding"):  # older Keras has none
+    RULES[layers.ReversibleEmbedding] = reversible_embedding
 
 
 def time_distributed(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:

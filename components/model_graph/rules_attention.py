@@ -26,7 +26,7 @@ def attention(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     What heads are compared by, ``key_dim``, stays: the scores are divided by its root.
     """
     given = _given(call)
-    refused = _refused(call.operation) or _beside(call, given)
+    refused = _refused(call.operation)
     if refused:
         return unknown(coupling, call, inputs, refused)
     incoming = _incoming(coupling, call, inputs, given)
@@ -41,10 +41,8 @@ def grouped_query_attention(coupling: Coupling, call: Call, inputs: Sequence[Axe
     The places of heads stay: ``head_dim`` counts those of query and key as well as the values'.
     """
     layer, given = call.operation, _given(call)
-    quantised = layer.dtype_policy.quantization_mode is not None
-    refused = "quantised" if quantised else _beside(call, given)
-    if refused:
-        return unknown(coupling, call, inputs, refused)
+    if layer.dtype_policy.quantization_mode is not None:
+        return unknown(coupling, call, inputs, "quantised")
     incoming = _incoming(coupling, call, inputs, given)
     if incoming["query"] is not None or incoming["value"] is not None:
         coupling.unite(incoming["query"], incoming["value"])  # Keras wants them of one width
@@ -62,6 +60,16 @@ def grouped_query_attention(coupling: Coupling, call: Call, inputs: Sequence[Axe
     return _placed(coupling, call, parts, given, made)
 
 
+def rotary(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Turns pairs of the last axis by an angle for each place: heads pass."""
+    layer, rank = call.operation, len(inputs[0])
+    if len(call.inputs) > 1:
+        return unknown(coupling, call, inputs, "places that are given to it")
+    turned = [layer.sequence_axis % rank, layer.feature_axis % rank]
+    coupling.barrier(call.path, "turns pairs of channels", *(inputs[0][axis] for axis in turned))
+    return tuple(None if axis in turned else labels for axis, labels in enumerate(inputs[0]))
+
+
 def _parts(layer: Any, gate: bool) -> dict[str, Any]:
     """Return the einsum layers inside an attention layer; older Keras has no gates."""
     names = ("query", "value", "key", "output", *(["gate"] if gate else []))
@@ -77,17 +85,15 @@ def _given(call: Call) -> dict[str, Any]:
     return given
 
 
-def _beside(call: Call, given: dict[str, Any]) -> str | None:
-    read = {id(tensor) for tensor in given.values()}
-    others = any(id(tensor) not in read for tensor in call.inputs)
-    return "tensors beside query, value and key" if others else None
-
-
 def _incoming(
     coupling: Coupling, call: Call, inputs: Sequence[Axes], given: dict[str, Any]
 ) -> dict[str, Labels | None]:
-    """Return the labels of the last axis of each tensor."""
+    """Return the labels of the last axis of each tensor; those of masks stay."""
     axes_of = {id(tensor): axes for tensor, axes in zip(call.inputs, inputs, strict=True)}
+    read = {id(tensor) for tensor in given.values()}
+    for key, axes in axes_of.items():
+        if key not in read:  # a mask: for places and heads
+            coupling.barrier(call.path, "a mask made of channels", *axes)
     return {
         name: only(coupling, call, axes_of[id(tensor)], len(tensor.shape) - 1)
         for name, tensor in given.items()

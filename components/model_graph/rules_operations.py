@@ -11,6 +11,7 @@ from slimderm.components.model_graph.rules_reshape import (
     depth_to_space,
     extract_patches,
     reshaped,
+    reshaped_with_batch,
     space_to_depth,
 )
 from slimderm.components.model_graph.rules_shape import (
@@ -25,26 +26,28 @@ from slimderm.components.model_graph.rules_slices import (
     repeat,
     slice_part,
     split,
+    take,
     take_items,
     tile,
 )
-from slimderm.components.model_graph.rules_values import same
+from slimderm.components.model_graph.rules_values import same, softmax
 
 Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
 
 
 def operate(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """Treat tensors value by value: as `merge`; other operands may be single numbers."""
-    given = [*call.arguments.args, *call.arguments.kwargs.values()]
-    for operand in given:
+    """Treat tensors value by value: as `merge`; constants must be the same for all channels."""
+    made = merge(coupling, call, inputs, batch_first=False)
+    for operand in [*call.arguments.args, *call.arguments.kwargs.values()]:
         if any(operand is tensor for tensor in call.inputs):
             continue
-        if isinstance(operand, list | tuple) or np.size(operand) != 1:
-            return unknown(coupling, call, inputs, "a constant that is no single number")
-    ranks = {len(tensor.shape) for tensor in call.inputs}
-    if len(ranks) > 1:  # there the batch would meet another axis
-        return unknown(coupling, call, inputs, "operands of different rank")
-    return merge(coupling, call, inputs)
+        if isinstance(operand, list | tuple):
+            return unknown(coupling, call, inputs, "a list of numbers")
+        shape = getattr(operand, "shape", ())
+        along = made[len(made) - len(shape) :]
+        if any(size != 1 and labels is not None for size, labels in zip(shape, along, strict=True)):
+            return unknown(coupling, call, inputs, "a constant that differs between channels")
+    return made
 
 
 def clip(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
@@ -58,11 +61,36 @@ def reduce(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Sum, average or compare along some axes: a barrier for channels there."""
     axes, rank = inputs[0], len(inputs[0])
     along = places_of(call.operation.axis, rank)
+    if _is_zero(call):  # however many there are
+        axes = tuple(None if index in along else labels for index, labels in enumerate(axes))
     reason = f"{type(call.operation).__name__} is over the channels"
     coupling.barrier(call.path, reason, *(axes[index] for index in along))
     if call.operation.keepdims:
         return tuple(None if index in along else axes[index] for index in range(rank))
     return tuple(axes[index] for index in range(rank) if index not in along)
+
+
+def _is_zero(call: Call) -> bool:
+    """Tell whether an operation sums up zeros that were made in the form of a tensor."""
+    before = type(call.inputs[0]._keras_history.operation).__name__
+    return type(call.operation).__name__ == "Sum" and before == "ZerosLike"
+
+
+def along_others(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Roll or add up along some axes: a barrier for channels there."""
+    axes = inputs[0]
+    along = places_of(call.operation.axis, len(axes))
+    reason = f"{type(call.operation).__name__} is along the channels"
+    coupling.barrier(call.path, reason, *(axes[index] for index in along))
+    return tuple(None if index in along else labels for index, labels in enumerate(axes))
+
+
+def unstack(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> list[Axes]:
+    """Take an axis apart; a barrier for channels there."""
+    axes = inputs[0]
+    along = call.operation.axis % len(axes)
+    coupling.barrier(call.path, "sets channels apart", axes[along])
+    return [(*axes[:along], *axes[along + 1 :])] * len(call.outputs)
 
 
 def move(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
@@ -126,10 +154,11 @@ def reshape(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     before, after = call.inputs[0].shape, call.outputs[0].shape
     known = None not in before[1:] and None not in after[1:]
     if known and np.prod(before[1:]) != np.prod(after[1:]):
-        return unknown(coupling, call, inputs, "lays the batch together with another axis")
-    result = reshaped(coupling, call, inputs[0])
+        result = reshaped_with_batch(coupling, call, inputs[0])
+    else:
+        result = reshaped(coupling, call, inputs[0], before, after)
     for index, labels in enumerate(result):
-        if index and call.operation.newshape[index] != -1:
+        if call.operation.newshape[index] != -1:
             coupling.size(call.path, "newshape", labels, index)
     return result
 
@@ -152,6 +181,11 @@ OPERATION_RULES: dict[str, Rule] = {
     **dict.fromkeys(("Transpose", "Moveaxis", "Swapaxes"), move),
     "Einsum": einsum,
     "Matmul": matmul,
+    **dict.fromkeys(("Softmax", "LogSoftmax"), softmax),
+    **dict.fromkeys(("Roll", "Cumsum", "Cumprod"), along_others),
+    "ZerosLike": same,
+    "OnesLike": same,
+    "Take": take,
     "Cast": same,
     "Clip": clip,
     "Concatenate": concatenate,
@@ -172,4 +206,5 @@ OPERATION_RULES: dict[str, Rule] = {
 # Of operations with several outputs: these rules return the axes of each.
 SPLITTING_RULES: dict[str, Callable[[Coupling, Call, Sequence[Axes]], list[Axes]]] = {
     "Split": split,
+    "Unstack": unstack,
 }

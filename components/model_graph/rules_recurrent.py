@@ -15,7 +15,7 @@ from slimderm.components.model_graph.channel_labels import (
     only,
     unknown,
 )
-from slimderm.components.model_graph.rules_values import ELEMENTWISE
+from slimderm.components.model_graph.rules_values import is_elementwise
 
 GATES: dict[type, int] = {layers.SimpleRNN: 1, layers.GRU: 3, layers.LSTM: 4}
 CONVOLUTIONS = (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)
@@ -87,7 +87,7 @@ def _refused(call: Call, parts: Sequence[Any]) -> str | None:
         cell = layer.cell
         for name in ("activation", "recurrent_activation"):
             used = getattr(cell, name, None)
-            if used is not None and used not in ELEMENTWISE:
+            if used is not None and not is_elementwise(used):
                 return f"activation {getattr(used, '__name__', used)} may mix channels"
     return None
 

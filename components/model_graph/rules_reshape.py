@@ -43,16 +43,35 @@ def _laid(coupling: Coupling, call: Call, axes: Axes, shape: Shape) -> Labels | 
 
 def reshape(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Follow channels through axes that are kept, laid together, or set apart by ones."""
-    result = reshaped(coupling, call, inputs[0])
+    before, after = call.inputs[0].shape, call.outputs[0].shape
+    result = reshaped(coupling, call, inputs[0], before, after)
     for index, labels in enumerate(result[1:]):
         if call.operation.target_shape[index] != -1:
             coupling.size(call.path, "target_shape", labels, index)
     return result
 
 
-def reshaped(coupling: Coupling, call: Call, axes: Axes) -> Axes:
-    """Carry labels from one shape of so many values to another."""
+def reshaped_with_batch(coupling: Coupling, call: Call, axes: Axes) -> Axes:
+    """Carry labels where the batch is laid together with axes next to it, or those are set apart.
+
+    The rest of both shapes is as many values: that is followed.
+    """
     before, after = call.inputs[0].shape, call.outputs[0].shape
+    if axes[0] is not None:  # a weight, which has no batch
+        return reshaped(coupling, call, (None, *axes), (1, *before), (1, *after))[1:]
+    first = next((i for i, labels in enumerate(axes) if labels is not None), len(before))
+    for old in range(1, first + 1):
+        for new in range(1, len(after) + 1):
+            rest, found = before[old:], after[new:]
+            if None not in (*rest, *found) and np.prod(rest) == np.prod(found):
+                short = (None, *axes[old:])
+                made = reshaped(coupling, call, short, (None, *rest), (None, *found))
+                return (*[None] * new, *made[1:])
+    return unknown(coupling, call, [axes], "lays the batch together with channels")
+
+
+def reshaped(coupling: Coupling, call: Call, axes: Axes, before: Shape, after: Shape) -> Axes:
+    """Carry labels from one shape of so many values to another."""
     result: list[Labels | None] = [None] * len(after)
     if all(labels is None for labels in axes):
         return tuple(result)

@@ -20,23 +20,25 @@ from slimderm.components.model_graph.rules_reshape import flatten, reshape
 Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
 
 
-def merge(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+def merge(
+    coupling: Coupling, call: Call, inputs: Sequence[Axes], *, batch_first: bool = True
+) -> Axes:
     """Unite the channels of what is added, multiplied or compared, place by place.
 
     Shapes are aligned at their ends. Where an axis of length 1 is spread over a longer one, its one
-    channel stays.
+    channel stays. With ``batch_first`` a lower rank gets its new axes behind the batch, as Keras's
+    merging layers have it, else before the first, as in NumPy.
     """
     shapes = [tensor.shape for tensor in call.inputs]
-    rank = max(map(len, shapes))
     target = call.outputs[0].shape
+    rank = len(target)
     result: list[Labels | None] = [None] * rank
     for axis in range(rank):
         found: list[Labels | None] = []
         spread: list[Labels | None] = []
         for axes, shape in zip(inputs, shapes, strict=True):
             own = axis - (rank - len(shape))
-            # A lower rank gets its new axes behind the batch, as Keras's merging layers have it.
-            if own < 0 or (own == 0 and axis > 0):
+            if own < 0 or (batch_first and own == 0 and axis > 0):
                 continue
             alone = shape[own] == 1 and target[axis] != 1
             (spread if alone else found).append(axes[own])

@@ -35,6 +35,18 @@ def take_items(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     return tuple(found)
 
 
+def take(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Take places of one axis, each by an index; a barrier for channels there."""
+    given = [*call.arguments.args, *call.arguments.kwargs.values()]
+    if call.operation.axis is None or given[0] is not call.inputs[0]:
+        return unknown(coupling, call, inputs, "takes items of all axes, or of a constant")
+    axes = inputs[0]
+    axis = call.operation.axis % len(axes)
+    indices = [labels for each in inputs[1:] for labels in each]
+    coupling.barrier(call.path, "takes some of the channels", axes[axis], *indices)
+    return (*axes[:axis], *[None] * len(np.shape(given[1])), *axes[axis + 1 :])
+
+
 def _spread(parts: list[tuple[int, Any]], rank: int) -> list[tuple[int, Any]]:
     """Put whole axes where an ellipsis stands, or behind the last part; -1 is their place."""
     missing = rank - sum(part is not None and part is not Ellipsis for _, part in parts)

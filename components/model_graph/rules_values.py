@@ -1,6 +1,7 @@
 """Rules of layers that treat values or channels one by one: activations, dropout, normalisation."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from keras import activations, layers, ops
@@ -37,10 +38,20 @@ IDENTITIES: set[type] = {
 }  # fmt: skip
 
 
+# Of libraries, by module and name, so that none need be imported.
+KNOWN_ELEMENTWISE = ("keras_hub.src.utils.keras_utils.gelu_approximate",)
+
+
+def is_elementwise(function: Any) -> bool:
+    """Tell whether a function treats every value by itself."""
+    named = f"{getattr(function, '__module__', '')}.{getattr(function, '__name__', '')}"
+    return function in ELEMENTWISE or named in KNOWN_ELEMENTWISE
+
+
 def activated(coupling: Coupling, call: Call, labels: Labels | None) -> Labels | None:
     """Pass labels through a layer's own activation; one that mixes channels is a barrier."""
     activation = getattr(call.operation, "activation", None)
-    if activation is None or activation in ELEMENTWISE or type(activation) in IDENTITIES:
+    if activation is None or is_elementwise(activation) or type(activation) in IDENTITIES:
         return labels
     name = getattr(activation, "__name__", type(activation).__name__)
     layer = isinstance(activation, layers.Layer)
@@ -89,13 +100,22 @@ def dropout(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
 
 def softmax(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Sums over its axes: a barrier for channels there, no obstacle for others."""
+    for mask in inputs[1:]:
+        coupling.barrier(call.path, "a mask made of channels", *mask)
     return _summed(coupling, call, inputs[0], _summed_axes(call, len(inputs[0])))
 
 
 def layer_normalization(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Statistics over its axes: a barrier for channels there, unless they may move."""
-    axes = inputs[0]
-    summed = _summed_axes(call, len(axes))
+    return _normalized(coupling, call, inputs[0], _summed_axes(call, len(inputs[0])))
+
+
+def last_normalized(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """As `layer_normalization` over the last axis, for layers that do not say which."""
+    return _normalized(coupling, call, inputs[0], [len(inputs[0]) - 1])
+
+
+def _normalized(coupling: Coupling, call: Call, axes: Axes, summed: list[int]) -> Axes:
     labelled = [index for index in summed if axes[index] is not None]
     if not coupling.moving or len(labelled) != 1:
         return _summed(coupling, call, axes, summed)
@@ -121,6 +141,8 @@ def group_normalization(coupling: Coupling, call: Call, inputs: Sequence[Axes]) 
             coupling.move(call.path, axis, labels)
             for row in by_group[1:]:
                 coupling.unite(by_group[0], row)
+        elif layer.groups == 1:
+            return _summed(coupling, call, axes, [axis])
         else:
             for column in by_group.T[1:]:
                 coupling.unite(by_group[:, 0], column)

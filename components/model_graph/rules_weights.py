@@ -1,6 +1,7 @@
 """Rules of layers with kernels: dense layers, embeddings, convolutions of all kinds."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,24 @@ def embedding(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     labels = coupling.produce(call.path, layer, layer.embeddings, 1)
     coupling.size(call.path, "output_dim", labels)
     return (*inputs[0], labels)
+
+
+def reversible_embedding(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """As `embedding`; in reverse it reads the channels that it makes otherwise."""
+    layer, arguments = call.operation, call.arguments
+    if layer.quantization_mode is not None or layer.lora_enabled:
+        return unknown(coupling, call, inputs, "quantised or with LoRA")
+    labels = coupling.produce(call.path, layer, layer.embeddings, 1)
+    coupling.size(call.path, "output_dim", labels)
+    back = getattr(layer, "reverse_embeddings", None)
+    coupling.hold(layer, back, 0, labels)
+    if not (arguments.kwargs.get("reverse") or arguments.args[1:2] == (True,)):
+        return (*inputs[0], labels)
+    coupling.unite(labels, inputs[0][-1])
+    between = tuple(range(1, len(inputs[0]) - 1))
+    read = layer.embeddings if back is None else back
+    _multiplies(coupling, call, Effort(read, call.inputs[0], between))
+    return (*inputs[0][:-1], None)
 
 
 def convolution(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
@@ -133,3 +152,11 @@ def _spatial(call: Call, axis: int) -> tuple[int, ...]:
 
 def _multiplies(coupling: Coupling, call: Call, effort: Effort) -> None:
     coupling.efforts.setdefault(id(call.outputs[0]), []).append(effort)
+
+
+def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:
+    """Return the axes along which a weight of a `ReversibleEmbedding` reads channels."""
+    back = getattr(layer, "reverse_embeddings", None)
+    if back is None:
+        return (1,)  # as it does in reverse
+    return (0,) if variable is back else ()

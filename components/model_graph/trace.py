@@ -11,11 +11,11 @@ from slimderm.components.model_graph.calls import (
     ends,
     flat_inputs,
     is_functional,
-    plain,
 )
 from slimderm.components.model_graph.channel_labels import FIXED, Axes, Coupling
 from slimderm.components.model_graph.graph import Graph
 from slimderm.components.model_graph.groups import freedom, grouped
+from slimderm.components.model_graph.plain import plain
 from slimderm.components.model_graph.rules import axes_of_outputs
 
 

@@ -119,15 +119,16 @@ def verify(model: keras.Model, pruned: Any, inputs: Any = None, *, seed: int = 0
     pruned : Pruned
         What `prune` gave; its model not trained since.
     inputs : array, list or dict, optional
-        A batch; drawn from `seed` where not given: numbers from 0 to 1, 16 places where a length is
-        not known.
+        A batch; drawn from `seed` where not given: numbers from 0 to 1, whole ones where the input
+        takes no others, 16 places where a length is not known.
     seed : int
 
     Returns
     -------
     float
         As `deviation`. Where statistics were allowed to move, layers that normalise do so over the
-        channels that stay in both models.
+        channels that stay in both models. Where layers are followed by what is inside them, how
+        far that is from the model, if it is more.
 
     Raises
     ------
@@ -138,16 +139,19 @@ def verify(model: keras.Model, pruned: Any, inputs: Any = None, *, seed: int = 0
     keep = read_log(graph, pruned.log)
     if inputs is None:
         draw = np.random.default_rng(seed)
-        inputs = packed(
-            model,
-            [
-                draw.random([size or UNKNOWN for size in (2, *tensor.shape[1:])]).astype(
-                    keras.backend.standardize_dtype(tensor.dtype)
-                )
-                for tensor in ends(model)[0]
-            ],
-        )
-    return _apart(silence(graph, keep), pruned.model, inputs)
+        inputs = packed(model, [_drawn(draw, tensor) for tensor in ends(model)[0]])
+    found = _apart(silence(graph, keep), pruned.model, inputs)
+    if graph.model is model:
+        return found
+    return max(found, _apart(model, graph.model, inputs))  # what was followed in place of layers
+
+
+def _drawn(draw: np.random.Generator, tensor: Any) -> npt.NDArray[Any]:
+    """Draw a batch of one input: zeros and ones where it takes no fractions, such as of tokens."""
+    shape = [size or UNKNOWN for size in (2, *tensor.shape[1:])]
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    values = draw.random(shape) if "float" in dtype else draw.integers(0, 2, shape)
+    return values.astype(dtype)
 
 
 def deviation(graph: Graph, keep: Keep, inputs: Any) -> float:

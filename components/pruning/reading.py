@@ -1,16 +1,19 @@
 """Along which axes weights read channels: what reads a channel at zero makes nothing of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from slimderm.components.model_graph import rules_attention, rules_einsum
+from slimderm.components.model_graph import rules_attention, rules_einsum, rules_weights
+from slimderm.components.model_graph.rules import rule_for
 from slimderm.components.model_graph.rules_recurrent import cells
 
-OF_LAYERS = {
-    keras.layers.MultiHeadAttention: rules_attention.reading_axes,
-    keras.layers.GroupQueryAttention: rules_attention.reading_axes,
-    keras.layers.EinsumDense: rules_einsum.reading_axes,
+BY_RULE: dict[Any, Callable[[Any, Any], tuple[int, ...]]] = {
+    rules_attention.attention: rules_attention.reading_axes,
+    rules_attention.grouped_query_attention: rules_attention.reading_axes,
+    rules_einsum.einsum_dense: rules_einsum.reading_axes,
+    rules_weights.reversible_embedding: rules_weights.reading_axes,
 }
 
 
@@ -18,7 +21,7 @@ def reading_axes(layer: Any, variable: Any) -> tuple[int, ...]:
     """Return the axes along which a weight reads channels, nothing for weights that read none."""
     if type(layer) in (keras.layers.TimeDistributed, keras.layers.SpectralNormalization):
         layer = layer.layer
-    if (found := OF_LAYERS.get(type(layer))) is not None:
+    if (found := BY_RULE.get(rule_for(layer))) is not None:
         return found(layer, variable)
     shape = tuple(variable.shape)
     rank = len(shape)

@@ -91,9 +91,28 @@ def test_a_whole_group_of_heads_by_numpy():
     np.testing.assert_allclose(remove(graph, keep)(x), expected, atol=1e-5)
 
 
-def test_what_is_not_followed_is_a_barrier():
+@pytest.mark.parametrize("kind", ["grouped", "of heads"])
+def test_a_mask_is_no_obstacle_unless_it_is_made_of_channels(kind, halved):
     inputs, mask = keras.Input((5, 6)), keras.Input((5, 5), dtype="bool")
     x = layers.Dense(8, name="first")(inputs)
-    x = layers.GroupQueryAttention(3, 4, 2, name="attention")(x, x, attention_mask=mask)
-    model = keras.Model([inputs, mask], layers.Dense(2)(layers.Flatten()(x)))
-    assert [barrier.path for barrier in trace(model).barriers] == ["attention"]
+
+    def masked(given):
+        layer = {
+            "grouped": lambda: layers.GroupQueryAttention(3, 4, 2, name="attention"),
+            "of heads": lambda: layers.MultiHeadAttention(4, 3, name="attention"),
+        }[kind]()
+        y = layer(x, x, attention_mask=given)
+        model = keras.Model([inputs, mask], layers.Dense(2)(layers.Flatten()(y)))
+        randomise(model, seed=0)
+        return model
+
+    random = np.random.default_rng(0)
+    values = random.random((2, 5, 6)).astype("float32")
+    graph = trace(masked(mask))
+    assert not graph.barriers
+    assert graph.free.any()
+    assert deviation(graph, halved(graph), [values, random.random((2, 5, 5)) > 0.3]) < 1e-5
+    made = layers.Dense(5, activation="sigmoid", name="mask")(inputs)
+    assert [barrier.reason for barrier in trace(masked(made > 0.5)).barriers] == [
+        "a mask made of channels"
+    ]

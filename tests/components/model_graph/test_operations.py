@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from slimderm.components.model_graph.rules_operations import OPERATION_RULES, SPLITTING_RULES
 from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.proof import deviation, randomise
 from slimderm.components.pruning.pruner import prune
@@ -50,6 +51,15 @@ FOLLOWED = {
         "bhwc,bc->bhwc", x, ops.mean(x, axis=[1, 2])
     ),
     "einsum over places": lambda x: ops.expand_dims(ops.einsum("bhwc,bvwc->bhc", x, x), 1),
+    "batch laid together": lambda x: ops.reshape(ops.reshape(x, (-1, WIDTH)), (-1, 6, 6, WIDTH)),
+    "windows": lambda x: ops.reshape(ops.reshape(x, (-1, 3, 2, 6, WIDTH)), (-1, 6, 6, WIDTH)),
+    "places taken by indices": lambda x: ops.take(x, [[1, 3], [5, 0]], axis=1)[:, 0],
+    "places rolled and added up": lambda x: ops.cumsum(ops.roll(x, (1, 2), axis=(1, 2)), axis=1),
+    "places taken apart": lambda x: ops.stack(ops.unstack(x, axis=1)[::-1], axis=1),
+    "softmax over places": lambda x: ops.softmax(x, axis=2)[:, :, :3],
+    "constants of each place": lambda x: x * np.arange(36, dtype="f").reshape(6, 6, 1),
+    "tensors of other rank": lambda x: x + ops.sum(x, axis=[0, 1]),
+    "zeros in its form": lambda x: x + ops.sum(ops.zeros_like(x), axis=-1, keepdims=True),
     "einsum, moved": lambda x: ops.einsum("bchw->bhwc", ops.einsum("b...c->bc...", x)),
 }
 BARRIERS = {
@@ -57,12 +67,29 @@ BARRIERS = {
     "every other channel": lambda x: x[..., ::2],
     "bounds of each channel": lambda x: ops.clip(x, [0.0] * WIDTH, [1.0] * WIDTH),
     "mirrored channels": lambda x: ops.pad(x, [[0, 0]] * 3 + [[1, 1]], mode="reflect"),
-    "batch laid together": lambda x: ops.reshape(ops.reshape(x, (-1, WIDTH)), (-1, 6, 6, WIDTH)),
+    "batch laid together with channels": lambda x: ops.reshape(
+        ops.reshape(x, (-1, 2 * WIDTH)), (-1, 6, 6, WIDTH)
+    ),
+    "channels taken by indices": lambda x: ops.take(x, [1, 3], axis=-1),
+    "channels added up": lambda x: ops.cumsum(x, axis=-1),
+    "channels taken apart": lambda x: ops.stack(ops.unstack(x, axis=-1), axis=-1),
+    "softmax over channels": lambda x: ops.softmax(x, axis=-1),
+    "constants of each channel": lambda x: x * np.ones(WIDTH, "f"),
     "einsum over channels": lambda x: x * ops.einsum("bhwc,bhwc->bhw", x, x)[..., None],
     "einsum, a letter twice": lambda x: ops.einsum("bhhc->bhc", x)[:, None],
     "einsum with a constant": lambda x: ops.einsum("bhwc,cd->bhwd", x, np.eye(WIDTH, dtype="f")),
     "matmul over channels": lambda x: ops.matmul(x, ops.swapaxes(x, 2, 3)),
     "rolled channels": lambda x: ops.roll(x, 1, axis=-1),
+}
+
+FAULTS = {  # of what follows an operation: its channels in another order, or others of them
+    "Take": FOLLOWED["places taken by indices"],
+    "Roll": lambda x: ops.roll(x, (1, 2), axis=(1, 2)),
+    "Cumsum": lambda x: ops.cumsum(x, axis=1),
+    "Unstack": FOLLOWED["places taken apart"],
+    "Softmax": FOLLOWED["softmax over places"],
+    "Multiply": FOLLOWED["constants of each place"],
+    "Reshape": lambda x: ops.reshape(x, (-1, 3, 2, 6, WIDTH))[:, 0],
 }
 
 
@@ -96,6 +123,26 @@ def test_what_mixes_channels_is_a_barrier(kind):
     graph = trace(network(BARRIERS[kind]))
     (barrier,) = graph.barriers
     assert barrier.num_coupled == WIDTH
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_the_proof_notices_a_wrong_rule(kind, halved, monkeypatch):
+    table = SPLITTING_RULES if kind in SPLITTING_RULES else OPERATION_RULES
+    right = table[kind]
+
+    def turned(axes):
+        return tuple(None if labels is None else labels[::-1] for labels in axes)
+
+    def wrong(coupling, call, inputs):
+        made = right(coupling, call, inputs)
+        return [turned(axes) for axes in made] if isinstance(made, list) else turned(made)
+
+    monkeypatch.setitem(table, kind, wrong)
+    graph = trace(network(FAULTS[kind]))
+    keep = np.ones(graph.num_coupled, bool)
+    keep[graph.producers["first"].labels[:3]] = False
+    image = np.random.default_rng(0).random((2, 6, 6, 3)).astype("float32")
+    assert deviation(graph, keep, image) > 1e-2
 
 
 def test_a_pruned_model_of_operations_is_saved_and_read(tmp_path, halved):

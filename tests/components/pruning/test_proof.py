@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from keras import layers
+from keras import layers, ops
 
 from slimderm import ParameterError, prune, verify
 from slimderm.components.model_graph import graph as graph_module
@@ -118,6 +118,10 @@ KINDS = (
     "squeeze", "nest", "share", "pool", "prelu", "transposed", "subtract", "operation",
     "beside", "twice", "channelwise", "outputs", "permute", "reshape",
 )  # fmt: skip
+SEQUENCES = (
+    "attention", "grouped attention", "einsum", "recurrent", "both ways", "over channels",
+    "split", "operations",
+)  # fmt: skip
 
 
 def grow(kinds, widths, places):
@@ -170,6 +174,8 @@ def block(kind, width, tensors, place, models):
     if kind == "twice":
         wide = layers.Conv2D(2 * x.shape[-1], 1)(y)
         return layers.Add()([layers.Concatenate()([x, x]), wide])
+    if kind in SEQUENCES:
+        return sequence(kind, width, x, y)
     if kind in models:
         made = models[kind](layers.Conv2D(4, 1)(x))
         return layers.Concatenate()(made) if kind == "outputs" else made
@@ -193,18 +199,55 @@ def block(kind, width, tensors, place, models):
     return simple[kind]()(x)
 
 
+def sequence(kind, width, x, y):
+    """A block of what transformers and recurrent networks have, on the rows of an image."""
+    channels = x.shape[-1]
+    if kind == "split":
+        first, second = ops.split(layers.Conv2D(2 * width, 1)(x), 2, axis=-1)
+        return first * ops.sigmoid(second)
+    if kind == "operations":
+        x = ops.concatenate([x[..., : channels // 2], ops.roll(y, 1, axis=1)], axis=-1)
+        return layers.Conv2D(width, 1)(ops.transpose(x, (0, 2, 1, 3)))
+    if kind == "einsum":
+        return layers.EinsumDense("bhwc,cd->bhwd", (8, 8, width), bias_axes="d")(x)
+    if kind == "over channels":
+        return (layers.LayerNormalization, layers.RMSNormalization)[width % 2]()(x)
+    places = ops.reshape(x, (-1, 64, channels))
+    if kind == "attention":
+        places = places + layers.MultiHeadAttention(3, 4)(places, places)
+    elif kind == "grouped attention":
+        places = layers.GroupQueryAttention(3, 4, 2)(places, places)
+    else:  # a step is a row, with the channels of all its places
+        rows = ops.reshape(x, (-1, 8, 8 * channels))
+        layer = (layers.LSTM, layers.GRU, layers.SimpleRNN)[width % 3]
+        layer = layer(width, return_sequences=True)
+        rows = (layers.Bidirectional(layer) if kind == "both ways" else layer)(rows)
+        return ops.repeat(ops.expand_dims(rows, 2), 8, axis=2)
+    return ops.reshape(places, (-1, 8, 8, channels))
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_blocks_of_sequences_compute_what_they_should(kind, halved):
+    check_grown([kind, "conv", kind], [4, 5, 3], [0, 1, 2], halved)
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_graphs_at_random_compute_what_they_should(halved, data):
     number = data.draw(st.integers(2, 7))
-    kinds = data.draw(st.lists(st.sampled_from(KINDS), min_size=number, max_size=number))
+    drawn = st.sampled_from(KINDS + SEQUENCES)
+    kinds = data.draw(st.lists(drawn, min_size=number, max_size=number))
     widths = data.draw(st.lists(st.integers(2, 6), min_size=number, max_size=number))
     places = data.draw(st.lists(st.integers(0, 9), min_size=number, max_size=number))
+    check_grown(kinds, widths, places, halved)
+
+
+def check_grown(kinds, widths, places, halved):
     keras.utils.clear_session()
     model = grow(kinds, widths, places)
-    randomise(model, seed=number)
-    graph = trace(model)
-    keep = halved(graph, seed=number)
+    randomise(model, seed=len(kinds))
+    graph = trace(model, moving="over channels" in kinds)
+    keep = halved(graph, seed=len(kinds))
     assert not graph.barriers
     assert deviation(graph, keep, batch(model)) < TOLERANCE
 
