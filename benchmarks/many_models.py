@@ -145,15 +145,30 @@ def row(make: Callable[[], keras.Model], most: int) -> dict[str, Any]:
     return found
 
 
-def one_process(names: list[str], most: int) -> None:
-    """Print a JSON line for each model of this process."""
+def one_process(given: argparse.Namespace) -> None:
+    """Do everything with the models that are named, and keep what was found."""
     makers = dict(models())
-    for name in names:
+    for name in given.names:
         started = time.perf_counter()
-        found = row(makers[name], most)
-        print(json.dumps({"name": name, **found, "s": time.perf_counter() - started}), flush=True)
+        found = row(makers[name], given.parameters)
+        keep(given.keep, keras.backend.backend(), name, found)
+        seconds = time.perf_counter() - started
+        print(keras.backend.backend(), name, found, f"{seconds:.0f} s", file=sys.stderr, flush=True)
         keras.backend.clear_session()
         gc.collect()
+
+
+def kept(folder: Path, backend: str, name: str) -> dict[str, Any] | None:
+    """Return what was found of a model, if anything was."""
+    path = folder / backend / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def keep(folder: Path, backend: str, name: str, found: dict[str, Any]) -> None:
+    """Write down what was found of a model."""
+    path = folder / backend / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found))
 
 
 def python_of(backend: str) -> str:
@@ -172,46 +187,34 @@ def python_of(backend: str) -> str:
     return str(python)
 
 
-def together(backend: str, names: list[str], most: int) -> dict[str, dict[str, Any]]:
-    """Do everything with a few models in one process of a backend."""
+def together(backend: str, names: list[str], given: argparse.Namespace) -> None:
+    """Do everything with a few models in one process of a backend; a new one if it ends early."""
     environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     if backend == "jax":
         environment |= QUICK_COMPILING
-    command = [python_of(backend), "-W", "ignore", __file__, *names]
-    done = subprocess.run(
-        [*command, "--one-process", "--parameters", str(most)],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"name"')]
-    rows = {line.pop("name"): line for line in lines}
-    missing = [name for name in names if name not in rows]
-    if not missing:
-        return rows
-    said = (done.stderr.strip() or "nothing").splitlines()[-1]
-    rows[missing[0]] = {"failed": f"its process ended: {done.returncode}, {said}"[:160]}
-    return rows | (together(backend, missing[1:], most) if missing[1:] else {})
+    options = ["--one-process", "--parameters", str(given.parameters), "--keep", str(given.keep)]
+    while names:
+        command = [python_of(backend), "-W", "ignore", __file__, *names, *options]
+        code = subprocess.run(command, env=environment, check=False).returncode
+        names = [name for name in names if kept(given.keep, backend, name) is None]
+        if names:
+            keep(given.keep, backend, names[0], {"failed": f"its process ended with code {code}"})
+            names = names[1:]
 
 
 def everything(given: argparse.Namespace, names: list[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """Do everything on all backends in turn, until there is no time; what is kept is not redone."""
-    results: dict[str, dict[str, dict[str, Any]]] = {backend: {} for backend in given.backends}
     end = time.monotonic() + 60 * given.minutes
     for start in range(0, len(names), TOGETHER):
-        for backend, rows in results.items():
-            for name in names[start : start + TOGETHER]:
-                kept = given.keep / backend / f"{name}.json"
-                if kept.exists():
-                    rows[name] = json.loads(kept.read_text())
-            waiting = [name for name in names[start : start + TOGETHER] if name not in rows]
-            if not waiting or time.monotonic() > end:
-                continue
-            for name, found in together(backend, waiting, given.parameters).items():
-                rows[name] = found
-                kept = given.keep / backend / f"{name}.json"
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_text(json.dumps(found))
-                print(backend, name, found, file=sys.stderr, flush=True)
-    return results
+        some = names[start : start + TOGETHER]
+        for backend in given.backends:
+            waiting = [name for name in some if kept(given.keep, backend, name) is None]
+            if time.monotonic() < end:
+                together(backend, waiting, given)
+    return {
+        backend: {name: found for name in names if (found := kept(given.keep, backend, name))}
+        for backend in given.backends
+    }
 
 
 def cell(found: dict[str, Any] | None) -> str:
@@ -266,7 +269,7 @@ def main() -> None:
     parser.add_argument("--one-process", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one_process:
-        one_process(given.names, given.parameters)
+        one_process(given)
         return
     chosen = [
         name for name, _ in models() if not given.names or any(part in name for part in given.names)
