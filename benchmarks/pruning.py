@@ -60,13 +60,14 @@ HOME = ROOT / ".cache/benchmarks/torch"
 def other_python() -> Path:
     """Install PyTorch and torch-pruning apart, once; return their Python."""
     python = HOME / "bin" / "python"
-    if not (HOME / ".installed").exists():
+    note, wanted = HOME / ".installed", "\n".join(REQUIREMENTS)
+    if not note.exists() or note.read_text() != wanted:
         print(f"installing {', '.join(REQUIREMENTS)} into {HOME} (once)", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(HOME)], check=True)
         uv = Path(sys.executable).with_name("uv")
         install = [str(uv), "pip", "install", "--quiet", "--python", str(python), *REQUIREMENTS]
         subprocess.run(install, check=True)
-        (HOME / ".installed").touch()
+        note.write_text(wanted)
     return python
 
 
