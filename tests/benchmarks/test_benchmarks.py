@@ -259,6 +259,42 @@ def test_pruning():
     assert row["params"][1] < row["params"][0]
 
 
+def test_pruning_light():
+    """Parameters and planning alone, of a network that is written for the benchmark."""
+    tiny = ["--architecture", "regnet_y_400mf", "--size", 32, "--repeats", 1]
+    row = run("pruning", *tiny, "--light", "--only", "keras")["regnet_y_400mf"]
+    assert row.keys() == {"plan_s", "params"}
+    assert row["params"] == [4_344_144, 1_205_092]  # torchvision's, and what torch-pruning leaves
+
+
+def test_gallery(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- table -->\nold\n<!-- end of table -->\nafter\n")
+    (tmp_path / "images").mkdir()
+    found = run("gallery", "--page", page, "--repeats", 1, "--only", "Autoencoder")
+    row = found["Autoencoder"]
+    measures = {"parameters", "multiply_accumulates", "bytes", "ms"}
+    assert row.keys() == {*measures, "deviation"}
+    assert row["deviation"] < 1e-4
+    assert positive({name: row[name] for name in measures})
+    assert row["parameters"][1] < 0.3 * row["parameters"][0]
+    text = page.read_text()
+    assert "old" not in text
+    assert "pruned = prune(model, ratio=0.5)" in text
+    assert (tmp_path / "images/gallery.png").stat().st_size > 1000
+
+
+def test_many_models(tmp_path):
+    options = ["MobileNetV3Small", "--backends", "tensorflow", "--keep", tmp_path]
+    found = run("many_models", *options)
+    assert found.keys() == {"models", "not_tried", "tensorflow"}
+    assert (found["models"], found["not_tried"]) == (1, 0)
+    assert found["tensorflow"].keys() == {"held", "refused", "failed", "worst"}
+    assert found["tensorflow"]["held"] == 1
+    assert found["tensorflow"]["worst"] < 1e-4
+    assert run("many_models", *options) == found  # what is kept is not done again
+
+
 def test_peers_without_the_packages():
     command = [sys.executable, "-W", "ignore", "benchmarks/peers.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
