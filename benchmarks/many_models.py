@@ -43,7 +43,7 @@ import numpy as np
 
 from benchmarks.peers import models as peers
 from slimderm import ParameterError, prune, verify
-from slimderm.components.model_graph.calls import plain
+from slimderm.components.model_graph.plain import plain
 from slimderm.components.pruning.proof import randomise
 
 ROOT = Path(__file__).resolve().parents[1]
