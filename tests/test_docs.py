@@ -22,6 +22,7 @@ def run_blocks(page, folder, monkeypatch):
     return blocks, names
 
 
+@pytest.mark.slow
 def test_a_stranger_slims_a_model_of_their_own(tmp_path, monkeypatch, capsys):
     blocks, names = run_blocks("slim-your-own.md", tmp_path, monkeypatch)
     assert len(blocks) == 3

@@ -123,6 +123,7 @@ def test_a_step_moves_penalties_and_the_loss_has_them(small):
     assert np.asarray(coder.rate.penalties).min() == np.float32(START_PENALTY)
 
 
+@pytest.mark.slow
 def test_training_holds_the_bits_of_blocks_and_a_code_of_them_works(small):
     made_by = Miracle(40, bits=8, pace=1.05)
     coder = Coder(small, made_by._plan(small, 0)[0])

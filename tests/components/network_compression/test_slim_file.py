@@ -431,6 +431,7 @@ def mutated(data, random, mend):
     return bytes(body) + (zlib.crc32(body).to_bytes(4, "little") if mend else data[-4:])
 
 
+@pytest.mark.slow
 def test_a_thousand_mutations_do_no_harm():
     parts = [layers.Dense(8, name="first"), layers.Dense(20, use_bias=False, name="grid")]
     model = keras.Sequential([keras.Input((9,)), *parts])

@@ -33,6 +33,7 @@ model.fit({name: inputs[name] for name in inputs}, np.eye(4)[[0, 1]], verbose=0)
 """
 
 
+@pytest.mark.slow
 def test_a_pruned_model_loads_where_the_project_is_not_installed(tmp_path, halved):
     model = build("lenet5", num_classes=4, input_shape=(32, 32))
     graph = trace(model)

@@ -181,6 +181,7 @@ def test_what_has_no_effect_with_a_checkpoint_is_named(name):
     assert TrainingSettings(checkpoint=name).without_effect() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpoint", ["best", "average_last"])
 def test_average_epochs_matter_where_they_are_said_to(checkpoint):
     kept = []

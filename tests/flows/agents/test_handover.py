@@ -39,6 +39,7 @@ with embedded_server():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_an_entry_arrives_as_it_was_sent_beside_a_page_for_people(make_workspace):
     done = make_workspace().run(sys.executable, "-c", FLOW, json.dumps(ENTRY))
