@@ -114,7 +114,7 @@ def _parameters(entries: Collection[form.Entry], given: dict[str, Any]) -> Itera
 
 
 def _name() -> str:
-    """Name a run of the pipeline by its time, who started it, and the values that it was given."""
+    """Name a run of the pipeline by its time, the user whose process it is, and its values."""
     given = {each.name: flow_run.parameters.get(each.name) for each in FORM}
     given.pop(form.AGENTS.name)
     said = [f"{name} {value}" for name, value in given.items() if value is not None]

@@ -32,7 +32,7 @@ def columns_of(description: Mapping[str, Any]) -> tuple[str, ...]:
     return ("image",) if description["image_only"] else ("image", *PEOPLE)
 
 
-def asked_of(
+def network_answer(
     network: Any,
     images: Sequence[np.ndarray],
     people: pd.DataFrame,
@@ -58,7 +58,7 @@ class Classifier:
         None where nobody has fitted one; then probabilities are those of the network.
     file : str
         What answers: the Keras model, or a file's target and its bytes.
-    more : callable, optional
+    extra_columns : callable, optional
         Takes what `answer` takes, and gives columns that every answer gets.
     """
 
@@ -66,7 +66,7 @@ class Classifier:
     description: Mapping[str, Any]
     temperature: float | None = None
     file: str = "Keras model"
-    more: Columns | None = None
+    extra_columns: Columns | None = None
 
     def classify(self, asked: pd.DataFrame) -> pd.DataFrame:
         """Give each row's class and probabilities.
@@ -132,10 +132,12 @@ class Classifier:
             N rows, as `people` gives them.
         """
         table = self._table(self._given(images, people), people.index)
-        return table if self.more is None else table.assign(**self.more(images, people))
+        if self.extra_columns is None:
+            return table
+        return table.assign(**self.extra_columns(images, people))
 
     def _given(self, images: Sequence[np.ndarray], people: pd.DataFrame) -> Any:
-        return asked_of(self.model, images, people, self.description)
+        return network_answer(self.model, images, people, self.description)
 
     def _calibrated(self, given: Any) -> np.ndarray:
         return tempered(given, self.temperature or 1.0)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import keras
 import numpy as np
@@ -40,7 +41,7 @@ def to_onnx(model: keras.Model) -> bytes:
     check_backend()
     import slimderm.components.export.onnx_erfc  # noqa: F401  # registers what it adds
 
-    with TemporaryDirectory() as folder, warnings.catch_warnings(), _plain(model):
+    with TemporaryDirectory() as folder, warnings.catch_warnings(), _readable(model):
         # Keras gives tf2onnx 1.17 a name that NumPy no longer has.
         warnings.filterwarnings("ignore", ".*np.object", FutureWarning)
         file = Path(folder, "model.onnx")
@@ -57,7 +58,7 @@ def to_onnx(model: keras.Model) -> bytes:
 
 
 @contextmanager
-def _plain(model: keras.Model) -> Iterator[None]:
+def _readable(model: keras.Model) -> Iterator[None]:
     """Let Keras write what the converter can read, while the block lasts.
 
     Convolutions in groups are functions of their own, compiled by XLA, unless functions run
@@ -91,9 +92,19 @@ def _check(model: keras.Model, made: bytes) -> None:
             f"{model.name}: the converter to ONNX makes inputs of constants ({', '.join(more)}); "
             "let the layer hold them as weights or as arrays, not as tensors"
         )
-    strange = {node.op_type for node in graph.node if not onnx.defs.has(node.op_type, node.domain)}
+    nodes = _nodes(graph)
+    strange = {node.op_type for node in nodes if not onnx.defs.has(node.op_type, node.domain)}
     if strange:
         raise ExportError(
             f"{model.name}: the converter to ONNX leaves operations that ONNX lacks "
             f"({', '.join(sorted(strange))})"
         )
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph, and of the graphs inside its loops and branches."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+                yield from _nodes(inner)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from tf2onnx.handler import tf_op
+from tf2onnx.utils import map_onnx_to_numpy_type
 
 
 @tf_op("Erfc")
@@ -17,7 +18,7 @@ class Erfc:
         dtype, shape = graph.get_dtype(output), graph.get_shape(output)
         graph.remove_node(node.name)
         erf = graph.make_node("Erf", node.input, shapes=[shape], dtypes=[dtype])
-        one = graph.make_const(f"{node.name}/one", np.array(1, np.float32))
+        one = graph.make_const(f"{node.name}/one", np.array(1, map_onnx_to_numpy_type(dtype)))
         inputs = [one.output[0], erf.output[0]]
         where = {"outputs": [output], "shapes": [shape], "dtypes": [dtype]}
         graph.make_node("Sub", inputs, name=node.name, **where)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from slimderm.components.classification.classifier import Classifier, asked_of
+from slimderm.components.classification.classifier import Classifier, network_answer
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import calls, check_model, graph_of
 from slimderm.components.model_graph.outputs import has_kernel
@@ -37,10 +37,10 @@ def with_embedding(classifier: Answering, network: keras.Model) -> Answering:
     inner = keras.Model(graph.input, _embedding(network))
 
     def embedded(images: Sequence[np.ndarray], people: pd.DataFrame) -> Mapping[str, list[str]]:
-        vectors = asked_of(inner, images, people, classifier.description)  # (N, D)
+        vectors = network_answer(inner, images, people, classifier.description)  # (N, D)
         return {EMBEDDING: [pack(np.asarray(vector, np.float32)) for vector in vectors]}
 
-    return replace(classifier, more=embedded)
+    return replace(classifier, extra_columns=embedded)
 
 
 def _embedding(model: keras.Model) -> Any:

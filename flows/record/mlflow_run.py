@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from slimderm.flows.record.mlflow_store import Tracker
 
 MODEL = "model"
-TAKEN = (
-    "IntegrityError",
-    "UniqueViolation",
-)  # SQLite's and PostgreSQL's words, which MLflow repeats
+# What SQLite and PostgreSQL say where a line is there already; MLflow repeats it.
+TAKEN = ("UNIQUE constraint", "UniqueViolation", "duplicate key")
 
 
 class Run:

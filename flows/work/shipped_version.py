@@ -49,7 +49,7 @@ def costs_of(made: Shipment | None, metrics: Mapping[str, float]) -> dict[str, f
 def keep(registry: Registry, version: Any, made: Shipment | None, why: str) -> None:
     """Keep a version's file: artifacts of its run, and tags."""
     if made is None:
-        registry.tag(version, {TARGET_TAG: "none", "edge.reason": why})
+        registry.tag(version, {TARGET_TAG: "none", HASH_TAG: "none", "edge.reason": why})
         return
     with TemporaryDirectory() as place:
         made.write(Path(place))
@@ -112,7 +112,7 @@ def fetch(registry: Registry, version: Any) -> Shipment:
                 f"({type(error).__name__}); `make review` makes it anew"
             ) from error
     made = Shipment(artefact, ledger)
-    if not made.is_intact or ledger["sha256"] != version.tags.get("edge.sha256"):
+    if not made.is_intact or ledger["sha256"] != version.tags.get(HASH_TAG):
         raise RecordError(
             f"the shipped file of version {version.version} is not the one that was judged: its "
             "hash differs; `make review` makes it anew"

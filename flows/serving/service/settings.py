@@ -34,7 +34,7 @@ class ServiceSettings:
         Between two looks at the registry for another champion.
     runs : str
         ``file``: what the version is shipped as, where its review made a file that runs here;
-        or ``keras``: its Keras model. Holds for ``make predict`` and ``make batch``, too.
+        or ``keras``: its Keras model. Holds for ``make predict``, ``batch`` and ``evaluate``, too.
     record : str
         What is recorded of inputs, never pictures: ``nothing``, ``statistics``, or ``embedding``
         (statistics, and the activations of the last layer but one).

@@ -20,6 +20,7 @@ from slimderm.components.monitoring.settings import WatchSettings
 from slimderm.flows.base.terminal import progress_bar
 from slimderm.flows.config import layout
 from slimderm.flows.record.registry import Registry, temperature_of
+from slimderm.flows.serving.service.settings import ServiceSettings
 from slimderm.flows.serving.shipped import classifier_of
 from slimderm.flows.serving.watch.recorder import input_row
 from slimderm.flows.work.evaluating import known_people
@@ -56,7 +57,8 @@ def make_reference(registry: Registry, version: Any, settings: WatchSettings) ->
     """
     rows = _drawn(held_out(registry, version), settings)
     _check_here(rows, version)
-    classifier = classifier_of(registry, version, embedding=True)
+    by_keras = ServiceSettings.read().by_keras
+    classifier = classifier_of(registry, version, by_keras=by_keras, embedding=True)
     found = []
     with progress_bar("watch: reference", len(rows)) as update:
         for start in range(0, len(rows), CHUNK):
@@ -76,7 +78,7 @@ def _key(version: Any, settings: WatchSettings) -> str:
     return content_key(
         version=f"{version.name}/{version.version}",
         temperature=temperature_of(version),
-        file=version.tags.get(HASH_TAG),
+        file="keras" if ServiceSettings.read().by_keras else version.tags.get(HASH_TAG),
         images=settings.reference_images,
         seed=settings.seed,
     )

@@ -218,6 +218,10 @@ def test_the_same_again_is_the_same_run_and_a_temperature_makes_another(judged, 
     assert again.run_id != judged.run_id
     assert again.evaluation.calibration.keys() == {"ece", "ece_calibrated"}
     assert again.evaluation.metrics["accuracy"] == judged.evaluation.metrics["accuracy"]
+    given, before = again.evaluation, judged.evaluation
+    np.testing.assert_allclose(given.probabilities, before.probabilities, atol=1e-6)
+    assert given.calibration["ece"] == pytest.approx(before.calibration["ece"], abs=1e-6)
+    assert np.abs(given.calibrated - before.calibrated).max() > 0.01
 
 
 def test_what_is_judged_is_the_file_that_is_shipped(judged, clone, tmp_path):
