@@ -22,7 +22,7 @@ from slimderm.components.model_graph.trace import trace
 from slimderm.components.pruning.criteria.base import ScoringInputs
 from slimderm.components.pruning.importance import importance
 from slimderm.components.pruning.masks import apply_masks, magnitude_masks, sparsity
-from slimderm.components.pruning.proof import deviation, randomise, without_softmax
+from slimderm.components.pruning.proof import deviation, randomise, verify, without_softmax
 from slimderm.components.pruning.pruner import prune
 from slimderm.components.pruning.sparse_training import GroupLasso
 from slimderm.components.training.build import build
@@ -69,6 +69,19 @@ for name, model in models.items():
     off = deviation(graph, keep, inputs)
     print(name, off)
     assert off < 1e-4, name
+
+# Where JAX runs attention, values are as wide as keys; elsewhere they are halved, too.
+given = keras.Input((6, 16))
+x = keras.layers.Dense(12)(given)
+x = keras.layers.Add()([x, keras.layers.MultiHeadAttention(4, 8, name="attention")(x, x)])
+x = keras.layers.Bidirectional(keras.layers.GRU(6))(keras.layers.LayerNormalization()(x))
+model = keras.Model(given, keras.layers.Dense(3)(x))
+randomise(model, seed=0)
+pruned = prune(model, ratio=0.5, moving_statistics=True)
+print("sequences", verify(model, pruned))
+assert verify(model, pruned) < 1e-4
+heads = pruned.model.get_layer("attention")
+assert (heads.num_heads, heads.value_dim) == (2, 8 if sys.argv[1] == "jax" else 4)
 
 model = build("custom2", num_classes=4, input_shape=(48, 32))
 inputs = {"image": np.random.rand(4, 48, 32, 3).astype("float32") * 255,

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import layers
 
@@ -116,6 +117,8 @@ def _weights(
     value, last = parts["value"], parts["output"]
     heads = coupling.produce(f"{call.path}/{HEADS}", value, value.kernel, 1)
     values = coupling.produce(f"{call.path}/{VALUES}", value, value.kernel, 2)
+    if keras.backend.backend() == "jax":
+        coupling.barrier(call.path, "on JAX Keras wants values as wide as keys", values)
     for name, labels in incoming.items():
         _projects(coupling, parts[name], labels, heads)
     if "gate" in parts:
