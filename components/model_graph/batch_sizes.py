@@ -6,6 +6,8 @@ import keras
 from keras import ops
 from keras.src.models.functional import Functional
 
+from slimderm.components.model_graph.calls import is_operation
+
 MARK = 1009  # a prime: sizes that are multiples of it are those of the batch
 PARTS = 20160  # a batch that is so many times longer can be divided into windows, too
 
@@ -27,11 +29,13 @@ def unmarked(inputs: list[Any], outputs: list[Any], *, name: str) -> Functional:
 
 def _for_any_batch(operation: Any, beside: Any) -> Any:
     """Return what an operation does, without the size of the batch in its arguments."""
+    if not is_operation(type(operation)):
+        return operation
     kind = type(operation).__name__
     if kind == "Reshape" and has_mark(operation.newshape):
         return lambda x: ops.reshape(x, _sizes(operation))
     if kind == "Tile" and has_mark(operation.repeats[:1]):
-        return lambda x: ops.tile(_spread(x, beside), (1, *operation.repeats[1:]))
+        return lambda x: _tile(x, operation.repeats, beside)
     if kind == "BroadcastTo" and has_mark(operation.shape[:1]):
         return lambda x: _broadcast(x, operation.shape, beside)
     return operation
@@ -44,13 +48,26 @@ def _sizes(operation: Any) -> list[int]:
     return [-1 if has_mark([size]) else old if size is None else size for old, size in said]
 
 
-def _spread(x: Any, beside: Any) -> Any:
+def _over_batch(x: Any, beside: Any) -> Any:
     """Repeat the one sample of a tensor for each of the batch."""
+    if x.shape[0] != 1:
+        raise ValueError(f"it repeats a tensor of shape {tuple(x.shape)} for each sample")
     zeros = ops.sum(ops.zeros_like(beside, dtype=x.dtype), axis=list(range(1, len(beside.shape))))
     return ops.add(x, ops.reshape(zeros, (-1, *[1] * (len(x.shape) - 1))))
 
 
+def _tile(x: Any, repeats: Any, beside: Any) -> Any:
+    if len(repeats) < len(x.shape):
+        raise ValueError("it repeats along another axis as often as there are samples")
+    return ops.tile(_over_batch(_raised(x, len(repeats)), beside), (1, *repeats[1:]))
+
+
 def _broadcast(x: Any, shape: Any, beside: Any) -> Any:
-    missing = len(shape) - len(x.shape)
-    whole = ops.reshape(x, (*[1] * missing, *x.shape)) if missing else x
-    return _spread(ops.broadcast_to(whole, (1, *shape[1:])), beside)
+    whole = ops.broadcast_to(_raised(x, len(shape)), (1, *shape[1:]))
+    return _over_batch(whole, beside)
+
+
+def _raised(x: Any, rank: int) -> Any:
+    """Put axes of length 1 before those of a tensor."""
+    missing = rank - len(x.shape)
+    return ops.reshape(x, (*[1] * missing, *x.shape)) if missing > 0 else x
