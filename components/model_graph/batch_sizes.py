@@ -7,6 +7,7 @@ from keras import ops
 from keras.src.models.functional import Functional
 
 from slimderm.components.model_graph.calls import is_operation
+from slimderm.components.model_graph.open_training import left_open
 
 MARK = 1009  # a prime: sizes that are multiples of it are those of the batch
 PARTS = 20160  # a batch that is so many times longer can be divided into windows, too
@@ -17,10 +18,10 @@ def has_mark(sizes: Any) -> bool:
     return any(isinstance(size, int) and size > 0 and size % MARK == 0 for size in sizes)
 
 
-def unmarked(inputs: list[Any], outputs: list[Any], *, name: str) -> Functional:
-    """Return a functional model of any batch, of a graph for a batch of `MARK`."""
+def unmarked(marked: Functional, *, name: str) -> Functional:
+    """Return a functional model of any batch, of one for a batch of `MARK`."""
+    inputs = marked.inputs
     fresh = [keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in inputs]
-    marked = Functional(inputs, outputs)
     found = marked._run_through_graph(
         fresh, operation_fn=lambda operation: _for_any_batch(operation, fresh[0])
     )
@@ -30,7 +31,7 @@ def unmarked(inputs: list[Any], outputs: list[Any], *, name: str) -> Functional:
 def _for_any_batch(operation: Any, beside: Any) -> Any:
     """Return what an operation does, without the size of the batch in its arguments."""
     if not is_operation(type(operation)):
-        return operation
+        return left_open(operation)
     kind = type(operation).__name__
     if kind == "Reshape" and has_mark(operation.newshape):
         return lambda x: ops.reshape(x, _sizes(operation))

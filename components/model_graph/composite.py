@@ -18,6 +18,7 @@ from slimderm.components.model_graph.batch_sizes import MARK, PARTS, has_mark, u
 from slimderm.components.model_graph.calls import Call
 from slimderm.components.model_graph.channel_labels import Axes, Coupling, unknown
 from slimderm.components.model_graph.followed import Reads, obstacle
+from slimderm.components.model_graph.open_training import told, with_training_open
 from slimderm.components.model_graph.own_weights import cast, constant_as_tensor, weight_as_tensor
 
 DIVIDED = "The total size of the tensor must be unchanged"  # what Keras says of a reshape
@@ -79,7 +80,10 @@ def unfolded(uses: Sequence[Call], rule: Composite) -> Functional | str:
 def _attempt(call: Call, rule: Composite, batch: int) -> Functional | str:
     """Follow a call with a batch of one size, and make a model of any batch of what comes out."""
     try:
-        made = unmarked(*_followed(call, rule, batch), name=call.operation.name)
+        marked = Functional(*with_training_open(lambda: _followed(call, rule, batch)))
+        for name, training in told(marked):
+            return f"calls {name} with training={training}, which is not kept"
+        made = unmarked(marked, name=call.operation.name)
         return obstacle(call, made) or made
     except Exception as error:  # whatever the code of somebody's layer raises without values
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

@@ -1,6 +1,5 @@
 """Check that what a layer's call was followed as is all of the layer, for a batch of any size."""
 
-import inspect
 import math
 from collections.abc import Iterator
 from types import FunctionType
@@ -8,7 +7,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.models.functional import Functional
 
 from slimderm.components.model_graph.batch_sizes import has_mark
 from slimderm.components.model_graph.calls import Call, Shape, calls, is_operation
@@ -33,14 +31,14 @@ class Reads(keras.StatelessScope):  # type: ignore[misc]
         return super().get_current_value(variable)
 
 
-def obstacle(call: Call, model: Functional) -> str | None:
+def obstacle(call: Call, model: Any) -> str | None:
     """Say what keeps a graph from standing for a layer; None where nothing does.
 
     Parameters
     ----------
     call : Call
         Of the layer.
-    model : Functional
+    model : keras.Model
         What it was followed as.
     """
     found, expected = ([tuple(x.shape) for x in each.outputs] for each in (model, call))
@@ -63,9 +61,6 @@ def obstacle(call: Call, model: Functional) -> str | None:
 
 
 def _obstacle(call: Call) -> str | None:
-    training = _training(call)
-    if training is not None:
-        return f"calls {call.operation.name} with training={training}, which is not kept"
     parts = list(_told(call))
     if any(isinstance(part, keras.Variable) for part in parts):
         return f"takes a weight of a layer inside as an argument of {call.operation.name}"
@@ -76,16 +71,6 @@ def _obstacle(call: Call) -> str | None:
     if any(has_mark([int(part)]) for part in parts if _is_whole(part)):
         return f"makes a constant of the size of the batch, in {call.operation.name}"
     return None
-
-
-def _training(call: Call) -> Any:
-    """Return what a layer is told about training when it is called, None where it is left open."""
-    if is_operation(type(call.operation)):
-        return None
-    args, kwargs = call.arguments.args, call.arguments.kwargs
-    names = list(inspect.signature(type(call.operation).call).parameters)[1:]
-    said = {**dict(zip(names, args, strict=False)), **kwargs}
-    return said.get("training")
 
 
 def _told(call: Call) -> Iterator[Any]:

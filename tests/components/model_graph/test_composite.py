@@ -267,6 +267,6 @@ def test_a_tensor_is_broadcast_over_any_batch():
     x = keras.Input(batch_shape=(batch_sizes.MARK, 3))
     row = ops.sum(x, axis=0, keepdims=True)
     wide = ops.broadcast_to(row, (batch_sizes.MARK, 3)) + ops.tile(row, (batch_sizes.MARK, 1))
-    model = batch_sizes.unmarked([x], [wide], name="any")
+    model = batch_sizes.unmarked(keras.Model([x], [wide]), name="any")
     assert model.output_shape == (None, 3)
     np.testing.assert_array_equal(model(np.ones((4, 3))), np.full((4, 3), 8.0))
