@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 from keras.src.models.functional import Functional
 
@@ -32,6 +33,27 @@ def _for_any_batch(operation: Any, beside: Any) -> Any:
     """Return what an operation does, without the size of the batch in its arguments."""
     if not is_operation(type(operation)):
         return left_open(operation)
+    changed = _changed(operation, beside)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        found = changed(*args, **kwargs)
+        _check_open(operation, found)
+        return found
+
+    return call
+
+
+def _check_open(operation: Any, found: Any) -> None:
+    """Refuse what was made for each of the batch, and is for one sample now."""
+    pairs = zip(keras.tree.flatten(operation.output), keras.tree.flatten(found), strict=True)
+    for marked, made in pairs:
+        sizes = zip(marked.shape, made.shape, strict=True)
+        if any(has_mark([before]) and after is not None for before, after in sizes):
+            raise ValueError(f"it makes a constant for each sample, for {operation.name}")
+
+
+def _changed(operation: Any, beside: Any) -> Any:
+    """Return what an operation does, with other arguments where the batch's size is in them."""
     kind = type(operation).__name__
     if kind == "Reshape" and has_mark(operation.newshape):
         return lambda x: ops.reshape(x, _sizes(operation))
@@ -64,8 +86,12 @@ def _tile(x: Any, repeats: Any, beside: Any) -> Any:
 
 
 def _broadcast(x: Any, shape: Any, beside: Any) -> Any:
-    whole = ops.broadcast_to(_raised(x, len(shape)), (1, *shape[1:]))
-    return _over_batch(whole, beside)
+    """Spread axes of length 1, by adding zeros: that is followed, where `broadcast_to` is not."""
+    raised = _raised(x, len(shape))
+    spread = [size if own == 1 else 1 for own, size in zip(raised.shape, shape, strict=True)]
+    zeros = np.zeros((1, *spread[1:]), keras.backend.standardize_dtype(x.dtype))
+    whole = ops.add(raised, zeros) if zeros.size > 1 else raised
+    return whole if raised.shape[0] is None else _over_batch(whole, beside)
 
 
 def _raised(x: Any, rank: int) -> Any:

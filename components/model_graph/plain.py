@@ -1,11 +1,13 @@
 """Models as plain functional ones: of Keras's own class, composite layers as graphs of theirs."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras.src.models.functional import Functional
 
+from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import (
     Call,
     calls,
@@ -22,6 +24,11 @@ def plain(model: Any) -> Any:
 
     Composite layers with a rule become models of their layers. It is the model itself where that is
     one already.
+
+    Raises
+    ------
+    ParameterError
+        For composite layers that share weights.
     """
     graph = graph_of(model)
     if not isinstance(graph, Functional):
@@ -37,7 +44,18 @@ def plain(model: Any) -> Any:
         inputs, operation_fn=lambda operation: made.get(id(operation), operation)
     )
     found: Any = Functional(inputs, outputs, name=model.name)
+    if _size(found) > _size(model):
+        raise ParameterError(
+            f"model: received {model.name!r}, in which layers that are followed by what is inside "
+            "them share a weight of their own, expected one for each, or a layer that holds both"
+        )
     return found
+
+
+def _size(model: Any) -> int:
+    """Count the numbers of a model's weights, those of shared ones once."""
+    floating = [each for each in model.weights if keras.backend.is_float_dtype(each.dtype)]
+    return sum(math.prod(weight.shape) for weight in floating)
 
 
 def _replaced(model: Any) -> dict[int, Any]:

@@ -99,7 +99,7 @@ REFUSED = {
     "as many places as samples": (
         lambda self, x: ops.slice(self.dense(x), (0, 0), (ops.shape(x)[0], 8)),
         None,
-        "makes a constant of the size of the batch",
+        "makes a constant for each sample",
     ),
     "an output for all samples": (
         lambda self, x: self.dense(ops.sum(x, axis=0, keepdims=True)),

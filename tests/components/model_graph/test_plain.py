@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from slimderm import prune, register_rule, verify
+from slimderm import ParameterError, prune, register_rule, verify
 from slimderm.components.model_graph import custom_rules
 from slimderm.components.model_graph.plain import plain
 from slimderm.components.model_graph.trace import trace
@@ -70,6 +70,20 @@ def test_a_composite_layer_of_a_sequence_is_followed(make, path, tmp_path):
 def test_a_sequence_without_such_layers_stays_as_it_is():
     model = keras.Sequential([keras.Input((8,)), layers.Dense(4)])
     assert plain(model) is model
+
+
+def test_layers_that_share_a_weight_are_refused():
+    class Scaled(layers.Layer):
+        def call(self, x):
+            return x * self.scale
+
+    register_rule(Scaled, "composite")
+    one, other = Scaled(name="one"), Scaled(name="other")
+    one.scale = other.scale = one.add_weight(shape=(8,), name="scale")
+    x = keras.Input((8,))
+    model = keras.Model(x, layers.Dense(2)(other(one(layers.Dense(8)(x)))))
+    with pytest.raises(ParameterError, match="share a weight"):
+        plain(model)
 
 
 def test_inside_a_wrapper_it_is_a_barrier_that_says_so():
