@@ -7,7 +7,7 @@ united; where a channel may not go, it is pinned. `FIXED` labels a place that no
 and an axis of such places alone is None.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -172,6 +172,10 @@ class Coupling:
             if found is not None:
                 self.barriers.append((path, reason, found))
                 self.pinned.append(found)
+
+
+# What a layer or operation does to channels: the axes of its output, from those of its inputs.
+Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
 
 
 def channel_axis(layer: Any, rank: int) -> int:

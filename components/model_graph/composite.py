@@ -5,17 +5,23 @@ its config cannot say that half of its heads are gone. Its call can be followed 
 is: what comes out is a functional model of the very layers inside, called by its name.
 """
 
-import math
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.models.functional import Functional
 
 from slimderm.components.model_graph.batch_sizes import MARK, PARTS, has_mark, unmarked
-from slimderm.components.model_graph.calls import Call, Shape, calls
+from slimderm.components.model_graph.calls import Call
 from slimderm.components.model_graph.channel_labels import Axes, Coupling, unknown
+from slimderm.components.model_graph.followed import Reads, obstacle
+from slimderm.components.model_graph.open_training import told, with_training_open
+from slimderm.components.model_graph.own_weights import cast, constant_as_tensor, weight_as_tensor
+
+DIVIDED = "The total size of the tensor must be unchanged"  # what Keras says of a reshape
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,12 @@ class Composite:
 
     def __call__(self, coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
         """Be a barrier where the call could not be followed, and say why."""
-        found = unfolded([call], self)
-        reason = found if isinstance(found, str) else "is not called alike"
+        history = getattr(call.outputs[0], "_keras_history", None)
+        if history is None or history.operation is not call.operation:
+            found: Any = "stands inside a wrapper"
+        else:
+            found = unfolded([call], self)
+        reason = found if isinstance(found, str) else "is called with different arguments or shapes"
         return unknown(coupling, call, inputs, f"{type(call.operation).__name__} {reason}")
 
 
@@ -54,22 +64,28 @@ def unfolded(uses: Sequence[Call], rule: Composite) -> Functional | str:
     first = uses[0]
     if any(_alike(use) != _alike(first) for use in uses[1:]):
         return "is called with different arguments or shapes"
-    if any(getattr(tensor, "_keras_mask", None) is not None for tensor in first.inputs):
+    tensors = [tensor for use in uses for tensor in use.inputs]
+    if any(getattr(tensor, "_keras_mask", None) is not None for tensor in tensors):
         return "is called with tensors that carry masks"
     if any(has_mark(tensor.shape[1:]) for tensor in first.inputs):
         return f"has sizes that are multiples of {MARK}"
+    if first.operation.activity_regularizer is not None:
+        return "has an activity regularizer"
     found = _attempt(first, rule, MARK)
-    if isinstance(found, str):
+    if isinstance(found, str) and DIVIDED in found:
         found = _attempt(first, rule, MARK * PARTS)
-    return found if isinstance(found, str) else _checked(first, found)
+    return found
 
 
 def _attempt(call: Call, rule: Composite, batch: int) -> Functional | str:
     """Follow a call with a batch of one size, and make a model of any batch of what comes out."""
     try:
-        return unmarked(*_followed(call, rule, batch), name=call.operation.name)
-    # What the code of somebody's layer raises where it cannot work without values.
-    except (TypeError, ValueError, AttributeError, IndexError, NotImplementedError) as error:
+        marked = Functional(*with_training_open(lambda: _followed(call, rule, batch)))
+        for name, training in told(marked):
+            return f"calls {name} with training={training}, which is not kept"
+        made = unmarked(marked, name=call.operation.name)
+        return obstacle(call, made) or made
+    except Exception as error:  # whatever the code of somebody's layer raises without values
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         return f"has a call that cannot be followed: {' '.join(lines[:2])}"
 
@@ -77,9 +93,15 @@ def _attempt(call: Call, rule: Composite, batch: int) -> Functional | str:
 def _alike(call: Call) -> Any:
     """Describe a call: the shapes of its tensors, and its other arguments."""
 
-    def said(part: Any) -> str:
-        symbolic = isinstance(part, keras.KerasTensor)
-        return f"{part.shape} {part.dtype}" if symbolic else repr(part)
+    def said(part: Any) -> Any:
+        if isinstance(part, keras.KerasTensor):
+            return f"{part.shape} {part.dtype}"
+        if part is None or isinstance(part, bool | int | float | complex | str | bytes):
+            return repr(part)
+        if isinstance(part, np.ndarray | np.generic) or keras.ops.is_tensor(part):
+            values = keras.ops.convert_to_numpy(part)
+            return f"{values.shape} {values.dtype} {values.tobytes().hex()}"
+        return f"object {id(part)}"  # alike where it is the same
 
     arguments = (call.arguments.args, call.arguments.kwargs)
     return keras.tree.map_structure(said, arguments)
@@ -87,30 +109,35 @@ def _alike(call: Call) -> Any:
 
 def _followed(call: Call, rule: Composite, batch: int) -> tuple[list[Any], list[Any]]:
     """Call a stand-in of the layer with tensors of a batch that can be told from other sizes."""
-    layer, arguments = call.operation, call.arguments
+    layer = call.operation
     inputs = [
         keras.Input(batch_shape=(batch, *tensor.shape[1:]), dtype=tensor.dtype, name=f"input_{i}")
         for i, tensor in enumerate(call.inputs)
     ]
-    given = {id(old): new for old, new in zip(call.inputs, inputs, strict=True)}
-    args, kwargs = keras.tree.map_structure(
-        lambda part: _cast(layer, given.get(id(part), part)), (arguments.args, arguments.kwargs)
-    )
-    outputs = type(layer).call(_stand_in(layer, rule, inputs[0]), *args, **kwargs)
+    args, kwargs = _with_tensors(call, [cast(layer, tensor) for tensor in inputs])
+    stand_in = _stand_in(layer, rule, inputs[0])
+    signature = inspect.signature(type(layer).call)
+    bound = signature.bind(stand_in, *args, **kwargs)
+    if "training" in signature.parameters:
+        bound.arguments["training"] = None  # left open, as in a functional model
+    with Reads(layer.weights) as reads:
+        outputs = type(layer).call(*bound.args, **bound.kwargs)
+    if reads.found:
+        raise ValueError(f"it reads {reads.found[0]} beside the call of the layer that holds it")
     found = keras.tree.flatten(outputs)
     if not all(isinstance(tensor, keras.KerasTensor) for tensor in found):
         raise ValueError("it returns what is no tensor")
     return inputs, found
 
 
-def _cast(layer: Any, tensor: Any) -> Any:
-    """Cast a tensor as Keras does before it calls a layer."""
-    if not isinstance(tensor, keras.KerasTensor) or not layer.autocast:
-        return tensor
-    floating = keras.backend.is_float_dtype(tensor.dtype)
-    if not floating or tensor.dtype == layer.compute_dtype:
-        return tensor
-    return keras.ops.cast(tensor, layer.compute_dtype)
+def _with_tensors(call: Call, tensors: Sequence[Any]) -> Any:
+    """Return a call's arguments with others in the places of its tensors, in their order."""
+    arguments, left = (call.arguments.args, call.arguments.kwargs), iter(tensors)
+    parts = [
+        next(left) if isinstance(part, keras.KerasTensor) else part
+        for part in keras.tree.flatten(arguments)
+    ]
+    return keras.tree.pack_sequence_as(arguments, parts)
 
 
 def _stand_in(layer: Any, rule: Composite, beside: Any) -> Any:
@@ -120,14 +147,19 @@ def _stand_in(layer: Any, rule: Composite, beside: Any) -> Any:
     own = {id(variable) for variable in layer._trainable_variables + layer._non_trainable_variables}
     for name, value in vars(layer).items():
         if id(value) in own:
-            found.__dict__[name] = _held(value, name, beside)
+            found.__dict__[name] = weight_as_tensor(layer, value, name, beside)
         elif _is_index(value):  # what a layer inside makes of it is no constant
-            found.__dict__[name] = _hung(value, beside)
+            found.__dict__[name] = constant_as_tensor(value, beside)
         elif isinstance(value, list | keras.Sequential | keras.layers.Identity):
             found.__dict__[name] = _in_turn(value)
     for name, part in rule.parts.items():
         found.__dict__[name] = part(getattr(layer, name))
+    found.__dict__["add_loss"] = _no_loss
     return found
+
+
+def _no_loss(loss: Any) -> None:
+    raise ValueError("it adds a loss")
 
 
 def _is_index(value: Any) -> bool:
@@ -147,50 +179,10 @@ def _in_turn(part: Any) -> Any:
         return part
 
     def call(inputs: Any, training: Any = None) -> Any:
+        if training is not None:
+            raise ValueError(f"it calls {part.name} with training={training}, which is not kept")
         for layer in part.layers:
             inputs = layer(inputs)
         return inputs
 
     return call
-
-
-def _hung(values: Any, beside: Any) -> Any:
-    """Return a symbolic tensor of constant whole numbers: it hangs on one, whatever its values."""
-    zero = keras.ops.sum(keras.ops.zeros_like(beside, dtype=values.dtype))
-    return keras.ops.add(keras.ops.convert_to_numpy(values), zero)
-
-
-def _held(variable: Any, name: str, beside: Any) -> Any:
-    """Return a symbolic tensor with a weight's values, which an embedding holds."""
-    *places, width = variable.shape
-    embedding = keras.layers.Embedding(
-        math.prod(places), width, dtype=variable.dtype, name=name, trainable=variable.trainable
-    )
-    embedding.build(())
-    embedding.embeddings.assign(keras.ops.reshape(variable, (-1, width)))
-    indices = keras.ops.arange(math.prod(places), dtype="int32")
-    return embedding(_hung(keras.ops.reshape(indices, places), beside))
-
-
-def _checked(call: Call, model: Functional) -> Functional | str:
-    """Refuse a graph that is not all of the layer."""
-    found, expected = ([tuple(x.shape) for x in each.outputs] for each in (model, call))
-    if not (len(found) == len(expected) and all(map(_fits, found, expected))):
-        return f"has a call whose outputs are followed as {found}, not {expected}"
-    count = sum(math.prod(weight.shape) for weight in call.operation.weights)
-    if model.count_params() != count:
-        return "has weights that its call does not show"
-    constants = [
-        part
-        for each in calls(model)
-        for part in keras.tree.flatten((each.arguments.args, each.arguments.kwargs))
-    ]
-    if any(has_mark(getattr(part, "shape", ())) for part in constants):
-        return "makes a constant for each sample"
-    return model
-
-
-def _fits(first: Shape, second: Shape) -> bool:
-    """Tell whether two shapes can be one, where sizes are not known yet."""
-    pairs = zip(first, second, strict=False)
-    return len(first) == len(second) and all(a == b or None in (a, b) for a, b in pairs)

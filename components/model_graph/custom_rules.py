@@ -17,8 +17,8 @@ import keras
 from slimderm.components.common.checks import look_up
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import Call
-from slimderm.components.model_graph.channel_labels import Axes, Coupling, unknown
-from slimderm.components.model_graph.kinds import KINDS, Rule, channelwise
+from slimderm.components.model_graph.channel_labels import Axes, Coupling, Rule, unknown
+from slimderm.components.model_graph.kinds import KINDS, channelwise
 from slimderm.components.model_graph.known_layers import KNOWN
 from slimderm.components.model_graph.rules_values import ELEMENTWISE, is_elementwise
 

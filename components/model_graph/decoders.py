@@ -67,6 +67,8 @@ def without_cache(attention: Any) -> Any:
     ) -> Any:
         if any(given is not None for given in caches.values()):
             raise NotImplementedError("a cache of keys and values")
+        if training is not None:
+            raise NotImplementedError(f"attention with training={training}, which is not kept")
         return attention(query=query, value=value, attention_mask=attention_mask)
 
     return call

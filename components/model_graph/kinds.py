@@ -9,6 +9,7 @@ from slimderm.components.model_graph.calls import Call
 from slimderm.components.model_graph.channel_labels import (
     Axes,
     Coupling,
+    Rule,
     channel_axis,
     only,
     placed,
@@ -17,8 +18,6 @@ from slimderm.components.model_graph.channel_labels import (
 from slimderm.components.model_graph.composite import Composite
 from slimderm.components.model_graph.rules_shape import merge
 from slimderm.components.model_graph.rules_values import same
-
-Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
 
 
 def _by_value(rule: Rule, coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:

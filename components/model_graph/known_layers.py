@@ -2,9 +2,10 @@
 
 from functools import partial
 
+from slimderm.components.model_graph.channel_labels import Rule
 from slimderm.components.model_graph.composite import Composite
 from slimderm.components.model_graph.decoders import any_length, without_cache
-from slimderm.components.model_graph.kinds import KINDS, Rule, along_last, channelwise
+from slimderm.components.model_graph.kinds import KINDS, along_last, channelwise
 from slimderm.components.model_graph.rules_attention import attention, rotary
 from slimderm.components.model_graph.rules_values import last_normalized
 from slimderm.components.model_graph.rules_weights import reversible_embedding

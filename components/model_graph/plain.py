@@ -1,12 +1,20 @@
 """Models as plain functional ones: of Keras's own class, composite layers as graphs of theirs."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras.src.models.functional import Functional
 
-from slimderm.components.model_graph.calls import Call, calls, is_functional, is_plain_inside
+from slimderm.components.common.errors import ParameterError
+from slimderm.components.model_graph.calls import (
+    Call,
+    calls,
+    graph_of,
+    is_functional,
+    is_plain_inside,
+)
 from slimderm.components.model_graph.composite import Composite, unfolded
 from slimderm.components.model_graph.custom_rules import custom_rule
 
@@ -16,21 +24,38 @@ def plain(model: Any) -> Any:
 
     Composite layers with a rule become models of their layers. It is the model itself where that is
     one already.
+
+    Raises
+    ------
+    ParameterError
+        For composite layers that share weights.
     """
-    if not isinstance(model, Functional):
+    graph = graph_of(model)
+    if not isinstance(graph, Functional):
         return model
-    made = _replaced(model)
+    made = _replaced(graph)
     if is_functional(model) and not made:
         return model
     inputs = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name, sparse=x.sparse),
-        model._inputs_struct,
+        graph._inputs_struct,
     )
-    outputs = model._run_through_graph(
+    outputs = graph._run_through_graph(
         inputs, operation_fn=lambda operation: made.get(id(operation), operation)
     )
     found: Any = Functional(inputs, outputs, name=model.name)
+    if _size(found) > _size(model):
+        raise ParameterError(
+            f"model: received {model.name!r}, in which layers that are followed by what is inside "
+            "them share a weight of their own, expected one for each, or a layer that holds both"
+        )
     return found
+
+
+def _size(model: Any) -> int:
+    """Count the numbers of a model's weights, those of shared ones once."""
+    floating = [each for each in model.weights if keras.backend.is_float_dtype(each.dtype)]
+    return sum(math.prod(weight.shape) for weight in floating)
 
 
 def _replaced(model: Any) -> dict[int, Any]:
@@ -41,7 +66,7 @@ def _replaced(model: Any) -> dict[int, Any]:
         uses.setdefault(id(call.operation), []).append(call)
     for key, found in uses.items():
         layer = found[0].operation
-        if isinstance(layer, Functional):
+        if isinstance(layer, Functional | keras.Sequential):
             inner = plain(layer) if is_functional(layer) or is_plain_inside(layer) else layer
             if inner is not layer:
                 made[key] = inner

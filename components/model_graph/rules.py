@@ -5,7 +5,7 @@ the output. A layer without a rule is a barrier: nothing that touches it is prun
 write its rule in a file ``rules_*.py`` and its line here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import keras
 from keras import layers
 
 from slimderm.components.model_graph.calls import Call, is_operation
-from slimderm.components.model_graph.channel_labels import Axes, Coupling, Effort, unknown
+from slimderm.components.model_graph.channel_labels import Axes, Coupling, Effort, Rule, unknown
 from slimderm.components.model_graph.custom_rules import custom_rule, lambda_layer
 from slimderm.components.model_graph.rules_attention import attention, grouped_query_attention
 from slimderm.components.model_graph.rules_einsum import einsum_dense
@@ -48,8 +48,6 @@ from slimderm.components.model_graph.rules_weights import (
     separable,
     transposed,
 )
-
-Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
 
 RULES: dict[type, Rule] = {
     **dict.fromkeys(IDENTITIES, same),
@@ -141,4 +139,22 @@ def axes_of_outputs(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> l
         return SPLITTING_RULES[kind.__name__](coupling, call, inputs)
     rule = rule_for(call.operation) if len(call.outputs) == 1 else unknown
     rest = [(None,) * len(tensor.shape) for tensor in call.outputs[1:]]
-    return [rule(coupling, call, inputs), *rest]
+    if is_operation(kind):
+        return [rule(coupling, call, inputs), *rest]
+    return [_of_layer(rule, coupling, call, inputs), *rest]
+
+
+def _of_layer(rule: Rule, coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Ask a layer's rule; be a barrier for channels in place of the batch that it does not pass.
+
+    Rules of layers look at the axes behind the batch. A weight that is followed has none.
+    """
+    before = len(coupling.barriers)
+    made = rule(coupling, call, inputs)
+    said = [labels for _, _, labels in coupling.barriers[before:]]
+    for axes in inputs:
+        first = axes[0] if axes else None
+        if first is not None and not any(first is labels for labels in (*made[:1], *said)):
+            reason = f"{type(call.operation).__name__} has channels in place of samples"
+            coupling.barrier(call.path, reason, first)
+    return made

@@ -5,7 +5,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from slimderm.components.model_graph.calls import Call
-from slimderm.components.model_graph.channel_labels import FIXED, Axes, Coupling, Labels, unknown
+from slimderm.components.model_graph.channel_labels import (
+    FIXED,
+    Axes,
+    Coupling,
+    Labels,
+    Rule,
+    unknown,
+)
+from slimderm.components.model_graph.rules_along import along_others, reduce, unstack
 from slimderm.components.model_graph.rules_einsum import einsum, matmul
 from slimderm.components.model_graph.rules_reshape import (
     depth_to_space,
@@ -32,8 +40,6 @@ from slimderm.components.model_graph.rules_slices import (
 )
 from slimderm.components.model_graph.rules_values import same, softmax
 
-Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
-
 
 def operate(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Treat tensors value by value: as `merge`; constants must be the same for all channels."""
@@ -55,42 +61,6 @@ def clip(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     if any(np.size(bound) != 1 for bound in (call.operation.x_min, call.operation.x_max)):
         return unknown(coupling, call, inputs, "bounds that are no single numbers")
     return same(coupling, call, inputs)
-
-
-def reduce(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """Sum, average or compare along some axes: a barrier for channels there."""
-    axes, rank = inputs[0], len(inputs[0])
-    along = places_of(call.operation.axis, rank)
-    if _is_zero(call):  # however many there are
-        axes = tuple(None if index in along else labels for index, labels in enumerate(axes))
-    reason = f"{type(call.operation).__name__} is over the channels"
-    coupling.barrier(call.path, reason, *(axes[index] for index in along))
-    if call.operation.keepdims:
-        return tuple(None if index in along else axes[index] for index in range(rank))
-    return tuple(axes[index] for index in range(rank) if index not in along)
-
-
-def _is_zero(call: Call) -> bool:
-    """Tell whether an operation sums up zeros that were made in the form of a tensor."""
-    before = type(call.inputs[0]._keras_history.operation).__name__
-    return type(call.operation).__name__ == "Sum" and before == "ZerosLike"
-
-
-def along_others(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """Roll or add up along some axes: a barrier for channels there."""
-    axes = inputs[0]
-    along = places_of(call.operation.axis, len(axes))
-    reason = f"{type(call.operation).__name__} is along the channels"
-    coupling.barrier(call.path, reason, *(axes[index] for index in along))
-    return tuple(None if index in along else labels for index, labels in enumerate(axes))
-
-
-def unstack(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> list[Axes]:
-    """Take an axis apart; a barrier for channels there."""
-    axes = inputs[0]
-    along = call.operation.axis % len(axes)
-    coupling.barrier(call.path, "sets channels apart", axes[along])
-    return [(*axes[:along], *axes[along + 1 :])] * len(call.outputs)
 
 
 def move(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
@@ -153,7 +123,8 @@ def reshape(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Follow channels as the layer `Reshape` does, where the batch stays the first axis."""
     before, after = call.inputs[0].shape, call.outputs[0].shape
     known = None not in before[1:] and None not in after[1:]
-    if known and np.prod(before[1:]) != np.prod(after[1:]):
+    first = inputs[0][0] if before else None
+    if first is not None or (known and np.prod(before[1:]) != np.prod(after[1:])):
         result = reshaped_with_batch(coupling, call, inputs[0])
     else:
         result = reshaped(coupling, call, inputs[0], before, after)

@@ -15,7 +15,7 @@ from slimderm.components.model_graph.channel_labels import (
     unknown,
 )
 
-Shape = Sequence[int | None]
+Sizes = Sequence[int | None]
 
 
 def flatten(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
@@ -26,7 +26,7 @@ def flatten(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     return (None, _laid(coupling, call, axes[1:], shape[1:]))
 
 
-def _laid(coupling: Coupling, call: Call, axes: Axes, shape: Shape) -> Labels | None:
+def _laid(coupling: Coupling, call: Call, axes: Axes, shape: Sizes) -> Labels | None:
     """Labels of several axes laid into one."""
     labelled = [index for index, labels in enumerate(axes) if labels is not None]
     if not labelled:
@@ -70,7 +70,7 @@ def reshaped_with_batch(coupling: Coupling, call: Call, axes: Axes) -> Axes:
     return unknown(coupling, call, [axes], "lays the batch together with channels")
 
 
-def reshaped(coupling: Coupling, call: Call, axes: Axes, before: Shape, after: Shape) -> Axes:
+def reshaped(coupling: Coupling, call: Call, axes: Axes, before: Sizes, after: Sizes) -> Axes:
     """Carry labels from one shape of so many values to another."""
     result: list[Labels | None] = [None] * len(after)
     if all(labels is None for labels in axes):
@@ -115,7 +115,7 @@ def _set_apart(
     return place, rows[:, 0]
 
 
-def _segments(before: Shape, after: Shape) -> list[tuple[list[int], list[int]]]:
+def _segments(before: Sizes, after: Sizes) -> list[tuple[list[int], list[int]]]:
     """Split two shapes of one size into the smallest runs of axes of equal size."""
     segments = []
     i = j = 1

@@ -1,6 +1,6 @@
 """Rules of the layers without weights that join and move axes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from keras import layers
@@ -11,13 +11,12 @@ from slimderm.components.model_graph.channel_labels import (
     Axes,
     Coupling,
     Labels,
+    Rule,
     channel_axis,
     only,
     placed,
 )
 from slimderm.components.model_graph.rules_reshape import flatten, reshape
-
-Rule = Callable[[Coupling, Call, Sequence[Axes]], Axes]
 
 
 def merge(

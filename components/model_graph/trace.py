@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import keras
+
 from slimderm.components.common.errors import ParameterError
 from slimderm.components.model_graph.calls import (
     Call,
@@ -42,6 +44,7 @@ def trace(model: Any, *, moving: bool = False) -> Graph:
     check_model(model)
     model = plain(model)
     _check_places(model, "", {})
+    _check_arguments(model)
     return grouped(_best(model, moving), model)
 
 
@@ -89,6 +92,21 @@ def _check_places(model: Any, prefix: str, places: dict[int, str]) -> None:
             _check_places(layer, f"{path}/", places)
         else:  # wrappers hold layers, too
             _check_held(layer, path, places)
+
+
+def _check_arguments(model: Any) -> None:
+    """Refuse a weight that is an operation's argument: Keras makes a constant of it in a copy."""
+    for call in calls(model):
+        parts = keras.tree.flatten((call.arguments.args, call.arguments.kwargs))
+        for part in parts:
+            if isinstance(part, keras.Variable):
+                raise ParameterError(
+                    f"model: received one in which {call.path!r} takes the weight {part.path!r} as "
+                    "an argument, expected weights inside layers; write a layer that holds both "
+                    "uses, or one for each"
+                )
+        if is_functional(call.operation):
+            _check_arguments(call.operation)
 
 
 def _check_held(layer: Any, path: str, places: dict[int, str]) -> None:

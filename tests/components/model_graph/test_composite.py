@@ -228,7 +228,7 @@ class Values(Unsaid):
 
 NOT_FOLLOWED = {
     Hidden: "has weights that its call does not show",
-    Constant: "makes a constant for each sample",
+    Constant: "has a call that cannot be followed: it makes a constant for each sample",
     Values: "has a call that cannot be followed",
 }
 
@@ -267,6 +267,9 @@ def test_a_tensor_is_broadcast_over_any_batch():
     x = keras.Input(batch_shape=(batch_sizes.MARK, 3))
     row = ops.sum(x, axis=0, keepdims=True)
     wide = ops.broadcast_to(row, (batch_sizes.MARK, 3)) + ops.tile(row, (batch_sizes.MARK, 1))
-    model = batch_sizes.unmarked([x], [wide], name="any")
-    assert model.output_shape == (None, 3)
-    np.testing.assert_array_equal(model(np.ones((4, 3))), np.full((4, 3), 8.0))
+    long = ops.broadcast_to(x[:, None], (batch_sizes.MARK, 2, 3))  # of each sample
+    model = batch_sizes.unmarked(keras.Model([x], [wide, long]), name="any")
+    assert model.output_shape == [(None, 3), (None, 2, 3)]
+    found = model(np.ones((4, 3)))
+    np.testing.assert_array_equal(found[0], np.full((4, 3), 8.0))
+    np.testing.assert_array_equal(found[1], np.ones((4, 2, 3)))
