@@ -51,6 +51,7 @@ def test_all_passes_together_give_a_smaller_model_of_few_values(dense, rows, tra
     assert np.mean(np.concatenate([kernel.ravel() for kernel in found]) == 0) > 0.49
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_found_again_and_is_the_same(dense, rows, train, tmp_path):
     def run(steps=STEPS, **more):
         train.epochs.clear()

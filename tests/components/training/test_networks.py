@@ -105,6 +105,7 @@ def people() -> np.ndarray:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_the_metadata_branch_is_alive_at_every_seed(people: np.ndarray) -> None:
     """Batch statistics alone: they are what a first training step sees."""
     metadata = keras.Input((3,))

@@ -129,6 +129,7 @@ print(json.dumps([slimderm.__file__, *model.predict(pd.DataFrame([row])).to_dict
 """
 
 
+@pytest.mark.slow
 def test_it_loads_where_this_repository_is_not_and_is_calibrated_after_a_review(registry, tmp_path):
     version = registry.version("1")
     assert temperature_of(version) is None

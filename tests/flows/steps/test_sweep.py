@@ -64,6 +64,7 @@ def test_adaptive_takes_the_first_of_the_stratified_order_and_finds_the_same_k(p
     assert set(intervals["metric"]) == {"psnr", "ssim"}
 
 
+@pytest.mark.slow
 def test_two_processes_use_the_same_images_as_one(place):
     one, first = run(place)
     two, second = run(place, workers=2, cache="elsewhere")

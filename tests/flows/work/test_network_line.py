@@ -45,6 +45,7 @@ def trainer(tmp_path):
     return Trainer(params, "tiny", source)
 
 
+@pytest.mark.slow
 def test_a_network_of_one_line_is_trained(trainer, monkeypatch):
     monkeypatch.setitem(networks.NETWORKS, "tiny", TINY)
     record = trainer.tested(trainer.fit("tiny")).full_record
