@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from slimderm.components.classification.classifier import PEOPLE, Classifier
+from slimderm.components.classification.inputs import prepare
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.record.registry import Registry, temperature_of
 from slimderm.flows.serving.shipped import classifier_of
@@ -116,4 +117,5 @@ def _warm(classifier: Classifier) -> None:
 
     black = np.zeros((*classifier.description["size"], 3), np.uint8)
     nobody = pd.DataFrame([dict.fromkeys(PEOPLE)])
-    classifier.answer([black], classifier.people(nobody))
+    image = prepare(black, classifier.description)  # loads what compresses, where that is asked
+    classifier.answer([image], classifier.people(nobody))
