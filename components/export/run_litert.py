@@ -8,5 +8,7 @@ def load(file: str, threads: int) -> Callable[[Mapping[str, Any]], Any]:
     """Return what gives an image's probabilities, (1, C), of its inputs by name."""
     from ai_edge_litert.interpreter import Interpreter
 
-    run = Interpreter(model_path=file, num_threads=threads).get_signature_runner()
+    interpreter = Interpreter(model_path=file, num_threads=threads)
+    interpreter.allocate_tensors()  # here, or it is done, and told of, as the first image comes
+    run = interpreter.get_signature_runner()
     return lambda row: run(**row)["probabilities"]

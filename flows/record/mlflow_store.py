@@ -66,6 +66,11 @@ def make_database(address: str, artifacts: str) -> None:
     shutil.rmtree(path.with_name(f".{path.name}.new"), ignore_errors=True)
 
 
+def tracking_address(settings: RecordSettings) -> str:
+    """Return the address of the store: the environment's goes before the parameters'."""
+    return whole_address(os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri))
+
+
 class Tracker:
     """One experiment of one MLflow store."""
 
@@ -83,7 +88,7 @@ class Tracker:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what it logs it raises, too
         self.settings = settings
         self.mlflow = mlflow
-        address = whole_address(os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri))
+        address = tracking_address(settings)
         make_database(address, settings.artifacts)
         given = os.environ.get("MLFLOW_TRACKING_URI")
         mlflow.set_tracking_uri(address)

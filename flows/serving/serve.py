@@ -5,6 +5,7 @@ written anew from its Keras file: with this clone's code, never with code out of
 the temperature on record.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from slimderm.components.classification.classifier import columns_of
-from slimderm.components.common.cache import replacing
+from slimderm.components.common.cache import content_key, replacing
 from slimderm.components.monitoring.inputs import EMBEDDING
 from slimderm.flows.base.terminal import console
-from slimderm.flows.config.params import read_params
-from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.config.params import RecordSettings, read_params
+from slimderm.flows.config.registry_policy import read_registry
+from slimderm.flows.record.mlflow_store import Tracker, tracking_address
 from slimderm.flows.record.model_folder import write_model
 from slimderm.flows.record.registry import Registry, temperature_of
 from slimderm.flows.serving.service.settings import ServiceSettings
@@ -38,26 +40,47 @@ def serve() -> None:
 
     from slimderm.flows.serving.service.app import make_app
     from slimderm.flows.serving.service.champion import Champion
+    from slimderm.flows.serving.service.last_served import LastServed
 
-    settings = ServiceSettings.read()
+    settings, record = ServiceSettings.read(), read_params().record
     recorder = recorder_of(settings.record, "service")
-    registry = Registry(Tracker(read_params().record))
-    embedding = settings.record == EMBEDDING
-    champion = Champion(registry, by_keras=settings.by_keras, embedding=embedding)
+    champion = Champion(
+        lambda: Registry(Tracker(record)),
+        by_keras=settings.by_keras,
+        embedding=settings.record == EMBEDDING,
+        last=LastServed(kept_folder(record)),
+    )
     now = champion.now
     calibrated = "calibrated" if now.described["calibrated"] else "not calibrated"
     place = f"http://{HOST}:{settings.port}"
+    note = f"\nnote:  {champion.fault}" if champion.fault else ""
     console.print(
         f"serve: {now.name} version {now.version} at {place}, {now.classifier.file}, {calibrated}\n"
         f"ask:   curl -s {place}/predict -F image=@photo.jpg{form(now.classifier.description)}\n"
         f"see:   {place}/docs for the interface, {place}/metrics for Prometheus\n"
-        f"kept:  {settings.record} of inputs",
+        f"kept:  {settings.record} of inputs{note}",
         highlight=False,
         markup=False,
         soft_wrap=True,
     )
-    app = make_app(champion, settings, recorder)
-    uvicorn.run(app, host=HOST, port=settings.port, log_level="warning", server_header=False)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    app = make_app(champion, settings, recorder, stop)
+    server = uvicorn.Server(
+        uvicorn.Config(app, host=HOST, port=settings.port, log_level="warning", server_header=False)
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if champion.refused:
+        raise champion.refused
+
+
+def kept_folder(record: RecordSettings) -> Path:
+    """Return where a service keeps what it served last, for each store and model apart."""
+    model = record.model or read_registry().model
+    return Path(record.cache, "service", content_key(address=tracking_address(record), model=model))
 
 
 def form(description: Any) -> str:

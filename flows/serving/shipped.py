@@ -42,6 +42,48 @@ class ShippedClassifier(Classifier):
         return np.asarray(given / given.sum(axis=1, keepdims=True), np.float64)
 
 
+@dataclass(frozen=True)
+class ShippedFile:
+    """A version's shipped file, and what it takes to answer by it.
+
+    Attributes
+    ----------
+    made : Shipment
+    description : dict
+        The metadata that was logged beside the version's model.
+    sentence : str
+        Which file it is, and its bytes.
+    """
+
+    made: Shipment
+    description: dict[str, Any]
+    sentence: str
+
+    def classifier(self) -> ShippedClassifier | None:
+        """Load it by its runtime; None where only the machine of the review has that."""
+        try:
+            run = _run(self.made)
+        except ImportError:
+            return None
+        temperature = self.made.ledger["temperature"]
+        return ShippedClassifier(run, self.description, temperature, self.sentence)
+
+
+def shipped_file(registry: Registry, version: Any) -> ShippedFile | None:
+    """Fetch the file that a version is shipped as; None where it is shipped as none.
+
+    Raises
+    ------
+    RecordError
+        If the version or its file is damaged or missing.
+    """
+    if not is_shipped(version):
+        return None
+    made = fetch(registry, version)
+    with registry.fetched(version) as (_, description):
+        return ShippedFile(made, description, file_sentence(version.tags))
+
+
 def classifier_of(
     registry: Registry, version: Any, *, by_keras: bool = False, embedding: bool = False
 ) -> Classifier:
@@ -59,7 +101,21 @@ def classifier_of(
     RecordError
         If the version or its file is damaged or missing.
     """
-    shipped = None if by_keras else shipped_classifier(registry, version)
+    file = None if by_keras else shipped_file(registry, version)
+    return answering(registry, version, file, embedding=embedding)
+
+
+def answering(
+    registry: Registry, version: Any, file: ShippedFile | None, *, embedding: bool = False
+) -> Classifier:
+    """Return what answers for a version: its file where one is given and runs here, else Keras.
+
+    Raises
+    ------
+    RecordError
+        If the version's Keras model is needed and cannot be loaded.
+    """
+    shipped = file.classifier() if file else None
     if shipped is not None and not embedding:
         return shipped
     model, description = registry.load(version)
@@ -69,26 +125,6 @@ def classifier_of(
     from slimderm.components.monitoring.embedding import with_embedding
 
     return with_embedding(classifier, model)
-
-
-def shipped_classifier(registry: Registry, version: Any) -> ShippedClassifier | None:
-    """Return what runs a version's shipped file; None where it has none that runs here.
-
-    Raises
-    ------
-    RecordError
-        If the version or its file is damaged or missing.
-    """
-    if not is_shipped(version):
-        return None
-    made = fetch(registry, version)
-    with registry.fetched(version) as (_, description):
-        try:
-            run = _run(made)
-        except ImportError:  # a runtime that only the machine of the review has
-            return None
-        temperature, file = made.ledger["temperature"], file_sentence(version.tags)
-        return ShippedClassifier(run, description, temperature, file)
 
 
 def _run(made: Shipment) -> Callable[[Mapping[str, Any]], Any]:

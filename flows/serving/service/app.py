@@ -1,7 +1,7 @@
 """The service's addresses."""
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -21,7 +21,10 @@ ABOUT = f"Classifies dermatoscopic photographs. {NOTE}"
 
 
 def make_app(
-    champion: Champion, settings: ServiceSettings, recorder: Recorder | None = None
+    champion: Champion,
+    settings: ServiceSettings,
+    recorder: Recorder | None = None,
+    stop: Callable[[], object] = lambda: None,
 ) -> FastAPI:
     """Build the service.
 
@@ -33,6 +36,8 @@ def make_app(
         Limits.
     recorder : Recorder, optional
         Keeps statistics of inputs; the one that prepared the champion.
+    stop : callable
+        Called where the registry refuses the version that answers since the start.
 
     Returns
     -------
@@ -44,7 +49,7 @@ def make_app(
     @asynccontextmanager
     async def watching(_app: FastAPI) -> AsyncIterator[None]:
         ended = threading.Event()
-        given = (settings.watch_seconds, ended)
+        given = (settings.watch_seconds, ended, stop)
         threading.Thread(target=champion.watch, args=given, daemon=True).start()
         yield
         ended.set()

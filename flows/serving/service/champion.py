@@ -1,8 +1,10 @@
 """Which version answers: the champion, and the next one as soon as there is one."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ from slimderm.components.classification.classifier import PEOPLE, Classifier
 from slimderm.components.classification.inputs import prepare
 from slimderm.components.common.errors import SlimDermError
 from slimderm.flows.record.registry import Registry, temperature_of
-from slimderm.flows.serving.shipped import classifier_of
+from slimderm.flows.serving.service.last_served import LastServed
+from slimderm.flows.serving.shipped import ShippedClassifier, answering, shipped_file
 from slimderm.flows.work.shipped_version import HASH_TAG
 
 
@@ -59,9 +62,20 @@ class Champion:
 
     Parameters
     ----------
-    registry : Registry
+    registry : callable
+        Returns the `Registry`, which takes seconds to open; called once.
     by_keras, embedding : bool
         As `slimderm.flows.serving.shipped.classifier_of`.
+    last : LastServed, optional
+        What was served last answers until the registry has been asked, where a file answers alone.
+
+    Attributes
+    ----------
+    now : Served
+    fault : str
+        Why what answers may not be the champion of this moment; empty where it is.
+    refused : SlimDermError or None
+        What the registry said against the kept version when it was asked first.
 
     Raises
     ------
@@ -70,41 +84,83 @@ class Champion:
     """
 
     def __init__(
-        self, registry: Registry, *, by_keras: bool = False, embedding: bool = False
+        self,
+        registry: Callable[[], Registry],
+        *,
+        by_keras: bool = False,
+        embedding: bool = False,
+        last: LastServed | None = None,
     ) -> None:
-        self.registry = registry
-        self.answering = {"by_keras": by_keras, "embedding": embedding}
-        self.fault = ""  # why the champion of now is not the one that is served
-        version = registry.served()
-        self.now, self._key = self._load(version), _key(version)
+        self.by_keras, self.embedding = by_keras, embedding
+        self.last = last
+        self.fault = ""
+        self.refused: SlimDermError | None = None
+        self._registry = cache(registry)
+        self._key: tuple[Any, ...] = ()
+        self.confirmed = not self._serve_last()
+        if self.confirmed:
+            self._serve(self._registry().served())
 
     def look(self) -> bool:
         """Serve another version if the registry has one; return whether it has.
 
-        Where it cannot be served the one before goes on, and `fault` says why.
+        Where it cannot be served the one before goes on, and `fault` says why. A kept version that
+        the registry has not confirmed is `refused` instead: a start without it would have failed.
         """
         try:
-            version = self.registry.served()
-            if _key(version) == self._key:
-                self.fault = ""
-                return False
-            self.now, self._key = self._load(version), _key(version)
-        except Exception as error:  # a store that does not answer is no reason to stop
-            self.fault = str(error) if isinstance(error, SlimDermError) else repr(error)[:200]
+            version = self._registry().served()
+            changed = _key(version) != self._key
+            if changed:
+                self._serve(version)
+        except SlimDermError as error:
+            self.fault = str(error)
+            self.refused = None if self.confirmed else error
             return False
-        self.fault = ""
+        except Exception as error:  # a store that does not answer is no reason to stop
+            self.fault = repr(error)[:200]
+            return False
+        self.fault, self.confirmed = "", True
+        return changed
+
+    def watch(self, seconds: float, ended: threading.Event, stop: Callable[[], object]) -> None:
+        """Look every so many seconds until the event is set; at once at an unconfirmed version.
+
+        `stop` is called if that one is refused.
+        """
+        wait = seconds if self.confirmed else 0.0
+        while not ended.wait(wait):
+            self.look()
+            wait = seconds
+            if self.refused:
+                stop()
+                return
+
+    def _serve_last(self) -> bool:
+        """Serve what was served last; return whether that is here, and runs."""
+        a_file_alone = not (self.by_keras or self.embedding)
+        kept = self.last.read() if self.last and a_file_alone else None
+        classifier = kept.file.classifier() if kept else None
+        if kept is None or classifier is None:
+            return False
+        self.now, self._key = _served(classifier, kept.name, kept.number), kept.key
+        self.fault = "the registry has not been asked yet; this version was served last"
         return True
 
-    def watch(self, seconds: float, ended: threading.Event) -> None:
-        """Look every so many seconds, until the event is set."""
-        while not ended.wait(seconds):
-            self.look()
+    def _serve(self, version: Any) -> None:
+        file = None if self.by_keras else shipped_file(self._registry(), version)
+        classifier = answering(self._registry(), version, file, embedding=self.embedding)
+        name, number, key = version.name, str(version.version), _key(version)
+        self.now, self._key = _served(classifier, name, number), key
+        if self.last and file and isinstance(classifier, ShippedClassifier):
+            self.last.write(file, name, number, key)
+        elif self.last:
+            self.last.forget()
 
-    def _load(self, version: Any) -> Served:
-        classifier = classifier_of(self.registry, version, **self.answering)
-        _warm(classifier)
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        return Served(classifier, version.name, str(version.version), since)
+
+def _served(classifier: Classifier, name: str, number: str) -> Served:
+    _warm(classifier)
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return Served(classifier, name, number, since)
 
 
 def _key(version: Any) -> tuple[Any, ...]:

@@ -1,6 +1,16 @@
 """The network that is served and exported in these tests."""
 
+from pathlib import Path
+
 import pytest
+
+from slimderm.flows.config.params import RecordSettings
+from slimderm.flows.record.mlflow_store import Tracker
+from slimderm.flows.record.registry import Registry
+from slimderm.flows.work.edge_network import Network
+from slimderm.flows.work.shipped_version import keep
+from slimderm.flows.work.shipping import Shipping
+from tests.flows.serving.example import DESCRIPTION, TEMPERATURE
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +27,30 @@ def network():
         return keras.Model({"image": image, "metadata": metadata}, said)
 
     return build
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory, with_policy, empty_record, network):
+    """A champion with a shipped file: its registry, its Keras model, and the store's address."""
+    folder = tmp_path_factory.mktemp("shipped")
+    with_policy(folder)
+    empty_record(folder)
+    patch = pytest.MonkeyPatch()
+    patch.chdir(folder)
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    address = f"sqlite:///{folder}/mlflow.db"
+    tracker = Tracker(RecordSettings(tracking_uri=address))
+    registry, model = Registry(tracker), network()
+    model.save("model.keras")
+    with tracker.child(tracker.parent("p", "lenet5", {}), "1", "R1", {}) as run:
+        run.model(Path("model.keras"), DESCRIPTION)
+    registry.register("1", {})
+    version = registry.version("1")
+    registry.tag(version, {"gates": "passed"})
+    registry.calibrate(version, TEMPERATURE)
+    shipping = Shipping(Network(model, "a test", 255.0, TEMPERATURE, DESCRIPTION))
+    made = shipping.judge("litert-float32", shipping.convert("litert-float32"))
+    keep(registry, version, made, "the only one")
+    registry.promote(registry.version("1"), "a test")
+    yield registry, model, address
+    patch.undo()

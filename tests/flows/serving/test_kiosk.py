@@ -13,18 +13,11 @@ from slimderm.flows.config import layout
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
+from tests.flows.serving.example import DESCRIPTION
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[3]
-DESCRIPTION = {
-    "classes": ["melanoma", "nevus"], "size": [8, 10], "variant": "original", "k": None,
-    "codec": "jpeg", "quality": 90, "network": "lenet5", "image_only": False,
-    "encoder": {
-        "age_median": 50.0, "age_mean": 40.0, "age_deviation": 10.0,
-        "sexes": ["unknown", "female", "male"], "localizations": ["unknown", "back", "face"],
-    },
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

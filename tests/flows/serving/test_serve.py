@@ -18,18 +18,12 @@ from slimderm.components.classification.classifier import Classifier
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
 from slimderm.flows.record.registry import Registry
+from tests.flows.serving.example import DESCRIPTION as EXAMPLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(900)]
 
 CLASSES = ["melanoma", "nevus"]
-DESCRIPTION = {
-    "classes": CLASSES, "size": [8, 10], "variant": "compressed", "k": 6, "codec": "jpeg",
-    "quality": 90, "network": "lenet5", "image_only": False,
-    "encoder": {
-        "age_median": 50.0, "age_mean": 40.0, "age_deviation": 10.0,
-        "sexes": ["unknown", "female", "male"], "localizations": ["unknown", "back", "face"],
-    },
-}  # fmt: skip
+DESCRIPTION = EXAMPLE | {"classes": CLASSES, "variant": "compressed", "k": 6}
 PHOTO = np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8)
 FILE = cv2.imencode(".jpg", PHOTO[..., ::-1])[1].tobytes()
 ROW = {"image": FILE, "age": 45, "sex": "female", "localization": "back"}

@@ -25,15 +25,8 @@ from slimderm.flows.serving.service.champion import Champion, Served
 from slimderm.flows.serving.service.counts import Counts
 from slimderm.flows.serving.service.guard import Guard
 from slimderm.flows.serving.service.settings import ServiceSettings
+from tests.flows.serving.example import DESCRIPTION
 
-DESCRIPTION = {
-    "classes": ["melanoma", "nevus"], "size": [8, 10], "variant": "original", "k": None,
-    "codec": "jpeg", "quality": 90, "network": "lenet5", "image_only": False,
-    "encoder": {
-        "age_median": 50.0, "age_mean": 40.0, "age_deviation": 10.0,
-        "sexes": ["unknown", "female", "male"], "localizations": ["unknown", "back", "face"],
-    },
-}  # fmt: skip
 SKIN = np.random.default_rng(0).integers(-40, 40, (24, 30, 3)) + np.array([190, 140, 120])
 FILE = cv2.imencode(".jpg", SKIN.astype(np.uint8)[..., ::-1])[1].tobytes()
 PERSON = {"age": 45, "sex": "female", "localization": "back"}
@@ -67,7 +60,7 @@ def registry(tmp_path_factory, with_policy, empty_record, network):
 
 @pytest.fixture(scope="module")
 def champion(registry):
-    return Champion(registry)
+    return Champion(lambda: registry)
 
 
 @pytest.fixture
@@ -229,7 +222,7 @@ def test_requests_and_predictions_are_counted(client):
 
 
 def test_a_promotion_is_noticed_and_what_may_not_be_served_is_not(registry, network):
-    champion = Champion(registry)
+    champion = Champion(lambda: registry)
     asked = TestClient(make_app(champion, ServiceSettings()))
     before = champion.now
     assert champion.look() is False
@@ -245,7 +238,7 @@ def test_a_promotion_is_noticed_and_what_may_not_be_served_is_not(registry, netw
         assert "is not served: too large" in asked.get("/ready").json()["fault"]
         assert asked.get("/model").json()["version"] == "2"
         with pytest.raises(RecordError, match="is not served"):
-            Champion(registry)
+            Champion(lambda: registry)
     finally:
         registry.tag(registry.version("2"), {"gates": "passed"})
         registry.promote(registry.version("1"), "back")

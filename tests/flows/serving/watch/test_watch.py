@@ -144,7 +144,7 @@ def services(registry):
     def service(kept):
         if kept not in made:
             recorder = None if kept == "nothing" else Recorder(kept, "service")
-            champion = Champion(registry, embedding=kept == "embedding")
+            champion = Champion(lambda: registry, embedding=kept == "embedding")
             made[kept] = make_app(champion, ServiceSettings(rate="9999/minute"), recorder)
         return TestClient(made[kept])
 
