@@ -114,7 +114,9 @@ class Champion:
                 self._serve(version)
         except SlimDermError as error:
             self.fault = str(error)
-            self.refused = None if self.confirmed else error
+            if not self.confirmed:
+                self.refused = error
+                self._forget()
             return False
         except Exception as error:  # a store that does not answer is no reason to stop
             self.fault = repr(error)[:200]
@@ -153,7 +155,11 @@ class Champion:
         self.now, self._key = _served(classifier, name, number), key
         if self.last and file and isinstance(classifier, ShippedClassifier):
             self.last.write(file, name, number, key)
-        elif self.last:
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
+        if self.last:
             self.last.forget()
 
 

@@ -60,6 +60,7 @@ def test_a_version_that_is_no_champion_any_more_stops_the_service(shipped, last)
         champion, stopped = Champion(lambda: registry, last=last), threading.Event()
         champion.watch(60, threading.Event(), stopped.set)
         assert stopped.is_set()
+        assert last.read() is None  # the next start asks first
         with pytest.raises(RecordError, match="is the champion but is not served"):
             raise champion.refused
     finally:
