@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slimderm.components.classification.classifier import columns_of
 from slimderm.components.common.cache import content_key, replacing
@@ -23,6 +23,9 @@ from slimderm.flows.record.model_folder import write_model
 from slimderm.flows.record.registry import Registry, temperature_of
 from slimderm.flows.serving.service.settings import ServiceSettings
 from slimderm.flows.serving.watch.recorder import recorder_of
+
+if TYPE_CHECKING:
+    from slimderm.flows.serving.service.champion import Champion
 
 HOST = os.environ.get("SERVERS_HOST", "127.0.0.1")
 EXAMPLE = {"age": 45, "sex": "female", "localization": "back"}
@@ -50,6 +53,24 @@ def serve() -> None:
         embedding=settings.record == EMBEDDING,
         last=LastServed(kept_folder(record)),
     )
+
+    def stop() -> None:
+        server.should_exit = True
+
+    app = make_app(champion, settings, recorder, stop)
+    config = uvicorn.Config(
+        app, host=HOST, port=settings.port, log_level="warning", server_header=False
+    )
+    server = uvicorn.Server(config)
+    bound = config.bind_socket()  # a port that is taken ends it here
+    _say(champion, settings)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run([bound])
+    if champion.refused:
+        raise champion.refused
+
+
+def _say(champion: "Champion", settings: ServiceSettings) -> None:
     now = champion.now
     calibrated = "calibrated" if now.described["calibrated"] else "not calibrated"
     place = f"http://{HOST}:{settings.port}"
@@ -63,18 +84,6 @@ def serve() -> None:
         markup=False,
         soft_wrap=True,
     )
-
-    def stop() -> None:
-        server.should_exit = True
-
-    app = make_app(champion, settings, recorder, stop)
-    server = uvicorn.Server(
-        uvicorn.Config(app, host=HOST, port=settings.port, log_level="warning", server_header=False)
-    )
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run()
-    if champion.refused:
-        raise champion.refused
 
 
 def kept_folder(record: RecordSettings) -> Path:
