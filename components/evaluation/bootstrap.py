@@ -1,12 +1,22 @@
 """Confidence intervals that know that images of one lesion belong together."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.errors import ParameterError, SchemaError
+from slimderm.components.evaluation.imagined import Imagined
 from slimderm.components.evaluation.metrics import Floats, Probabilities, check, weighted_metrics
 
 CHUNK = 128  # bootstrap samples at a time: bounds memory, costs nothing
+NO_WIDTH = 1e-9
+
+
+class _Draws(NamedTuple):
+    num_samples: int
+    tail: float
+    seed: int
 
 
 def bootstrap_intervals(
@@ -38,6 +48,9 @@ def bootstrap_intervals(
     -------
     dict
         Metric to (low, high). A sample in which a metric is undefined is left out of its interval.
+        Where all samples agree, as they do if everything is right, the interval reaches from that
+        value to where it would end with two imagined lesions more in each class
+        (`slimderm.components.evaluation.imagined`): few lesions prove no 100 %.
 
     Raises
     ------
@@ -54,18 +67,37 @@ def bootstrap_intervals(
         )
     if len(lesions) != len(labels):
         raise SchemaError(f"received {len(lesions)} lesions for {len(labels)} labels")
-    random = np.random.default_rng(seed)
+    draws = _Draws(num_samples, (1 - confidence) / 2, seed)
+    found = _resampled(labels, probabilities, lesions, melanoma, draws)
+    flat = [name for name, (low, high) in found.items() if high - low < NO_WIDTH]
+    if flat:
+        imagined = Imagined(labels, lesions)
+        given = imagined.beside(probabilities)
+        wider = _resampled(imagined.labels, given, imagined.lesions, melanoma, draws)
+        for name in flat:
+            (value, _), (low, high) = found[name], wider[name]
+            found[name] = (min(value, low), max(value, high))
+    return found
+
+
+def _resampled(
+    labels: npt.NDArray[np.int64],
+    probabilities: Probabilities,
+    lesions: npt.NDArray[np.str_],
+    melanoma: int | None,
+    draws: _Draws,
+) -> dict[str, tuple[float, float]]:
+    random = np.random.default_rng(draws.seed)
     names, lesion_of_image = np.unique(lesions, return_inverse=True)
     chances = np.full(len(names), 1 / len(names))
     chunks = []
-    for start in range(0, num_samples, CHUNK):
-        size = min(CHUNK, num_samples - start)
+    for start in range(0, draws.num_samples, CHUNK):
+        size = min(CHUNK, draws.num_samples - start)
         counts = random.multinomial(len(names), chances, size).astype(np.float64)
         weights = counts[:, lesion_of_image]  # (S, N)
         chunks.append(weighted_metrics(weights, labels, probabilities, melanoma))
-    tail = (1 - confidence) / 2
     return {
-        name: _interval(np.concatenate([chunk[name] for chunk in chunks]), tail)
+        name: _interval(np.concatenate([chunk[name] for chunk in chunks]), draws.tail)
         for name in chunks[0]
     }
 

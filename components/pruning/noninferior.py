@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 
 from slimderm.components.common.errors import ParameterError
-from slimderm.components.evaluation.comparison import Comparison
-from slimderm.components.evaluation.metrics import Probabilities
+from slimderm.components.evaluation.bootstrap import bootstrap_intervals
+from slimderm.components.evaluation.metrics import Probabilities, classification_metrics
 from slimderm.components.evaluation.noninferiority import PairedComparison, Word, worst
 from slimderm.components.pruning.verdict import Case, Demands, Validation, Verdict
 
@@ -49,16 +49,17 @@ def noninferior(case: Case) -> Verdict:
 
 def _reference(validation: Validation, demands: Demands) -> Verdict:
     probabilities, _ = validation.predict(0)
-    comparison = Comparison(
-        validation.labels,
+    labels, name = validation.labels, "balanced_accuracy"
+    value = classification_metrics(labels, probabilities)[name]
+    low, high = bootstrap_intervals(
+        labels,
+        probabilities,
         validation.lesions,
         num_samples=demands.num_samples,
         confidence=demands.confidence,
         seed=demands.seed,
-    )
-    values = comparison.by_seed(probabilities[np.newaxis])["balanced_accuracy"]
-    value, low, high = comparison.interval(comparison.pooled(values))
-    chance = 1 / len(np.unique(validation.labels))
+    )[name]
+    chance = 1 / len(np.unique(labels))
     said = f"balanced accuracy {value:.3f} ({low:.3f} to {high:.3f})"
     if low > chance:
         return Verdict(True, f"what pruned networks are compared with: {said}", REFERENCE)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics as oracle
 
 from slimderm.components.common.errors import ParameterError, SchemaError
@@ -80,6 +81,19 @@ def test_bootstrap_standard_error_is_the_textbooks():
     )["accuracy"]
     share = right.mean()
     assert (high - low) / 2 == pytest.approx(1.96 * np.sqrt(share * (1 - share) / 400), rel=0.12)
+
+
+@pytest.mark.parametrize(("number", "exact"), [(5, 0.478), (20, 0.832), (57, 0.937), (400, 0.991)])
+def test_where_all_is_right_the_interval_is_about_the_binomials(number, exact):
+    labels = np.repeat([0, 1], number)
+    assert stats.binomtest(number, number).proportion_ci(0.95).low == pytest.approx(exact, abs=1e-3)
+    lesions = np.array([f"L{index}" for index in range(2 * number)])
+    found = bootstrap_intervals(labels, np.eye(2)[labels], lesions, melanoma=1, num_samples=4000)
+    low, high = found["melanoma_sensitivity"]
+    assert high == 1
+    assert 1 - low == pytest.approx(1 - exact, rel=0.25)
+    assert found["balanced_accuracy"][0] >= low
+    assert all(low < high for low, high in found.values() if high == 1)
 
 
 def test_bad_input_is_refused():
