@@ -1,7 +1,4 @@
-"""The registered model's versions: their evidence, their aliases, and who moved these.
-
-A promotion is an alias, set by `make promote` or in MLflow's page.
-"""
+"""The registered model's versions: their files, their evidence, and their aliases."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,18 +7,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from slimderm.components.common.errors import RecordError
-from slimderm.components.evaluation.gates import INCONCLUSIVE, PASSED
 from slimderm.flows.base.keras_loader import load_keras
 from slimderm.flows.base.terminal import quiet_stderr, without_password
 from slimderm.flows.config.registry_policy import read_registry
-from slimderm.flows.record.alias_moves import UNSEEN, AliasMoves, why_not
 from slimderm.flows.record.mlflow_run import MODEL
 from slimderm.flows.record.mlflow_store import KEY, Tracker
 from slimderm.flows.record.model_folder import write_calibration
+from slimderm.flows.record.promotions import Promotions
 from slimderm.flows.record.served import KERAS_FILE
 
 CONTENT = "model.content"  # tag of a version: hash of its weights and of what they need
-GATES_TAG = "gates"  # tag of a version: passed, failed or inconclusive
 LOGGED = "models:/"  # begins a version's source, before the id of the model that was logged
 
 
@@ -41,14 +36,20 @@ def _damaged(version: Any, error: Exception) -> RecordError:
 
 
 class Registry:
-    """Versions, aliases and promotions of the registered model."""
+    """Versions of the registered model, and their aliases.
+
+    Attributes
+    ----------
+    promotions : Promotions
+        Who moved the aliases, and which champion may be served.
+    """
 
     def __init__(self, tracker: Tracker) -> None:
         self.tracker, self.client = tracker, tracker.client
         self.settings = read_registry()
         self.name = tracker.settings.model or self.settings.model
         self.aliases = self.settings.aliases
-        self.moves = AliasMoves(self.client, self.name)
+        self.promotions = Promotions(self)
 
     def versions(self) -> list[Any]:
         """Return every version of the registered model."""
@@ -146,41 +147,6 @@ class Registry:
             )
         return version
 
-    def served(self) -> Any:
-        """Return the champion if it may be served.
-
-        Raises
-        ------
-        RecordError
-            If there is none, its gates failed, nobody said why it was promoted although they are
-            inconclusive, or no review judged this promotion. An earlier verdict may compare with
-            another champion.
-        """
-        version = self.expected("champion")
-        if not self.is_recorded(version):
-            reason = "its alias was set outside `make promote`, and nobody has judged it yet"
-        elif not self.may_serve(version):
-            reason = version.tags.get("gates.reason", "its gates were never judged")
-        else:
-            return version
-        raise RecordError(
-            f"version {version.version} of {version.name!r} is the champion but is not served: "
-            f"{reason}; run `make review` to judge it, or `make rollback` to restore the previous "
-            "champion"
-        )
-
-    def may_serve(self, version: Any) -> bool:
-        """Return whether a version's gates passed, or a person answers for inconclusive ones.
-
-        A person does who promoted it by the command: it asks for the reason. A champion whose gates
-        had passed when it was promoted stays one when newer data can no longer tell.
-        """
-        word = version.tags.get(GATES_TAG)
-        if word != INCONCLUSIVE:
-            return bool(word == PASSED)
-        own = [each for each in self.promotions() if each["version"] == str(version.version)]
-        return any(each["by"] != UNSEEN or each.get("gates") == PASSED for each in own[-1:])
-
     def load(self, version: Any) -> tuple[Any, dict[str, Any]]:
         """Load a registered version as a Keras model, with the metadata logged beside it.
 
@@ -217,67 +183,6 @@ class Registry:
             except Exception as error:  # MLflow's, and those of each store
                 raise _damaged(version, error) from error
             yield file, description
-
-    def promotions(self) -> list[dict[str, Any]]:
-        """Return every promotion on record, oldest first, as `AliasMoves.of` has them."""
-        return self.moves.of("champion")
-
-    def why_stays(self) -> str:
-        """Say why this process moves no alias here; empty where it may."""
-        return why_not(self.tracker.mlflow.get_tracking_uri(), self.settings.branches)
-
-    def move(self, alias: str, version: Any, why: str) -> None:
-        """Point an alias, by its role, at a version, and keep who, when, from where and why.
-
-        The record is written before the alias moves. If the command is stopped in between, no
-        champion is served, and the same command given again completes the promotion.
-
-        Raises
-        ------
-        RecordError
-            If aliases stay where they are for this process.
-        """
-        if reason := self.why_stays():
-            raise RecordError(
-                f"the alias {self.aliases[alias]} was not moved to version {version.version}: "
-                f"{reason}; give the command there, or set the alias in MLflow's page"
-            )
-        self.moves.keep(alias, version, why, version.tags.get(GATES_TAG))
-        self.set_alias(alias, str(version.version))
-
-    def promote(self, version: Any, why: str) -> None:
-        """Make a version the champion, as `move` does."""
-        self.move("champion", version, why)
-
-    def is_recorded(self, version: Any, alias: str = "champion") -> bool:
-        """Return whether the last move of an alias that is on record led to a version."""
-        known = self.moves.of(alias)
-        return bool(known) and known[-1]["version"] == str(version.version)
-
-    def notice(self, version: Any, alias: str = "champion") -> None:
-        """Record that a version got an alias in MLflow's page, if it has it and that is not known.
-
-        Nothing is recorded if another version got it meanwhile.
-        """
-        now = self.aliased(alias)
-        if now and now.version == version.version and not self.is_recorded(version, alias):
-            self.moves.keep_unseen(alias, version, version.tags.get(GATES_TAG))
-
-    def before(self, version: Any) -> Any | None:
-        """Return the champion before a version's first promotion, or None.
-
-        A champion that was deleted or may not be served is passed over for the one before it.
-        Promotions after the version's first one do not count, so a version that was rolled back
-        is never taken for the predecessor of its replacement.
-        """
-        known = {str(each.version): each for each in self.versions()}
-        number = str(version.version)
-        history = [*(entry["version"] for entry in self.promotions()), number]
-        while first := history.index(number):
-            number = history[first - 1]
-            if number in known and self.may_serve(known[number]):
-                return known[number]
-        return None
 
     def tag(self, version: Any, tags: Mapping[str, str]) -> None:
         """Tag a version."""

@@ -98,7 +98,7 @@ def predict_folder(
         raise ParameterError(f"output: received {output!r}, expected the name of a CSV file")
     params = read_params()
     registry = Registry(Tracker(params.record))
-    version = registry.served()
+    version = registry.promotions.served()
     recorder, keep = recorder_of(record, "batch"), None
     by_keras, embedding = ServiceSettings.read().by_keras, record == EMBEDDING
     classifier = classifier_of(registry, version, by_keras=by_keras, embedding=embedding)

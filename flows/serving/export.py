@@ -36,7 +36,7 @@ def find_version(which: str) -> tuple[Registry, Any]:
     load_keras()
     registry = Registry(Tracker(read_params().record))
     if which == CHAMPION:
-        return registry, registry.served()
+        return registry, registry.promotions.served()
     if which == CHALLENGER:
         return registry, registry.expected(CHALLENGER)
     return registry, registry.version(which.rpartition("/")[2])

@@ -8,7 +8,8 @@ from slimderm.components.common.errors import ParameterError
 from slimderm.components.dataset.images import read_image
 from slimderm.flows.config.params import read_params
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.registry import GATES_TAG, Registry
+from slimderm.flows.record.promotions import GATES_TAG
+from slimderm.flows.record.registry import Registry
 from slimderm.flows.serving.service.settings import ServiceSettings
 from slimderm.flows.serving.shipped import classifier_of
 
@@ -50,7 +51,9 @@ def predict(image: Path, age: str, sex: str, site: str) -> tuple[str, dict[str, 
     read_image(image)  # the error names a file that is no image
     registry = Registry(Tracker(read_params().record))
     alias = "champion" if registry.aliased("champion") else "challenger"
-    version = registry.served() if alias == "champion" else registry.expected("challenger")
+    version = (
+        registry.promotions.served() if alias == "champion" else registry.expected("challenger")
+    )
     by_keras = ServiceSettings.read().by_keras
     classifier = classifier_of(registry, version, by_keras=by_keras)
     person = {"age": years, "sex": sex or None, "localization": site or None}

@@ -108,7 +108,7 @@ def serve_by_mlflow() -> None:
     port = ServiceSettings.read().port
     tracker = Tracker(read_params().record)
     registry = Registry(tracker)
-    version = registry.served()
+    version = registry.promotions.served()
     _, description = registry.load(version)  # a damaged artifact is an error here
     folder = served_folder(registry, version, port)
     calibrated = temperature_of(version) is not None

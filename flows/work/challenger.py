@@ -36,14 +36,14 @@ def place_challenger(params: Params, challenger: Mapping[str, Any]) -> str:
     present = registry.aliased("challenger")
     if present is not None and present.version == version.version:
         return f"{registry.name} version {version.version} is the challenger {what}"
-    if reason := registry.why_stays():
+    if reason := registry.promotions.why_stays():
         where = f"stays at version {present.version}" if present else "is not set"
         return (
             f"{registry.name} version {version.version} is registered {what}; the alias "
             f"{registry.aliases['challenger']} {where}: {reason}. Merge and run `make review` "
             "there, or set it in MLflow's page"
         )
-    registry.move("challenger", version, f"{WHY} {what}")
+    registry.promotions.move("challenger", version, f"{WHY} {what}")
     describe_model(registry)
     return f"{registry.name} version {version.version} is the challenger {what}"
 
@@ -54,16 +54,17 @@ def place_what_could_not_move(registry: Registry) -> None:
     So what was registered on a branch becomes the challenger once the branch is merged, although
     nothing is stale. A version that had its turn is left alone: a person may have chosen another.
     """
-    if not layout.REGISTERED.exists() or registry.why_stays():
+    if not layout.REGISTERED.exists() or registry.promotions.why_stays():
         return
     challenger = read_json(layout.REGISTERED)["challenger"] or {}
     version = registry.of_content(challenger.get("content", ""))  # numbers are another store's
     if version is None:
         return
-    placed = {each["version"] for each in registry.moves.of("challenger") if each["by"] != UNSEEN}
+    known = registry.promotions.moves.of("challenger")
+    placed = {each["version"] for each in known if each["by"] != UNSEEN}
     present = registry.aliased("challenger")
     if str(version.version) in placed or (present and present.version == version.version):
         return
     what = f"({challenger['network']} {challenger['notation']})"
-    registry.move("challenger", version, f"{WHY} {what}, registered on a branch")
+    registry.promotions.move("challenger", version, f"{WHY} {what}, registered on a branch")
     console.print(f"review: version {version.version} is the challenger {what}", highlight=False)

@@ -44,7 +44,7 @@ def promote(version: str = "", why: str = "") -> Any:
     chosen = registry.version(version) if version else registry.expected("challenger")
     champion = registry.aliased("champion")
     if champion is None or champion.version == chosen.version:
-        reference = registry.before(chosen)
+        reference = registry.promotions.before(chosen)
     else:
         _, reference = judged_champion(params, registry, champion)
     found = judged(params, registry, chosen, reference)
@@ -63,11 +63,12 @@ def promote(version: str = "", why: str = "") -> Any:
     if (
         champion is None
         or champion.version != chosen.version
-        or not registry.is_recorded(chosen)
-        or not registry.may_serve(registry.version(chosen.version))
-        or registry.promotions()[-1]["by"] == UNSEEN  # a review noticed it: now somebody says why
+        or not registry.promotions.is_recorded(chosen)
+        or not registry.promotions.may_serve(registry.version(chosen.version))
+        # A review noticed it: now somebody says why.
+        or registry.promotions.all()[-1]["by"] == UNSEEN
     ):
-        registry.promote(registry.version(chosen.version), why or WHY)
+        registry.promotions.promote(registry.version(chosen.version), why or WHY)
     describe_model(registry)
     return chosen
 
@@ -75,7 +76,7 @@ def promote(version: str = "", why: str = "") -> Any:
 def _registry(params: Params) -> Registry:
     """Open the registry, if its aliases may move from here: judging takes minutes."""
     registry = Registry(Tracker(params.record))
-    if reason := registry.why_stays():
+    if reason := registry.promotions.why_stays():
         raise RecordError(
             f"no version was promoted: {reason}; give the command there, or set the alias "
             f"{registry.aliases['champion']} in MLflow's page and run `make review` there"
@@ -93,13 +94,13 @@ def rollback(why: str = "") -> Any:
     """
     registry = _registry(read_params())
     champion = registry.aliased("champion")
-    before = registry.before(champion) if champion else None
+    before = registry.promotions.before(champion) if champion else None
     if champion is None or before is None:
         raise RecordError(
             "no champion before this one passed its gates, so there is none to go back to; "
             "`make promote VERSION=n` makes another version the champion"
         )
-    registry.notice(champion)
-    registry.promote(before, why or f"back from version {champion.version}")
+    registry.promotions.notice(champion)
+    registry.promotions.promote(before, why or f"back from version {champion.version}")
     describe_model(registry)
     return before

@@ -25,7 +25,8 @@ from slimderm.components.evaluation.metrics import classification_metrics
 from slimderm.components.reporting.model_card import model_card, reliability_plot
 from slimderm.components.reporting.version_facts import accuracy_fact, gate_facts
 from slimderm.flows.record.metric_names import plain
-from slimderm.flows.record.registry import GATES_TAG, Registry
+from slimderm.flows.record.promotions import GATES_TAG
+from slimderm.flows.record.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from slimderm.components.common.errors import IncomparableError
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config.params import Params
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.registry import GATES_TAG, Registry
+from slimderm.flows.record.promotions import GATES_TAG
+from slimderm.flows.record.registry import Registry
 from slimderm.flows.work.challenger import place_what_could_not_move
 from slimderm.flows.work.model_page import describe_model
 from slimderm.flows.work.reviewer import Reviewer
@@ -32,7 +33,7 @@ def review_registry(params: Params) -> dict[str, Any]:
     if champion is not None:
         found["champion"], reference = judged_champion(params, registry, champion)
     if challenger is not None:
-        registry.notice(challenger, "challenger")
+        registry.promotions.notice(challenger, "challenger")
     if challenger is not None and (champion is None or challenger.version != champion.version):
         found["challenger"] = judged(params, registry, challenger, reference)
     if found:
@@ -54,11 +55,11 @@ def judged_champion(
     reference : ModelVersion or None
         What others are compared with: the champion, or the one before if it may not be served.
     """
-    before = registry.before(champion)
+    before = registry.promotions.before(champion)
     try:
         found = judged(params, registry, champion, before)
     except IncomparableError as error:
-        if not registry.is_recorded(champion):  # no verdict of it is about this promotion
+        if not registry.promotions.is_recorded(champion):  # no verdict is about this promotion
             registry.tag(champion, {GATES_TAG: "failed", "gates.reason": str(error)})
         tags = registry.version(champion.version).tags
         found = {
@@ -73,8 +74,8 @@ def judged_champion(
             soft_wrap=True,
         )
     judged_now = registry.version(champion.version)
-    registry.notice(judged_now)
-    served = registry.may_serve(judged_now)
+    registry.promotions.notice(judged_now)
+    served = registry.promotions.may_serve(judged_now)
     found |= {"served": served}
     return found, champion if served else before
 

@@ -177,14 +177,15 @@ from slimderm.flows.record.mlflow_store import Tracker
 
 tracker = Tracker(read_params().record)
 registry, client = Registry(tracker), tracker.client
-assert (registry.versions(), registry.aliased("champion"), registry.promotions()) == ([], None, [])
+known = registry.versions(), registry.aliased("champion"), registry.promotions.all()
+assert known == ([], None, [])
 run = client.create_run(tracker.experiment_id)
 client.log_dict(run.info.run_id, {}, "model/table.json")
 client.set_terminated(run.info.run_id)
 client.create_registered_model(registry.name)
 client.create_model_version(registry.name, f"{run.info.artifact_uri}/model", run.info.run_id)
-registry.promote(registry.version("1"), "half the size")
-print(registry.aliased("champion").run_id == run.info.run_id, registry.promotions()[0]["why"])
+registry.promotions.promote(registry.version("1"), "half the size")
+print(registry.aliased("champion").run_id == run.info.run_id, registry.promotions.all()[0]["why"])
 """
 
 

@@ -99,7 +99,7 @@ class Champion:
         self._key: tuple[Any, ...] = ()
         self.confirmed = not self._serve_last()
         if self.confirmed:
-            self._serve(self._registry().served())
+            self._serve(self._registry().promotions.served())
 
     def look(self) -> bool:
         """Serve another version if the registry has one; return whether it has.
@@ -108,7 +108,7 @@ class Champion:
         the registry has not confirmed is `refused` instead: a start without it would have failed.
         """
         try:
-            version = self._registry().served()
+            version = self._registry().promotions.served()
             changed = _key(version) != self._key
             if changed:
                 self._serve(version)

@@ -165,7 +165,7 @@ def test_a_version_is_shipped_calibrated_and_compared_on_validation(clone, call,
     code, said, _ = call("export", "no", "--model", "champion")
     assert code == 1
     assert "no version with the alias champion" in said
-    registry.promote(registry.version("1"), "a test")
+    registry.promotions.promote(registry.version("1"), "a test")
     code, _, _ = call("export", "edge", "--model", "champion", "--target", "litert-float32")
     assert code == 0
     plain = {"age": [[27.5], [50], [0], [90], [40]], "sex": [[1], [0], [2], [2], [1]]}

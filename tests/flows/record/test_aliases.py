@@ -15,7 +15,8 @@ from slimderm.flows.config import layout
 from slimderm.flows.config.params import RecordSettings
 from slimderm.flows.record.alias_moves import UNSEEN
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.registry import CONTENT, GATES_TAG, Registry
+from slimderm.flows.record.promotions import GATES_TAG
+from slimderm.flows.record.registry import CONTENT, Registry
 from slimderm.flows.work import promotion, reviewing
 from slimderm.flows.work.challenger import place_challenger, place_what_could_not_move
 
@@ -114,7 +115,7 @@ def in_no_clone(monkeypatch):
 def test_aliases_of_a_shared_store_stay_where_they_are(shared, monkeypatch, go):
     registry, params = shared
     place_challenger(params, entry("1"))
-    registry.promote(registry.version("1"), "the first")
+    registry.promotions.promote(registry.version("1"), "the first")
     reason = go(monkeypatch)
     said = place_challenger(params, entry("2"))
     assert said.startswith(
@@ -128,9 +129,10 @@ def test_aliases_of_a_shared_store_stay_where_they_are(shared, monkeypatch, go):
         with pytest.raises(RecordError, match=f"no version was promoted: {reason}"):
             command()
     with pytest.raises(RecordError, match=f"was not moved to version 2: {reason}"):
-        registry.promote(registry.version("2"), "better")
+        registry.promotions.promote(registry.version("2"), "better")
     assert (number_of(registry, "challenger"), number_of(registry, "champion")) == ("1", "1")
-    assert [len(registry.moves.of(role)) for role in ("challenger", "champion")] == [1, 1]
+    moves = registry.promotions.moves
+    assert [len(moves.of(role)) for role in ("challenger", "champion")] == [1, 1]
 
 
 def in_a_deployment(monkeypatch):
@@ -152,7 +154,7 @@ def test_a_deployment_and_a_named_branch_move_the_aliases_of_a_shared_store(
     go(monkeypatch)
     said = place_challenger(params, entry("2"))
     assert said == "slimderm version 2 is the challenger (lenet5 R2)"
-    Registry(registry.tracker).promote(registry.version("1"), "the first")
+    Registry(registry.tracker).promotions.promote(registry.version("1"), "the first")
     assert (number_of(registry, "challenger"), number_of(registry, "champion")) == ("2", "1")
 
 
@@ -162,7 +164,7 @@ def test_the_clones_own_store_is_nobody_elses(clone, monkeypatch, empty_record, 
     registry, params = opened(clone)
     go(monkeypatch)
     place_challenger(params, entry("2"))
-    registry.promote(registry.version("1"), "mine")
+    registry.promotions.promote(registry.version("1"), "mine")
     assert (number_of(registry, "challenger"), number_of(registry, "champion")) == ("2", "1")
 
 
@@ -174,8 +176,9 @@ def test_who_when_from_where_and_why_are_kept_of_both_aliases(shared, monkeypatc
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "bob")
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "77-88")
     place_challenger(params, entry("2"))
-    registry.promote(registry.version("1"), "half the size")
-    kept = [*registry.moves.of("challenger"), *registry.moves.of("champion")]
+    registry.promotions.promote(registry.version("1"), "half the size")
+    moves = registry.promotions.moves
+    kept = [*moves.of("challenger"), *moves.of("champion")]
     assert [(each["version"], each["by"]) for each in kept] == [
         ("1", "ada"),
         ("2", "bob"),
@@ -206,12 +209,12 @@ def test_aliases_set_by_hand_are_noticed_and_stay_and_get_their_reason_later(sha
         reviewing.review_registry(params)
     for role in ("challenger", "champion"):
         assert number_of(registry, role) == "2"
-        last = registry.moves.of(role)[-1]
+        last = registry.promotions.moves.of(role)[-1]
         assert (last["version"], last["by"], last["why"]) == ("2", UNSEEN, "not said")
         assert "host" not in last  # who set it was perhaps elsewhere
     promotion.promote("2", "half the size")
     promotion.promote("2", "again")
-    kept = [(each["by"], each["why"]) for each in registry.promotions()]
+    kept = [(each["by"], each["why"]) for each in registry.promotions.all()]
     assert kept == [(UNSEEN, "not said"), ("ada", "half the size")]
 
 

@@ -22,7 +22,8 @@ from slimderm.flows.config.registry_policy import ShipSettings
 from slimderm.flows.record import alias_moves
 from slimderm.flows.record.alias_moves import UNSEEN
 from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.registry import GATES_TAG, Registry
+from slimderm.flows.record.promotions import GATES_TAG
+from slimderm.flows.record.registry import Registry
 from slimderm.flows.steps import review as review_step
 from slimderm.flows.work import promotion, reviewing, shipped_version
 from slimderm.flows.work import reviewer as judging
@@ -57,16 +58,16 @@ def add(record, gates="passed"):
 
 def made_champion(record, *numbers):
     for number in numbers:
-        record.promote(record.version(number), "why")
+        record.promotions.promote(record.version(number), "why")
 
 
 def before(record, number):
-    found = record.before(record.version(number))
+    found = record.promotions.before(record.version(number))
     return found and str(found.version)
 
 
 def history(record):
-    return [entry["version"] for entry in record.promotions()]
+    return [entry["version"] for entry in record.promotions.all()]
 
 
 @pytest.fixture
@@ -119,15 +120,15 @@ def test_a_rollback_that_was_cut_short_ends_where_it_would_have(record, monkeypa
         with pytest.raises(KeyboardInterrupt):
             promotion.rollback()
     assert str(promotion.rollback().version) == two
-    assert str(record.served().version) == two
+    assert str(record.promotions.served().version) == two
 
 
 def test_a_champion_replaced_while_it_was_judged_is_not_put_on_record_again(record):
     one, two = add(record), add(record)
     made_champion(record, one, two)
-    record.notice(record.version(one))
+    record.promotions.notice(record.version(one))
     assert history(record) == [one, two]
-    assert str(record.served().version) == two
+    assert str(record.promotions.served().version) == two
 
 
 def test_a_champion_with_shut_gates_or_deleted_is_passed_over(record):
@@ -142,22 +143,22 @@ def test_a_champion_with_shut_gates_or_deleted_is_passed_over(record):
 def test_a_promotion_that_nobody_judged_is_not_served_whatever_an_earlier_verdict(record, verdicts):
     one, two = add(record), add(record)
     made_champion(record, one, two)
-    assert str(record.served().version) == two
+    assert str(record.promotions.served().version) == two
     record.set_alias("champion", one)
     with pytest.raises(RecordError, match="nobody has judged it yet"):
-        record.served()
+        record.promotions.served()
     reviewing.review_registry(SimpleNamespace(record=record.tracker.settings))
-    assert str(record.served().version) == one
-    assert record.promotions()[-1]["by"] == UNSEEN
+    assert str(record.promotions.served().version) == one
+    assert record.promotions.all()[-1]["by"] == UNSEEN
 
 
 def test_shut_gates_are_not_served_and_a_rollback_is(record):
     one, two = add(record), add(record, "failed")
     made_champion(record, one, two)
     with pytest.raises(RecordError, match="is not served: gates failed"):
-        record.served()
+        record.promotions.served()
     promotion.rollback()
-    assert str(record.served().version) == one
+    assert str(record.promotions.served().version) == one
 
 
 def test_a_promotion_is_on_record_only_once_it_was_judged(record, verdicts):
@@ -181,8 +182,8 @@ def test_promoting_what_has_the_alias_already_judges_it_and_keeps_who_and_why(re
     promotion.promote(two, "half the size")
     promotion.promote(two, "again")
     assert verdicts.asked == [(two, one)] * 3
-    assert [entry["why"] for entry in record.promotions()] == ["why", "half the size"]
-    assert record.promotions()[-1]["by"] != UNSEEN
+    assert [entry["why"] for entry in record.promotions.all()] == ["why", "half the size"]
+    assert record.promotions.all()[-1]["by"] != UNSEEN
 
 
 def test_nobody_is_measured_by_a_champion_whose_gates_are_shut(record, verdicts):
@@ -205,7 +206,7 @@ def test_a_champion_that_cannot_be_judged_today_keeps_its_verdict_if_it_had_one(
     record.set_alias("champion", two)
     assert reviewing.review_registry(params)["champion"]["gates"] == "failed"
     with pytest.raises(RecordError, match="is not served: other classes"):
-        record.served()
+        record.promotions.served()
 
 
 def test_a_champion_of_unknown_making_is_refused_and_named(record, monkeypatch):
@@ -217,7 +218,7 @@ def test_a_champion_of_unknown_making_is_refused_and_named(record, monkeypatch):
         assert found["gates"] == "failed"
         assert "without the tags of the pipeline's step register" in found["reason"]
         with pytest.raises(RecordError, match="is not served"):
-            record.served()
+            record.promotions.served()
 
 
 def without_run(record):
@@ -240,9 +241,9 @@ def test_promotions_keep_their_order_when_a_clock_is_set(record, monkeypatch, ho
         patch.setattr(alias_moves, "datetime", Clock)
         made_champion(record, two)
     assert history(record) == [one, two]
-    assert record.is_recorded(record.version(two))
+    assert record.promotions.is_recorded(record.version(two))
     assert before(record, two) == one
-    record.promote(record.version(one), "back")
+    record.promotions.promote(record.version(one), "back")
     assert history(record) == [one, two, one]
 
 
@@ -250,7 +251,7 @@ def test_who_is_whom_the_server_knows(record, monkeypatch):
     one = add(record)
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
     made_champion(record, one)
-    assert record.promotions()[0]["by"] == "ada"
+    assert record.promotions.all()[0]["by"] == "ada"
 
 
 def test_the_step_review_reviews_although_nothing_is_stale(monkeypatch):
@@ -502,8 +503,8 @@ def test_gates_that_cannot_tell_need_a_reason_and_are_served_with_it(record, ver
             promotion.promote(two, blank)
     assert history(record) == [one]
     promotion.promote(two, "few images, half the size")
-    assert str(record.served().version) == two
-    kept = record.promotions()[-1]
+    assert str(record.promotions.served().version) == two
+    kept = record.promotions.all()[-1]
     assert (kept["why"], kept["gates"]) == ("few images, half the size", "inconclusive")
     three = add(record)
     assert before(record, three) == two
@@ -521,11 +522,11 @@ def test_gates_that_cannot_tell_are_not_served_by_an_alias_alone(record, verdict
     with pytest.raises(RecordError, match=r"has inconclusive gates: .* `make promote VERSION=2"):
         review_step.review.fn()
     with pytest.raises(RecordError, match="is not served: judged inconclusive"):
-        record.served()
+        record.promotions.served()
     promotion.promote(two, "few images")
     review_step.review.fn()
-    assert str(record.served().version) == two
-    assert [entry["why"] for entry in record.promotions()] == ["why", "not said", "few images"]
+    assert str(record.promotions.served().version) == two
+    assert [entry["why"] for entry in record.promotions.all()] == ["why", "not said", "few images"]
 
 
 @pytest.mark.parametrize("by_alias", [False, True])
@@ -539,6 +540,6 @@ def test_a_champion_stays_one_when_newer_data_can_no_longer_tell(record, verdict
     reviewing.review_registry(params)
     verdicts.table[one] = "inconclusive"
     assert reviewing.review_registry(params)["champion"]["served"]
-    assert str(record.served().version) == one
+    assert str(record.promotions.served().version) == one
     verdicts.table[one] = "failed"
     assert not reviewing.review_registry(params)["champion"]["served"]

@@ -51,6 +51,6 @@ def shipped(tmp_path_factory, with_policy, empty_record, network):
     shipping = Shipping(Network(model, "a test", 255.0, TEMPERATURE, DESCRIPTION))
     made = shipping.judge("litert-float32", shipping.convert("litert-float32"))
     keep(registry, version, made, "the only one")
-    registry.promote(registry.version("1"), "a test")
+    registry.promotions.promote(registry.version("1"), "a test")
     yield registry, model, address
     patch.undo()

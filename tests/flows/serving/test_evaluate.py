@@ -150,7 +150,7 @@ def judged(clone):
     table = pd.read_csv("own/HAM10000_metadata.csv", dtype=str)
     table.loc[len(table)] = ["N102", "renamed", "bkl", "histo", "40", "male", "back", "I"]
     table.to_csv("own/HAM10000_metadata.csv", index=False)
-    clone.promote(clone.version("1"), "first")
+    clone.promotions.promote(clone.version("1"), "first")
     return evaluate_folder("own")
 
 

@@ -36,7 +36,7 @@ def shipped(make_workspace, network):
     registry.register("k", {})
     version = registry.version("1")
     registry.tag(version, {"gates": "passed"})
-    registry.promote(version, "a test")
+    registry.promotions.promote(version, "a test")
     patch.undo()
     workspace.said = workspace.follow("export.md")
     return workspace

@@ -35,7 +35,7 @@ def clone(make_workspace, network):
     registry.register("k", {})
     version = registry.version("1")
     registry.tag(version, {"gates": "passed", "temperature": "1.5"})
-    registry.promote(version, "a test")
+    registry.promotions.promote(version, "a test")
     patch.undo()
     kept = npm_packages(ROOT / layout.KIOSK, ROOT / layout.KIOSK_PACKAGES).parent
     (workspace.folder / layout.KIOSK_PACKAGES).mkdir(parents=True)

@@ -62,7 +62,8 @@ def promote(workspace, number):
         "from slimderm.flows.config.params import read_params;"
         "from slimderm.flows.record.mlflow_store import Tracker;"
         "from slimderm.flows.record.registry import Registry;"
-        f"r = Registry(Tracker(read_params().record)); r.promote(r.version('{number}'), 'test')"
+        "r = Registry(Tracker(read_params().record));"
+        f"r.promotions.promote(r.version('{number}'), 'test')"
     )
     workspace.run("python", "-W", "ignore", "-c", script)
 

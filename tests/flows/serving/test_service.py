@@ -53,7 +53,7 @@ def registry(tmp_path_factory, with_policy, empty_record, network):
         version = registry.version(number)
         registry.tag(version, {"gates": "passed"})
         registry.calibrate(version, temperature)
-    registry.promote(registry.version("1"), "the first")
+    registry.promotions.promote(registry.version("1"), "the first")
     yield registry
     patch.undo()
 
@@ -227,7 +227,7 @@ def test_a_promotion_is_noticed_and_what_may_not_be_served_is_not(registry, netw
     before = champion.now
     assert champion.look() is False
     try:
-        registry.promote(registry.version("2"), "the second")
+        registry.promotions.promote(registry.version("2"), "the second")
         assert champion.look() is True
         said = asked.post("/predict", files={"image": FILE}, data=PERSON).json()
         assert said["model"]["version"] == "2"
@@ -241,7 +241,7 @@ def test_a_promotion_is_noticed_and_what_may_not_be_served_is_not(registry, netw
             Champion(lambda: registry)
     finally:
         registry.tag(registry.version("2"), {"gates": "passed"})
-        registry.promote(registry.version("1"), "back")
+        registry.promotions.promote(registry.version("1"), "back")
 
 
 # Starlette leaves files of forms that end too early to the garbage collector.

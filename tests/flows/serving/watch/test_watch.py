@@ -123,7 +123,7 @@ def registry(tmp_path_factory):
     found.register("k", {"network": "lenet5"})
     found.tag(found.version("1"), {"gates": "passed"})
     found.calibrate(found.version("1"), 1.5)
-    found.promote(found.version("1"), "first")
+    found.promotions.promote(found.version("1"), "first")
     yield found
     patch.undo()
 
