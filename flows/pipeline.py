@@ -117,8 +117,13 @@ def _name() -> str:
     """Name a run of the pipeline by its time, the user whose process it is, and its values."""
     given = {each.name: flow_run.parameters.get(each.name) for each in FORM}
     given.pop(form.AGENTS.name)
-    said = [f"{name} {value}" for name, value in given.items() if value is not None]
+    said = [f"{name} {_words(value)}" for name, value in given.items() if value is not None]
     return ", ".join([f"pipeline {datetime.now(UTC):%Y-%m-%d %H:%M:%S} by {person()}", *said])
+
+
+def _words(value: object) -> str:
+    """Write a parameter's value, and those of a list, without the signs of Python's lists."""
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 @form.offers(FORM)

@@ -315,7 +315,7 @@ def test_a_run_with_other_values_trains_on_agents_and_changes_no_file_of_the_clo
     run = ask(coordinator, f"/deployments/{scheduled['id']}/create_flow_run", given)
     found = ended(coordinator, run["id"])
     assert found["state_type"] == "COMPLETED", logs(coordinator)
-    assert "epochs 1" in found["name"]
+    assert ", networks lenet5, epochs 1, gates: " in found["name"]
     runs = ask(coordinator, "/flow_runs/filter", {"flows": {"name": {"any_": ["agent"]}}})
     jobs = [run["name"] for run in runs if pd.Timestamp(run["start_time"]) > since]
     assert sorted(jobs) == ["prune@lenet5", "train@lenet5"]
