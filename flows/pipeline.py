@@ -1,7 +1,7 @@
 """The whole pipeline as one Prefect flow: every stale stage of ``dvc.yaml``, in order, recorded."""
 
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -41,7 +41,8 @@ def run_stage(stage: str) -> None:
     """Run a stage here, and record what came out; what it prints stands in this flow run's log."""
     step, arguments = flow_of(stage)
     log = printed_to(get_run_logger().info)
-    with dvc_lock.made(stage), steady_inputs(stage), log:
+    shown = gates_shown() if stage == "review" else nullcontext()
+    with dvc_lock.made(stage), shown, steady_inputs(stage), log:
         step(*arguments)
 
 
@@ -92,13 +93,12 @@ def page_of_run(key: str) -> Iterator[list[str]]:
         about = "What ran, every pruning step, and where to look"
         ask_prefect(create_markdown_artifact, text, key, about)
 
-    with gates_shown():
-        try:
-            yield ran
-        except SlimDermError:
-            show("the first that was stale failed")
-            raise
-        show("nothing was stale")
+    try:
+        yield ran
+    except SlimDermError:
+        show("the first that was stale failed")
+        raise
+    show("nothing was stale")
 
 
 @contextmanager

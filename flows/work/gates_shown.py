@@ -18,7 +18,10 @@ COLUMNS = ("role", "version", "gates", "against", "reason", "file")
 
 @contextmanager
 def gates_shown() -> Iterator[None]:
-    """Show what a review inside the block found, also where it ends the run."""
+    """Show what a review inside the block found, also where it ends the run.
+
+    The block is the review alone: DVC, which keeps what it wrote, sets an equal file's time back.
+    """
     before = _written()
     try:
         yield

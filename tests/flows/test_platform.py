@@ -342,6 +342,7 @@ def test_a_second_scheduled_run_finds_nothing_to_do(platform, ran):
     before = pd.Timestamp.now("UTC")
     again = run_scheduled(coordinator)
     assert again["state_type"] == "COMPLETED"
+    assert ", gates: challenger " in again["name"]  # it was reviewed all the same
     body = {"flows": {"name": {"any_": ["agent"]}}}
     starts = [run["start_time"] for run in ask(coordinator, "/flow_runs/filter", body)]
     assert all(pd.Timestamp(start) < before for start in starts)
