@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slimderm.components.classification.inputs import model_inputs, prepare
+from slimderm.components.classification.inputs import model_inputs
 from slimderm.components.common.cache import content_key
 from slimderm.components.common.errors import IncomparableError
 from slimderm.components.evaluation.calibration import fit_temperature
@@ -26,6 +26,7 @@ from slimderm.flows.work.edge_network import Network
 from slimderm.flows.work.review_evidence import Evidence, keep_evidence
 from slimderm.flows.work.shipped_version import costs_of, keep, ship
 from slimderm.flows.work.sources import LesionSource
+from slimderm.flows.work.stored_images import prepared
 
 
 def _baseline(network: str) -> Path:
@@ -233,7 +234,7 @@ class Reviewer:
     def _probabilities(self, candidate: Candidate, rows: pd.DataFrame) -> np.ndarray:
         """Class probabilities of a candidate, (N, C), in this workspace's order of classes."""
         description = dict(candidate.description)
-        images = [prepare((layout.RAW / file).read_bytes(), description) for file in rows["file"]]
+        images = prepared(rows["file"], description)
         return self._predicted(candidate, model_inputs(images, rows, description))
 
     def _predicted(self, candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

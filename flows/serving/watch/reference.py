@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from slimderm.components.classification.classifier import Classifier
-from slimderm.components.classification.inputs import prepare
 from slimderm.components.common.cache import content_key
 from slimderm.components.common.errors import IncomparableError, RecordError
 from slimderm.components.dataset.catalog import check_files
@@ -111,7 +110,7 @@ def _measured(classifier: Classifier, rows: pd.DataFrame) -> list[dict[str, Any]
     files = [(layout.RAW / name).read_bytes() for name in rows["file"]]
     known, _ = known_people(rows, classifier.description)
     people = classifier.people(known)
-    images = [prepare(data, classifier.description) for data in files]
+    images = prepared(rows["file"], classifier.description)
     answers = classifier.answer(images, people).to_dict("records")
     persons = people.to_dict("records") or [{}] * len(answers)
     return [
