@@ -25,6 +25,7 @@ from slimderm.flows.serving.watch.recorder import input_row
 from slimderm.flows.work.evaluating import known_people
 from slimderm.flows.work.seen import held_out
 from slimderm.flows.work.shipped_version import HASH_TAG
+from slimderm.flows.work.stored_images import prepared
 
 TAG = "watch.reference"  # of a version: key of its reference
 PLACE = "watch/reference.jsonl"  # among the artifacts of the version's run
