@@ -1,22 +1,12 @@
 """Confidence intervals that know that images of one lesion belong together."""
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
 from slimderm.components.common.errors import ParameterError, SchemaError
-from slimderm.components.evaluation.imagined import Imagined
 from slimderm.components.evaluation.metrics import Floats, Probabilities, check, weighted_metrics
 
 CHUNK = 128  # bootstrap samples at a time: bounds memory, costs nothing
-NO_WIDTH = 1e-9
-
-
-class _Draws(NamedTuple):
-    num_samples: int
-    tail: float
-    seed: int
 
 
 def bootstrap_intervals(
@@ -30,6 +20,12 @@ def bootstrap_intervals(
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of every metric from resampling lesions with replacement.
+
+    Where all lesions of a class are right, every sample says the same, however few they are; so it
+    is where all are wrong. Such a class gets one imagined lesion that is the other, and its
+    interval is the one that a single error would have. For n lesions that are all right this is
+    about the rule of three, 1 - 3 / n (Hanley and Lippman-Hand 1983, doi
+    10.1001/jama.1983.03330370053031), a one-sided limit of 95 %.
 
     Parameters
     ----------
@@ -48,9 +44,6 @@ def bootstrap_intervals(
     -------
     dict
         Metric to (low, high). A sample in which a metric is undefined is left out of its interval.
-        Where all samples agree, as they do if everything is right, the interval reaches from that
-        value to where it would end with two imagined lesions more in each class
-        (`slimderm.components.evaluation.imagined`): few lesions prove no 100 %.
 
     Raises
     ------
@@ -67,44 +60,57 @@ def bootstrap_intervals(
         )
     if len(lesions) != len(labels):
         raise SchemaError(f"received {len(lesions)} lesions for {len(labels)} labels")
-    draws = _Draws(num_samples, (1 - confidence) / 2, seed)
-    found = _resampled(labels, probabilities, lesions, melanoma, draws)
-    flat = [name for name, (low, high) in found.items() if high - low < NO_WIDTH]
-    if flat:
-        imagined = Imagined(labels, lesions)
-        given = imagined.beside(probabilities)
-        wider = _resampled(imagined.labels, given, imagined.lesions, melanoma, draws)
-        for name in flat:
-            (value, _), (low, high) = found[name], wider[name]
-            found[name] = (min(value, low), max(value, high))
-    return found
-
-
-def _resampled(
-    labels: npt.NDArray[np.int64],
-    probabilities: Probabilities,
-    lesions: npt.NDArray[np.str_],
-    melanoma: int | None,
-    draws: _Draws,
-) -> dict[str, tuple[float, float]]:
-    random = np.random.default_rng(draws.seed)
+    values = weighted_metrics(np.ones((1, len(labels))), labels, probabilities, melanoma)
+    labels, probabilities, lesions = _doubted(labels, probabilities, lesions)
+    random = np.random.default_rng(seed)
     names, lesion_of_image = np.unique(lesions, return_inverse=True)
     chances = np.full(len(names), 1 / len(names))
     chunks = []
-    for start in range(0, draws.num_samples, CHUNK):
-        size = min(CHUNK, draws.num_samples - start)
+    for start in range(0, num_samples, CHUNK):
+        size = min(CHUNK, num_samples - start)
         counts = random.multinomial(len(names), chances, size).astype(np.float64)
         weights = counts[:, lesion_of_image]  # (S, N)
         chunks.append(weighted_metrics(weights, labels, probabilities, melanoma))
+    tail = (1 - confidence) / 2
     return {
-        name: _interval(np.concatenate([chunk[name] for chunk in chunks]), draws.tail)
-        for name in chunks[0]
+        name: _interval(np.concatenate([chunk[name] for chunk in chunks]), tail, float(value[0]))
+        for name, value in values.items()
     }
 
 
-def _interval(values: Floats, tail: float) -> tuple[float, float]:
+def _doubted(
+    labels: npt.NDArray[np.int64], probabilities: Probabilities, lesions: npt.NDArray[np.str_]
+) -> tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.str_]]:
+    """Add to each class whose images are all right, or all wrong, a lesion that is the other.
+
+    It has as many images as the class's lesions have in the mean. What is wrong is taken for
+    another class that occurs, if there is one.
+    """
+    present, num_classes = np.unique(labels), max(2, probabilities.shape[1])
+    given = np.pad(probabilities, ((0, 0), (0, num_classes - probabilities.shape[1])))
+    right = given.argmax(axis=1) == labels
+    classes, predicted = [], []
+    for index, each in enumerate(present):
+        of_class = labels == each
+        if right[of_class].any() and not right[of_class].all():
+            continue
+        other = present[(index + 1) % len(present)]
+        wrong = other if other != each else (each + 1) % num_classes
+        images = round(of_class.sum() / len(np.unique(lesions[of_class])))
+        classes += [each] * images
+        predicted += [wrong if right[of_class].all() else each] * images
+    imagined = [f"imagined {each}" for each in classes]
+    return (
+        np.concatenate([labels, np.array(classes, np.int64)]),
+        np.concatenate([given, np.eye(num_classes)[np.array(predicted, np.int64)]]),
+        np.concatenate([[f"lesion {name}" for name in lesions], imagined]),
+    )
+
+
+def _interval(values: Floats, tail: float, value: float) -> tuple[float, float]:
+    """Return the interval; it holds the value itself, which knows no imagined lesion."""
     defined = values[~np.isnan(values)]
     if not defined.size:
         return (float("nan"), float("nan"))
     low, high = np.quantile(defined, (tail, 1 - tail))
-    return (float(low), float(high))
+    return (min(float(low), value), max(float(high), value))

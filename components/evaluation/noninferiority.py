@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from slimderm.components.common.errors import SchemaError
 from slimderm.components.evaluation.comparison import Comparison
-from slimderm.components.evaluation.imagined import Imagined
 from slimderm.components.evaluation.metrics import (
     Floats,
     Probabilities,
@@ -109,17 +108,19 @@ class PairedComparison:
         num_samples: int = 1000,
         seed: int = 0,
     ) -> None:
-        self.imagined = Imagined(labels, lesions)
+        self.num_images, self.num_classes = len(labels), num_classes
+        self.present = np.unique(labels)
+        imagined = np.array([f"imagined {index}" for index in range(2 * len(self.present))])
         num_samples = max(num_samples, round(2 * TAIL_SAMPLES / (1 - confidence)))
         self.comparison = Comparison(
-            self.imagined.labels,
-            self.imagined.lesions,
+            np.concatenate([labels, np.repeat(self.present, 2)]),
+            np.concatenate([[f"lesion {name}" for name in lesions], imagined]),
             melanoma=melanoma,
             num_samples=num_samples,
             confidence=confidence,
             seed=seed,
         )
-        self.comparison.weights[0, len(labels) :] = 0  # the part itself holds none
+        self.comparison.weights[0, self.num_images :] = 0  # the part itself holds none
 
     def differences(
         self, challenger: Probabilities, reference: Probabilities, names: Sequence[str] = ()
@@ -149,10 +150,8 @@ class PairedComparison:
                 "(seeds, images, classes), the same for both"
             )
         own, other = (
-            self._by_seed(
-                np.stack([self.imagined.beside(one, first_right=own) for one in given]), names
-            )
-            for given, own in ((challenger, True), (reference, False))
+            self._by_seed(self._with_imagined(given, own=first), names)
+            for given, first in ((challenger, True), (reference, False))
         )
         found = {}
         for name in names or own:
@@ -163,6 +162,13 @@ class PairedComparison:
                 first, second = (float(each[name][:, 0].mean()) for each in (own, other))
                 found[name] = Difference(first, second, low, high)
         return found
+
+    def _with_imagined(self, probabilities: Probabilities, *, own: bool) -> Floats:
+        """Add predictions on the imagined lesions: right on one of a class, wrong on the other."""
+        right, wrong = self.present, (self.present + 1) % self.num_classes
+        predicted = np.stack([right, wrong] if own else [wrong, right], axis=1).ravel()
+        rows = np.eye(self.num_classes)[predicted]
+        return np.stack([np.concatenate([one, rows]) for one in probabilities])
 
     def _by_seed(self, probabilities: Floats, names: Sequence[str]) -> dict[str, Floats]:
         """Each metric of each seed in the part itself and in each sample: (S, 1 + samples)."""

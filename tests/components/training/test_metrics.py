@@ -83,17 +83,63 @@ def test_bootstrap_standard_error_is_the_textbooks():
     assert (high - low) / 2 == pytest.approx(1.96 * np.sqrt(share * (1 - share) / 400), rel=0.12)
 
 
-@pytest.mark.parametrize(("number", "exact"), [(5, 0.478), (20, 0.832), (57, 0.937), (400, 0.991)])
-def test_where_all_is_right_the_interval_is_about_the_binomials(number, exact):
+@pytest.mark.parametrize("number", [10, 20, 57, 400])
+def test_where_all_is_right_the_interval_follows_the_rule_of_three(number):
     labels = np.repeat([0, 1], number)
-    assert stats.binomtest(number, number).proportion_ci(0.95).low == pytest.approx(exact, abs=1e-3)
     lesions = np.array([f"L{index}" for index in range(2 * number)])
     found = bootstrap_intervals(labels, np.eye(2)[labels], lesions, melanoma=1, num_samples=4000)
     low, high = found["melanoma_sensitivity"]
+    one_sided = stats.binomtest(number, number, alternative="greater").proportion_ci(0.95).low
     assert high == 1
-    assert 1 - low == pytest.approx(1 - exact, rel=0.25)
-    assert found["balanced_accuracy"][0] >= low
-    assert all(low < high for low, high in found.values() if high == 1)
+    assert low == pytest.approx(one_sided, abs=0.35 / number)
+    assert low < found["balanced_accuracy"][0] < found["accuracy"][1] == 1
+
+
+def test_one_error_hardly_raises_a_lower_end():
+    labels = np.repeat(np.arange(4), [500, 60, 30, 20])
+    lesions = np.array([f"L{index}" for index in range(len(labels))])
+    right = np.eye(4)[labels]
+    best = bootstrap_intervals(labels, right, lesions, melanoma=3, num_samples=4000)
+    for wrong in np.cumsum([0, 500, 60, 30]):
+        worse = right.copy()
+        worse[wrong] = np.roll(right[wrong], 1)
+        found = bootstrap_intervals(labels, worse, lesions, melanoma=3, num_samples=4000)
+        for name, (low, high) in found.items():
+            step = 1 / 20 if name == "melanoma_sensitivity" else 0  # its values are shares of 20
+            assert low <= best[name][0] + 0.01 + step, (wrong, name)
+            assert low < high, (wrong, name)
+
+
+def test_a_small_class_that_is_all_right_widens_the_mean_although_another_errs():
+    labels = np.repeat([0, 1], [500, 5])
+    lesions = np.array([f"L{index}" for index in range(505)])
+    given = np.eye(2)[labels]
+    given[0] = [0, 1]
+    found = bootstrap_intervals(labels, given, lesions, melanoma=1, num_samples=2000)
+    half = (1 + found["melanoma_sensitivity"][0]) / 2
+    assert found["balanced_accuracy"][0] == pytest.approx(half, abs=0.02)
+
+
+@pytest.mark.parametrize("columns", [1, 7])
+def test_one_class_alone_has_an_interval_of_its_accuracy(columns):
+    labels, lesions = np.zeros(30, int), np.array([f"L{index}" for index in range(30)])
+    found = bootstrap_intervals(labels, np.eye(columns)[labels], lesions, num_samples=2000)
+    assert found["accuracy"] == (pytest.approx(1 - 3 / 31), 1)
+    assert found["balanced_accuracy"] == found["accuracy"]
+
+
+def test_a_class_that_does_not_occur_enters_no_mean():
+    labels = np.repeat([0, 2], 1000)
+    lesions = np.array([f"L{index}" for index in range(2000)])
+    found = bootstrap_intervals(labels, np.eye(7)[labels], lesions, num_samples=500)
+    assert min(low for low, _ in found.values()) > 0.99
+
+
+def test_where_all_is_wrong_the_interval_begins_at_0():
+    labels, lesions = np.repeat([0, 1], 20), np.array([f"L{index}" for index in range(40)])
+    found = bootstrap_intervals(labels, np.eye(2)[1 - labels], lesions, num_samples=2000)
+    assert found["accuracy"][0] == 0
+    assert 0.02 < found["accuracy"][1] < 0.2
 
 
 def test_bad_input_is_refused():
