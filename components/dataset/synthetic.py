@@ -73,26 +73,25 @@ def write_synthetic(
     images.mkdir(parents=True, exist_ok=True)
     if settings.num_negatives:
         negatives.mkdir(exist_ok=True)
-    _save_all(drawn(), progress)
+    _save_all(drawn(), progress or (lambda _: None))
     table = pd.DataFrame(rows)
     table.to_csv(folder / f"{METADATA}.csv", index=False)
     return table
 
 
-def _save_all(
-    drawn: Iterable[tuple[Path, Paint]], progress: Callable[[int], object] | None
-) -> None:
+def _save_all(drawn: Iterable[tuple[Path, Paint]], progress: Callable[[int], object]) -> None:
     """Paint and write images in two threads, while the next one's random numbers are drawn."""
     waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(THREADS) as pool:
-        for number, (path, paint) in enumerate(drawn, start=1):
+        number = 0
+        for path, paint in drawn:
             waiting.append(pool.submit(_save, path, paint))
             if len(waiting) > 2 * THREADS:
                 waiting.popleft().result()
-            if progress is not None:
-                progress(number)
+                progress(number := number + 1)
         for future in waiting:
             future.result()
+            progress(number := number + 1)
 
 
 def is_drawn(catalog: pd.DataFrame) -> bool:

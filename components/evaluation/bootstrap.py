@@ -1,5 +1,7 @@
 """Confidence intervals that know that images of one lesion belong together."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,8 +24,8 @@ def bootstrap_intervals(
     """Percentile intervals of every metric from resampling lesions with replacement.
 
     Where all lesions of a class are right, every sample says the same, however few they are; so it
-    is where all are wrong. Such a class gets one imagined lesion that is the other, and its
-    interval is the one that a single error would have. For n lesions that are all right this is
+    is where all are wrong. Such a class gets one imagined lesion that is the other, and intervals
+    reach as far as those that a single error would have. For n lesions that are all right this is
     about the rule of three, 1 - 3 / n (Hanley and Lippman-Hand 1983, doi
     10.1001/jama.1983.03330370053031), a one-sided limit of 95 %.
 
@@ -60,21 +62,43 @@ def bootstrap_intervals(
         )
     if len(lesions) != len(labels):
         raise SchemaError(f"received {len(lesions)} lesions for {len(labels)} labels")
-    values = weighted_metrics(np.ones((1, len(labels))), labels, probabilities, melanoma)
-    labels, probabilities, lesions = _doubted(labels, probabilities, lesions)
-    random = np.random.default_rng(seed)
+    tail = (1 - confidence) / 2
+    found = _intervals(labels, probabilities, lesions, melanoma, _Draws(num_samples, tail, seed))
+    doubted = _doubted(labels, probabilities, lesions)
+    if len(doubted[0]) == len(labels):
+        return found
+    wider = _intervals(*doubted, melanoma, _Draws(num_samples, tail, seed))
+    return {
+        name: (min(low, wider[name][0]), max(high, wider[name][1]))
+        for name, (low, high) in found.items()
+    }
+
+
+class _Draws(NamedTuple):
+    num_samples: int
+    tail: float
+    seed: int
+
+
+def _intervals(
+    labels: npt.NDArray[np.int64],
+    probabilities: Probabilities,
+    lesions: npt.NDArray[np.str_],
+    melanoma: int | None,
+    draws: _Draws,
+) -> dict[str, tuple[float, float]]:
+    random = np.random.default_rng(draws.seed)
     names, lesion_of_image = np.unique(lesions, return_inverse=True)
     chances = np.full(len(names), 1 / len(names))
     chunks = []
-    for start in range(0, num_samples, CHUNK):
-        size = min(CHUNK, num_samples - start)
+    for start in range(0, draws.num_samples, CHUNK):
+        size = min(CHUNK, draws.num_samples - start)
         counts = random.multinomial(len(names), chances, size).astype(np.float64)
         weights = counts[:, lesion_of_image]  # (S, N)
         chunks.append(weighted_metrics(weights, labels, probabilities, melanoma))
-    tail = (1 - confidence) / 2
     return {
-        name: _interval(np.concatenate([chunk[name] for chunk in chunks]), tail, float(value[0]))
-        for name, value in values.items()
+        name: _interval(np.concatenate([chunk[name] for chunk in chunks]), draws.tail)
+        for name in chunks[0]
     }
 
 
@@ -107,10 +131,9 @@ def _doubted(
     )
 
 
-def _interval(values: Floats, tail: float, value: float) -> tuple[float, float]:
-    """Return the interval; it holds the value itself, which knows no imagined lesion."""
+def _interval(values: Floats, tail: float) -> tuple[float, float]:
     defined = values[~np.isnan(values)]
     if not defined.size:
         return (float("nan"), float("nan"))
     low, high = np.quantile(defined, (tail, 1 - tail))
-    return (min(float(low), value), max(float(high), value))
+    return (float(low), float(high))

@@ -9,6 +9,6 @@ def load(file: str, threads: int) -> Callable[[Mapping[str, Any]], Any]:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=file, num_threads=threads)
-    interpreter.allocate_tensors()  # here, or it is done, and told of, as the first image comes
+    interpreter.allocate_tensors()  # else the first image waits for it
     run = interpreter.get_signature_runner()
     return lambda row: run(**row)["probabilities"]

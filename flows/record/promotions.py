@@ -15,6 +15,20 @@ if TYPE_CHECKING:
 GATES_TAG = "gates"  # tag of a version: passed, failed or inconclusive
 
 
+class NotServedError(RecordError):
+    """The registry answers, and says that what it calls the champion may not be served.
+
+    Attributes
+    ----------
+    version : str or None
+        The champion's number; None where no version is the champion.
+    """
+
+    def __init__(self, message: str, version: str | None) -> None:
+        super().__init__(message)
+        self.version = version
+
+
 class Promotions:
     """Moves of a registry's aliases, and what follows from them."""
 
@@ -27,23 +41,30 @@ class Promotions:
 
         Raises
         ------
+        NotServedError
+            If no version of several is the champion, the champion's gates failed, or nobody said
+            why it was promoted although they are inconclusive.
         RecordError
-            If there is none, its gates failed, nobody said why it was promoted although they are
-            inconclusive, or no review judged this promotion. An earlier verdict may compare with
-            another champion.
+            If there is no version at all, or no review judged this promotion. An earlier verdict
+            may compare with another champion.
         """
-        version = self.registry.expected("champion")
-        if not self.is_recorded(version):
-            reason = "its alias was set outside `make promote`, and nobody has judged it yet"
-        elif not self.may_serve(version):
-            reason = version.tags.get("gates.reason", "its gates were never judged")
-        else:
-            return version
-        raise RecordError(
-            f"version {version.version} of {version.name!r} is the champion but is not served: "
-            f"{reason}; run `make review` to judge it, or `make rollback` to restore the previous "
-            "champion"
+        try:
+            version = self.registry.expected("champion")
+        except RecordError as error:
+            if self.registry.versions():
+                raise NotServedError(str(error), None) from None
+            raise
+        said = f"version {version.version} of {version.name!r} is the champion but is not served: "
+        remedy = (
+            "; run `make review` to judge it, or `make rollback` to restore the previous champion"
         )
+        if not self.is_recorded(version):  # so it is for a moment, too, while somebody promotes
+            reason = "its alias was set outside `make promote`, and nobody has judged it yet"
+            raise RecordError(said + reason + remedy)
+        if not self.may_serve(version):
+            reason = version.tags.get("gates.reason", "its gates were never judged")
+            raise NotServedError(said + reason + remedy, str(version.version))
+        return version
 
     def may_serve(self, version: Any) -> bool:
         """Return whether a version's gates passed, or a person answers for inconclusive ones.

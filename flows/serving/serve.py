@@ -48,7 +48,7 @@ def serve() -> None:
     settings, record = ServiceSettings.read(), read_params().record
     recorder = recorder_of(settings.record, "service")
     champion = Champion(
-        lambda: Registry(Tracker(record)),
+        lambda: _registry(record),
         by_keras=settings.by_keras,
         embedding=settings.record == EMBEDDING,
         last=LastServed(kept_folder(record)),
@@ -57,7 +57,7 @@ def serve() -> None:
     def stop() -> None:
         server.should_exit = True
 
-    app = make_app(champion, settings, recorder, stop)
+    app = make_app(champion, settings, recorder, stop=stop)
     config = uvicorn.Config(
         app, host=HOST, port=settings.port, log_level="warning", server_header=False
     )
@@ -68,6 +68,14 @@ def serve() -> None:
         server.run([bound])
     if champion.refused:
         raise champion.refused
+
+
+def _registry(record: RecordSettings) -> Registry:
+    # Here, for `Tracker` drops what is written to the terminal while it imports MLflow, and that
+    # takes seconds in which the service may have something to say.
+    import mlflow  # noqa: F401
+
+    return Registry(Tracker(record))
 
 
 def _say(champion: "Champion", settings: ServiceSettings) -> None:

@@ -106,12 +106,12 @@ def training_images(network: Network) -> Images | None:
 def read_images(rows: pd.DataFrame, network: Network, words: str) -> Images | None:
     """Read rows of the catalog as a version takes them; None for no rows, or for a bare file."""
     from slimderm.components.classification.inputs import model_inputs
-    from slimderm.flows.work.stored_images import prepared
+    from slimderm.flows.work.stored_images import StoredImages
 
     told = network.description
     if rows.empty or told is None:
         return None
-    images = prepared(rows["file"], told)
+    images = StoredImages(told).prepared(rows["file"])
     inputs = model_inputs(images, rows, told)
     found = {name: np.asarray(array, np.float32) for name, array in inputs.items()}
     return Images(found, words, rows)

@@ -20,7 +20,8 @@ COLUMNS = ("role", "version", "gates", "against", "reason", "file")
 def gates_shown() -> Iterator[None]:
     """Show what a review inside the block found, also where it ends the run.
 
-    The block is the review alone: DVC, which keeps what it wrote, sets an equal file's time back.
+    The block is the review alone. DVC then puts its own copy in the file's place, whose time is
+    that of an earlier review where both found the same.
     """
     before = _written()
     try:

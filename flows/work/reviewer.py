@@ -26,7 +26,7 @@ from slimderm.flows.work.edge_network import Network
 from slimderm.flows.work.review_evidence import Evidence, keep_evidence
 from slimderm.flows.work.shipped_version import costs_of, keep, ship
 from slimderm.flows.work.sources import LesionSource
-from slimderm.flows.work.stored_images import prepared
+from slimderm.flows.work.stored_images import StoredImages
 
 
 def _baseline(network: str) -> Path:
@@ -234,7 +234,7 @@ class Reviewer:
     def _probabilities(self, candidate: Candidate, rows: pd.DataFrame) -> np.ndarray:
         """Class probabilities of a candidate, (N, C), in this workspace's order of classes."""
         description = dict(candidate.description)
-        images = prepared(rows["file"], description)
+        images = StoredImages(description).prepared(rows["file"])
         return self._predicted(candidate, model_inputs(images, rows, description))
 
     def _predicted(self, candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -20,31 +20,41 @@ from slimderm.flows.config import layout
 OPTION = ("k", "codec", "quality")
 
 
-def prepared(files: Iterable[str], description: Mapping[str, Any]) -> list[np.ndarray]:
-    """Prepare images of the catalog, as `prepare` does.
+class StoredImages:
+    """Images of the catalog as a version takes them.
 
     Parameters
     ----------
-    files : iterable of str
-        Below ``data/raw``.
     description : mapping
         Of the version.
-
-    Returns
-    -------
-    list of uint8 array of shape (height, width, 3)
     """
-    stored = _stored(description)
-    height, width = description["size"]
-    found = []
-    for file in files:
-        data = (layout.RAW / file).read_bytes()
-        kept = _as_stored(data, stored.get(file))
-        if kept is None:
-            found.append(prepare(data, description))
-        else:
-            found.append(resize(decode_image(kept), size=(height, width)))
-    return found
+
+    def __init__(self, description: Mapping[str, Any]) -> None:
+        self.description = description
+        self._stored = _stored(description)
+
+    def prepared(self, files: Iterable[str]) -> list[np.ndarray]:
+        """Prepare images, as `prepare` does.
+
+        Parameters
+        ----------
+        files : iterable of str
+            Below ``data/raw``.
+
+        Returns
+        -------
+        list of uint8 array of shape (height, width, 3)
+        """
+        height, width = self.description["size"]
+        found = []
+        for file in files:
+            data = (layout.RAW / file).read_bytes()
+            kept = _as_stored(data, self._stored.get(file))
+            if kept is None:
+                found.append(prepare(data, self.description))
+            else:
+                found.append(resize(decode_image(kept), size=(height, width)))
+        return found
 
 
 def _stored(description: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

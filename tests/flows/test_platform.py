@@ -432,7 +432,7 @@ def test_the_page_on_promotion_runs_and_promotions_say_who_when_and_why(platform
         "import json; from slimderm.flows.config.params import read_params;"
         "from slimderm.flows.record.mlflow_store import Tracker;"
         "from slimderm.flows.record.registry import Registry;"
-        "print(json.dumps(Registry(Tracker(read_params().record)).promotions()))"
+        "print(json.dumps(Registry(Tracker(read_params().record)).promotions.all()))"
     )
     kept = json.loads(coordinator.run("python", "-c", script).stdout)
     assert [entry["version"] for entry in kept] == ["1", "2", "1"]

@@ -24,7 +24,8 @@ def make_app(
     champion: Champion,
     settings: ServiceSettings,
     recorder: Recorder | None = None,
-    stop: Callable[[], object] = lambda: None,
+    *,
+    stop: Callable[[], object],
 ) -> FastAPI:
     """Build the service.
 

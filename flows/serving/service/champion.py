@@ -1,5 +1,6 @@
 """Which version answers: the champion, and the next one as soon as there is one."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,15 @@ import numpy as np
 from slimderm.components.classification.classifier import PEOPLE, Classifier
 from slimderm.components.classification.inputs import prepare
 from slimderm.components.common.errors import SlimDermError
+from slimderm.flows.base.terminal import without_password
+from slimderm.flows.record.promotions import NotServedError
 from slimderm.flows.record.registry import Registry, temperature_of
 from slimderm.flows.serving.service.last_served import LastServed
 from slimderm.flows.serving.shipped import ShippedClassifier, answering, shipped_file
 from slimderm.flows.work.shipped_version import HASH_TAG
+
+LOGGER = logging.getLogger("uvicorn.error")
+MESSAGE = 400  # characters of a fault
 
 
 @dataclass(frozen=True)
@@ -67,14 +73,15 @@ class Champion:
     by_keras, embedding : bool
         As `slimderm.flows.serving.shipped.classifier_of`.
     last : LastServed, optional
-        What was served last answers until the registry has been asked, where a file answers alone.
+        What was served last answers until the registry has been asked. Not used, and left as it
+        is, where more than a file is asked for.
 
     Attributes
     ----------
     now : Served
     fault : str
         Why what answers may not be the champion of this moment; empty where it is.
-    refused : SlimDermError or None
+    refused : NotServedError or None
         What the registry said against the kept version when it was asked first.
 
     Raises
@@ -92,9 +99,9 @@ class Champion:
         last: LastServed | None = None,
     ) -> None:
         self.by_keras, self.embedding = by_keras, embedding
-        self.last = last
+        self.last = None if by_keras or embedding else last
         self.fault = ""
-        self.refused: SlimDermError | None = None
+        self.refused: NotServedError | None = None
         self._registry = cache(registry)
         self._key: tuple[Any, ...] = ()
         self.confirmed = not self._serve_last()
@@ -104,22 +111,24 @@ class Champion:
     def look(self) -> bool:
         """Serve another version if the registry has one; return whether it has.
 
-        Where it cannot be served the one before goes on, and `fault` says why. A kept version that
-        the registry has not confirmed is `refused` instead: a start without it would have failed.
+        Where it cannot be served the one before goes on, and `fault` says why. If the registry
+        says that the one that answers may not, it is kept for no other start; if it was not
+        confirmed before, it is `refused`: a start without it would have failed.
         """
         try:
             version = self._registry().promotions.served()
             changed = _key(version) != self._key
             if changed:
                 self._serve(version)
-        except SlimDermError as error:
+        except NotServedError as error:
             self.fault = str(error)
-            if not self.confirmed:
-                self.refused = error
+            if error.version in (None, self.now.version):
                 self._forget()
+                self.refused = None if self.confirmed else error
             return False
         except Exception as error:  # a store that does not answer is no reason to stop
-            self.fault = repr(error)[:200]
+            said = str(error) if isinstance(error, SlimDermError) else repr(error)
+            self.fault = without_password(said)[:MESSAGE]
             return False
         self.fault, self.confirmed = "", True
         return changed
@@ -139,12 +148,17 @@ class Champion:
 
     def _serve_last(self) -> bool:
         """Serve what was served last; return whether that is here, and runs."""
-        a_file_alone = not (self.by_keras or self.embedding)
-        kept = self.last.read() if self.last and a_file_alone else None
-        classifier = kept.file.classifier() if kept else None
-        if kept is None or classifier is None:
+        kept = self.last.read() if self.last else None
+        if kept is None:
             return False
-        self.now, self._key = _served(classifier, kept.name, kept.number), kept.key
+        try:
+            classifier = kept.file.classifier()
+            if classifier is None:
+                return False
+            self.now, self._key = _served(classifier, kept.name, kept.number), kept.key
+        except Exception as error:  # of another release, say: the registry has it anew
+            LOGGER.warning("version %s, kept here, does not run: %r", kept.number, error)
+            return False
         self.fault = "the registry has not been asked yet; this version was served last"
         return True
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slimderm.components.common.cache import replacing
+from slimderm.components.common.cache import content_key, replacing
 from slimderm.flows.base.files import read_json, write_json
 from slimderm.flows.serving.shipped import ShippedFile
-from slimderm.flows.work.shipment import LEDGER, Shipment
+from slimderm.flows.work.shipment import Shipment
 
 LOGGER = logging.getLogger("uvicorn.error")
-VERSION = "version.json"
+VERSION, FILE = "version.json", "file"
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,17 @@ class LastServed:
         self.folder = folder
 
     def read(self) -> KeptVersion | None:
-        """Return the version; None where there is none, or its files are not whole."""
+        """Return the version; None where there is none, or what is there is not whole."""
         try:
-            told, ledger = read_json(self.folder / VERSION), read_json(self.folder / LEDGER)
-            made = Shipment((self.folder / ledger["artefact"]).read_bytes(), ledger)
+            kept = read_json(self.folder / VERSION)
+            told = kept["told"]
+            made = Shipment((self.folder / FILE).read_bytes(), told["ledger"])
+            if kept["hash"] != content_key(told=told) or not made.is_intact:
+                return None
             file = ShippedFile(made, told["description"], told["sentence"])
-            kept = KeptVersion(file, told["name"], told["number"], tuple(told["key"]))
+            return KeptVersion(file, told["name"], told["number"], tuple(told["key"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return kept if made.is_intact else None
 
     def write(self, file: ShippedFile, name: str, number: str, key: Sequence[Any]) -> None:
         """Keep a version in place of the one before; where that fails, the log says so."""
@@ -70,14 +72,20 @@ class LastServed:
             "key": list(key),
             "sentence": file.sentence,
             "description": file.description,
+            "ledger": file.made.ledger,
         }
         try:
             with replacing(self.folder) as draft:
-                file.made.write(draft)
-                write_json(draft / VERSION, told)
+                (draft / FILE).write_bytes(file.made.artefact)
+                write_json(draft / VERSION, {"told": told, "hash": content_key(told=told)})
         except OSError as error:
             LOGGER.warning("version %s is not kept for the next start: %s", number, error)
 
     def forget(self) -> None:
-        """Keep none: what answers now is no file."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Keep none: what was kept answers no more."""
+        try:
+            shutil.rmtree(self.folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            LOGGER.error("%s cannot be deleted, and the next start uses it: %s", self.folder, error)

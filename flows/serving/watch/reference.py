@@ -25,7 +25,7 @@ from slimderm.flows.serving.watch.recorder import input_row
 from slimderm.flows.work.evaluating import known_people
 from slimderm.flows.work.seen import held_out
 from slimderm.flows.work.shipped_version import HASH_TAG
-from slimderm.flows.work.stored_images import prepared
+from slimderm.flows.work.stored_images import StoredImages
 
 TAG = "watch.reference"  # of a version: key of its reference
 PLACE = "watch/reference.jsonl"  # among the artifacts of the version's run
@@ -59,10 +59,10 @@ def make_reference(registry: Registry, version: Any, settings: WatchSettings) ->
     _check_here(rows, version)
     by_keras = ServiceSettings.read().by_keras
     classifier = classifier_of(registry, version, by_keras=by_keras, embedding=True)
-    found = []
+    stored, found = StoredImages(classifier.description), []
     with progress_bar("watch: reference", len(rows)) as update:
         for start in range(0, len(rows), CHUNK):
-            found += _measured(classifier, rows.iloc[start : start + CHUNK])
+            found += _measured(classifier, stored, rows.iloc[start : start + CHUNK])
             update(len(found))
     frame = pd.DataFrame(found)
     with TemporaryDirectory() as place:
@@ -107,12 +107,13 @@ def _check_here(rows: pd.DataFrame, version: Any) -> None:
         ) from error
 
 
-def _measured(classifier: Classifier, rows: pd.DataFrame) -> list[dict[str, Any]]:
+def _measured(
+    classifier: Classifier, stored: StoredImages, rows: pd.DataFrame
+) -> list[dict[str, Any]]:
     files = [(layout.RAW / name).read_bytes() for name in rows["file"]]
     known, _ = known_people(rows, classifier.description)
     people = classifier.people(known)
-    images = prepared(rows["file"], classifier.description)
-    answers = classifier.answer(images, people).to_dict("records")
+    answers = classifier.answer(stored.prepared(rows["file"]), people).to_dict("records")
     persons = people.to_dict("records") or [{}] * len(answers)
     return [
         input_row(picture_numbers(decode_image(data)), answer, person)

@@ -68,7 +68,7 @@ def client(champion):
     """Asks a service of the given settings."""
 
     def make(**settings):
-        return TestClient(make_app(champion, ServiceSettings(**settings)))
+        return TestClient(make_app(champion, ServiceSettings(**settings), stop=pytest.fail))
 
     return make
 
@@ -223,7 +223,7 @@ def test_requests_and_predictions_are_counted(client):
 
 def test_a_promotion_is_noticed_and_what_may_not_be_served_is_not(registry, network):
     champion = Champion(lambda: registry)
-    asked = TestClient(make_app(champion, ServiceSettings()))
+    asked = TestClient(make_app(champion, ServiceSettings(), stop=pytest.fail))
     before = champion.now
     assert champion.look() is False
     try:

@@ -8,7 +8,7 @@ import pytest
 from slimderm.components.classification.inputs import prepare
 from slimderm.components.compression.write import compress_image
 from slimderm.flows.config import layout
-from slimderm.flows.work.stored_images import prepared
+from slimderm.flows.work.stored_images import StoredImages
 
 FILES = ["a.png", "part/b.png", "c.png"]
 NAMES = ["a.jpg", "part/b.jpg", "c.jpg"]
@@ -49,7 +49,7 @@ def counted(monkeypatch):
 
 def test_stored_images_are_read_and_equal_those_compressed_anew(stored, monkeypatch):
     wanted, times = anew(stored), counted(monkeypatch)
-    assert np.array_equal(np.stack(prepared(FILES, stored)), wanted)
+    assert np.array_equal(np.stack(StoredImages(stored).prepared(FILES)), wanted)
     assert not times
 
 
@@ -57,7 +57,7 @@ def test_stored_images_are_read_and_equal_those_compressed_anew(stored, monkeypa
 def test_those_stored_otherwise_are_compressed_anew(stored, monkeypatch, other):
     asked = stored | other
     wanted, times = anew(asked), counted(monkeypatch)
-    assert np.array_equal(np.stack(prepared(FILES, asked)), wanted)
+    assert np.array_equal(np.stack(StoredImages(asked).prepared(FILES)), wanted)
     assert len(times) == 3
 
 
@@ -66,12 +66,12 @@ def test_one_that_has_changed_is_compressed_anew(stored, monkeypatch, place):
     pixels = np.full((24, 30, 3), 90, np.uint8)
     place.write_bytes(cv2.imencode(place.suffix, pixels)[1].tobytes())
     wanted, times = anew(stored), counted(monkeypatch)
-    assert np.array_equal(np.stack(prepared(FILES, stored)), wanted)
+    assert np.array_equal(np.stack(StoredImages(stored).prepared(FILES)), wanted)
     assert len(times) == 1
 
 
 def test_where_nothing_is_stored_or_asked_for_as_stored_the_originals_are_read(stored):
     original = stored | {"variant": "original"}
-    assert np.array_equal(np.stack(prepared(FILES, original)), anew(original))
+    assert np.array_equal(np.stack(StoredImages(original).prepared(FILES)), anew(original))
     layout.MANIFEST.unlink()
-    assert np.array_equal(np.stack(prepared(FILES, stored)), anew(stored))
+    assert np.array_equal(np.stack(StoredImages(stored).prepared(FILES)), anew(stored))

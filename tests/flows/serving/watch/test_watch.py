@@ -145,7 +145,8 @@ def services(registry):
         if kept not in made:
             recorder = None if kept == "nothing" else Recorder(kept, "service")
             champion = Champion(lambda: registry, embedding=kept == "embedding")
-            made[kept] = make_app(champion, ServiceSettings(rate="9999/minute"), recorder)
+            settings = ServiceSettings(rate="9999/minute")
+            made[kept] = make_app(champion, settings, recorder, stop=pytest.fail)
         return TestClient(made[kept])
 
     return service
