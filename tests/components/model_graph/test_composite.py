@@ -154,10 +154,10 @@ SHRINKS = {
 
 
 @pytest.mark.parametrize("kind", SHRINKS)
-def test_a_composite_layer_is_pruned_inside(kind):
+def test_a_composite_layer_is_pruned_inside(kind, barriers_of):
     model = network(kind)
     pruned = prune(model, ratio=0.5)
-    assert pruned.report.barriers == ()
+    assert barriers_of(pruned.report) == []
     widths = {path: after for path, (_, after) in pruned.report.widths.items()}
     assert {path: widths[path] for path in SHRINKS[kind]} == SHRINKS[kind]
     assert verify(model, pruned) < 1e-5
@@ -185,7 +185,7 @@ def test_the_proof_notices_a_part_that_computes_something_else():
     assert verify(model, prune(model, ratio=0.5)) > 1e-2
 
 
-def test_a_mask_goes_with_the_call_and_a_layer_may_be_called_twice():
+def test_a_mask_goes_with_the_call_and_a_layer_may_be_called_twice(barriers_of):
     x, mask = keras.Input((6, 8)), keras.Input((6,), dtype="bool")
     encoder = Encoder(name="block")
     y = encoder(encoder(layers.Dense(8)(x), padding_mask=mask), padding_mask=mask)
@@ -194,7 +194,7 @@ def test_a_mask_goes_with_the_call_and_a_layer_may_be_called_twice():
     random = np.random.default_rng(0)
     inputs = [random.random((2, 6, 8)).astype("float32"), random.random((2, 6)) > 0.4]
     pruned = prune(model, ratio=0.5)
-    assert pruned.report.barriers == ()
+    assert barriers_of(pruned.report) == []
     assert verify(model, pruned, inputs) < 1e-5
     assert len([layer for layer in pruned.model.layers if layer.name == "block"]) == 1
 
