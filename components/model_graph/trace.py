@@ -1,5 +1,6 @@
 """Read the dependency graph of a model: follow its calls from inputs to outputs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from slimderm.components.model_graph.calls import (
     flat_inputs,
     is_functional,
 )
-from slimderm.components.model_graph.channel_labels import FIXED, Axes, Coupling
+from slimderm.components.model_graph.channel_labels import FIXED, Axes, Coupling, Labels
 from slimderm.components.model_graph.graph import Graph
 from slimderm.components.model_graph.groups import freedom, grouped
 from slimderm.components.model_graph.plain import plain
@@ -49,19 +50,46 @@ def trace(model: Any, *, moving: bool = False) -> Graph:
 
 
 def _best(model: Any, moving: bool) -> Coupling:
-    """Follow a model; try other axes for channels that are set apart and that then must stay."""
+    """Follow a model; try other axes for channels that are set apart and that then must stay.
+
+    Of all at once, of those inside one layer, and one by one: queries, keys and values lose heads
+    together or not at all.
+    """
     choices: dict[str, int] = {}
     best = _followed(model, moving, choices)
-    for path in list(best.parted):
-        axes, labels = best.parted[path]
-        _, coupled_of, free = freedom(best)
-        if free[coupled_of[labels[labels != FIXED]]].any():
-            continue
+    for tried in _together(best):
+        if any(path in _stuck(best.parted, best) for path in tried):
+            other = _followed(model, moving, {**choices, **tried})
+            if _num_free(other) > _num_free(best):
+                best, choices = other, {**choices, **tried}
+    for path, axes in _stuck({**best.parted, **best.laid}, best).items():
         for axis in axes[-2::-1]:
             other = _followed(model, moving, {**choices, path: axis})
             if _num_free(other) > _num_free(best):
                 best, choices = other, {**choices, path: axis}
     return best
+
+
+def _together(coupling: Coupling) -> Iterator[dict[str, int]]:
+    """Yield choices of another axis for all that sets channels apart, and for each layer's."""
+    by_layer: dict[str, dict[str, int]] = {}
+    for path, (axes, _) in coupling.parted.items():
+        by_layer.setdefault(path.rpartition("/")[0], {})[path] = axes[-2]
+    if by_layer:
+        yield {path: axis for choices in by_layer.values() for path, axis in choices.items()}
+    yield from by_layer.values()
+
+
+def _stuck(
+    entries: dict[str, tuple[tuple[int, ...], Labels]], coupling: Coupling
+) -> dict[str, tuple[int, ...]]:
+    """Return the axes of what must keep all its channels, by their paths."""
+    _, coupled_of, free = freedom(coupling)
+    return {
+        path: axes
+        for path, (axes, labels) in entries.items()
+        if not free[coupled_of[labels[labels != FIXED]]].any()
+    }
 
 
 def _followed(model: Any, moving: bool, choices: dict[str, int]) -> Coupling:

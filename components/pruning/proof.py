@@ -40,6 +40,8 @@ def randomise(model: keras.Model, *, seed: int) -> None:
     random = np.random.default_rng(seed)
     for layer in layers_by_path(model).values():
         for variable in layer.weights:
+            if not keras.backend.is_float_dtype(variable.dtype):  # such as places to look up
+                continue
             shape = tuple(variable.shape)
             name = variable.path.rsplit("/", 1)[-1]
             if name in ("gamma", "moving_variance", "variance"):
