@@ -127,7 +127,6 @@ HUB: dict[str, dict[str, Any]] = {
         "projection_dim": 32,
     },
     "DeiTBackbone": {**VISION, **IMAGE},
-    "DINOV2Backbone": {**VISION, **IMAGE, "layer_scale_init_value": 1.0},
     "MiTBackbone": {
         "layerwise_depths": [1, 1], "num_layers": 2, "layerwise_num_heads": [1, 2],
         "layerwise_sr_ratios": [2, 1], "max_drop_path_rate": 0.1, "layerwise_patch_sizes": [7, 3],

@@ -22,7 +22,7 @@ CACHED = Composite(
 RMS = Standard(rms_normalization)
 RMS_AROUND_ONE = Standard(partial(rms_normalization, offset=1))
 HUB = "keras_hub.src."
-MODELING = {
+MODELING: dict[str, Rule] = {
     "cached_multi_head_attention.CachedMultiHeadAttention": attention,
     "position_embedding.PositionEmbedding": partial(channelwise, axis_of_weights=-1),
     "reversible_embedding.ReversibleEmbedding": reversible_embedding,

@@ -76,10 +76,9 @@ def _arange(
     first, last = (0, start) if stop is None else (start, stop)
     if not isinstance(last, Length):
         return known(start, stop, step=step, dtype=dtype)
-    if step not in (None, 1) or not isinstance(first, int):
-        raise TypeError("places are counted in steps, or not from a number, up to a length")
-    places = ops.add(last.places, first) if first else last.places
-    return ops.cast(places, known(1, dtype=dtype).dtype)
+    if step not in (None, 1) or not isinstance(first, int) or first:
+        raise TypeError("places are counted in steps, or not from 0, up to a length")
+    return ops.cast(last.places, known(1, dtype=dtype).dtype)
 
 
 def _filled(known: Callable[..., Any], shape: Any, *args: Any, **kwargs: Any) -> Any:

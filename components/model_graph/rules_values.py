@@ -113,11 +113,6 @@ def layer_normalization(coupling: Coupling, call: Call, inputs: Sequence[Axes]) 
     return _normalized(coupling, call, inputs[0], _summed_axes(call, len(inputs[0])))
 
 
-def last_normalized(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """As `layer_normalization` over the last axis, for layers that do not say which."""
-    return _normalized(coupling, call, inputs[0], [len(inputs[0]) - 1])
-
-
 def _normalized(coupling: Coupling, call: Call, axes: Axes, summed: list[int]) -> Axes:
     labelled = [index for index in summed if axes[index] is not None]
     if not coupling.moving or len(labelled) != 1:

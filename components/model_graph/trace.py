@@ -1,7 +1,7 @@
 """Read the dependency graph of a model: follow its calls from inputs to outputs."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -15,9 +15,10 @@ from slimderm.components.model_graph.calls import (
     flat_inputs,
     is_functional,
 )
-from slimderm.components.model_graph.channel_labels import FIXED, Axes, Coupling, Labels
+from slimderm.components.model_graph.channel_labels import Axes, Coupling
+from slimderm.components.model_graph.choices import best
 from slimderm.components.model_graph.graph import Graph
-from slimderm.components.model_graph.groups import freedom, grouped
+from slimderm.components.model_graph.groups import grouped
 from slimderm.components.model_graph.plain import plain
 from slimderm.components.model_graph.rules import axes_of_outputs
 
@@ -46,50 +47,7 @@ def trace(model: Any, *, moving: bool = False) -> Graph:
     model = plain(model)
     _check_places(model, "", {})
     _check_arguments(model)
-    return grouped(_best(model, moving), model)
-
-
-def _best(model: Any, moving: bool) -> Coupling:
-    """Follow a model; try other axes for channels that are set apart and that then must stay.
-
-    Of all at once, of those inside one layer, and one by one: queries, keys and values lose heads
-    together or not at all.
-    """
-    choices: dict[str, int] = {}
-    best = _followed(model, moving, choices)
-    for tried in _together(best):
-        if any(path in _stuck(best.parted, best) for path in tried):
-            other = _followed(model, moving, {**choices, **tried})
-            if _num_free(other) > _num_free(best):
-                best, choices = other, {**choices, **tried}
-    for path, axes in _stuck({**best.parted, **best.laid}, best).items():
-        for axis in axes[-2::-1]:
-            other = _followed(model, moving, {**choices, path: axis})
-            if _num_free(other) > _num_free(best):
-                best, choices = other, {**choices, path: axis}
-    return best
-
-
-def _together(coupling: Coupling) -> Iterator[dict[str, int]]:
-    """Yield choices of another axis for all that sets channels apart, and for each layer's."""
-    by_layer: dict[str, dict[str, int]] = {}
-    for path, (axes, _) in coupling.parted.items():
-        by_layer.setdefault(path.rpartition("/")[0], {})[path] = axes[-2]
-    if by_layer:
-        yield {path: axis for choices in by_layer.values() for path, axis in choices.items()}
-    yield from by_layer.values()
-
-
-def _stuck(
-    entries: dict[str, tuple[tuple[int, ...], Labels]], coupling: Coupling
-) -> dict[str, tuple[int, ...]]:
-    """Return the axes of what must keep all its channels, by their paths."""
-    _, coupled_of, free = freedom(coupling)
-    return {
-        path: axes
-        for path, (axes, labels) in entries.items()
-        if not free[coupled_of[labels[labels != FIXED]]].any()
-    }
+    return grouped(best(partial(_followed, model, moving)), model)
 
 
 def _followed(model: Any, moving: bool, choices: dict[str, int]) -> Coupling:
@@ -98,12 +56,6 @@ def _followed(model: Any, moving: bool, choices: dict[str, int]) -> Coupling:
     for labels in _follow(coupling, model, inputs, "", {}):
         coupling.pin(*labels)
     return coupling
-
-
-def _num_free(coupling: Coupling) -> int:
-    """Count the channels of all layers that may go."""
-    _, coupled_of, free = freedom(coupling)
-    return sum(int(free[coupled_of[made.labels]].sum()) for made in coupling.producers.values())
 
 
 def _check_places(model: Any, prefix: str, places: dict[int, str]) -> None:
