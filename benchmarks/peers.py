@@ -10,7 +10,7 @@ A package that is not installed is left out, with a message. NAME picks models w
 weights are loaded: they are drawn, statistics of normalisation as well. The result is a table in
 Markdown: parameters before and after, the largest difference of an output (relative to the outputs'
 standard deviation) from what the surgery promises, and what kept channels or was refused. About
-eight minutes on two slow cores.
+ten minutes on two slow cores.
 """
 
 import gc
