@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import FunctionType
 from typing import Any
@@ -22,6 +23,7 @@ from slimderm.components.model_graph.calls import (
 from slimderm.components.model_graph.composite import Composite, unfolded
 from slimderm.components.model_graph.custom_rules import custom_rule
 from slimderm.components.model_graph.own_weights import cast
+from slimderm.components.model_graph.shared import run_in_place
 from slimderm.components.model_graph.standard import Standard
 
 
@@ -39,19 +41,18 @@ def plain(model: Any) -> Any:
     graph = graph_of(model)
     if not isinstance(graph, Functional):
         return model
+    if runners := run_in_place(graph):
+        flat = None
+        with suppress(ValueError):  # two layers of one name: such a model is refused as it is
+            flat = _rebuilt(model, graph, runners)
+        if flat is not None:
+            return plain(flat)
     made, odd = _replaced(graph)
     if is_functional(model) and not made:
         return model
     if odd:  # what comes behind them is followed with other shapes
         made = {key: part for key, part in made.items() if key in odd}
-    inputs = keras.tree.map_structure(
-        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name, sparse=x.sparse),
-        graph._inputs_struct,
-    )
-    outputs = graph._run_through_graph(
-        inputs, operation_fn=lambda operation: made.get(id(operation), operation)
-    )
-    found: Any = Functional(inputs, outputs, name=model.name)
+    found = _rebuilt(model, graph, made)
     if odd:
         found = plain(found)
     if _size(found) > _size(model):
@@ -60,6 +61,18 @@ def plain(model: Any) -> Any:
             "them share a weight of their own, expected one for each, or a layer that holds both"
         )
     return found
+
+
+def _rebuilt(model: Any, graph: Functional, made: dict[int, Any]) -> Any:
+    """Run through a graph with other layers in the places of some, and make a model of it."""
+    inputs = keras.tree.map_structure(
+        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name, sparse=x.sparse),
+        graph._inputs_struct,
+    )
+    outputs = graph._run_through_graph(
+        inputs, operation_fn=lambda operation: made.get(id(operation), operation)
+    )
+    return Functional(inputs, outputs, name=model.name)
 
 
 def _size(model: Any) -> int:

@@ -61,6 +61,8 @@ def _followed(model: Any, moving: bool, choices: dict[str, int]) -> Coupling:
 def _check_places(model: Any, prefix: str, places: dict[int, str]) -> None:
     """Refuse a layer that is used by models at different places: Keras makes one of each place."""
     for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer):  # one of each place is no harm
+            continue
         path = prefix + layer.name
         first = places.setdefault(id(layer), path)
         if first != path:

@@ -240,12 +240,12 @@ def test_a_model_nested_in_two_others_is_refused():
         trace(model)
 
 
-def test_a_layer_inside_and_outside_a_nested_model_is_refused():
+def test_a_layer_inside_and_outside_a_nested_model_is_refused_where_names_meet():
     shared = layers.Dense(4, name="shared")
     inputs = keras.Input((4,))
-    inner = keras.Model(inputs, shared(inputs), name="inner")
+    inner = keras.Model(inputs, layers.ReLU(name="last")(shared(inputs)), name="inner")
     inputs = keras.Input((4,))
-    model = keras.Model(inputs, layers.Dense(2)(shared(inner(inputs))))
+    model = keras.Model(inputs, layers.Dense(2, name="last")(shared(inner(inputs))))
     with pytest.raises(ParameterError, match="'shared' at both "):
         trace(model)
 
