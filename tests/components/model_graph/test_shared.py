@@ -39,7 +39,6 @@ def _turns():
     return keras.backend.backend() != "torch"
 
 
-@pytest.mark.skipif(not hasattr(layers, "ReversibleEmbedding"), reason="older Keras has none")
 @pytest.mark.parametrize("make", [language, twice_nested])
 def test_it_is_pruned_at_both_places(make, tmp_path):
     model = make()
