@@ -10,7 +10,7 @@ A package that is not installed is left out, with a message. NAME picks models w
 weights are loaded: they are drawn, statistics of normalisation as well. The result is a table in
 Markdown: parameters before and after, the largest difference of an output (relative to the outputs'
 standard deviation) from what the surgery promises, and what kept channels or was refused. About
-eight minutes on two slow cores.
+ten minutes on two slow cores.
 """
 
 import gc
@@ -36,6 +36,21 @@ KIMM = (
 )  # fmt: skip
 IMAGE = {"image_shape": (64, 64, 3)}
 TEXT = {"vocabulary_size": 100, "num_layers": 2, "num_heads": 4, "hidden_dim": 32}
+GROUPED = {
+    "vocabulary_size": 100,
+    "num_layers": 2,
+    "num_query_heads": 4,
+    "num_key_value_heads": 2,
+    "hidden_dim": 32,
+    "intermediate_dim": 64,
+}
+VISION = {
+    "patch_size": 16,
+    "num_layers": 2,
+    "num_heads": 4,
+    "hidden_dim": 32,
+    "intermediate_dim": 64,
+}
 HUB: dict[str, dict[str, Any]] = {
     "ResNetBackbone": {
         "input_conv_filters": [64], "input_conv_kernel_sizes": [7],
@@ -70,13 +85,52 @@ HUB: dict[str, dict[str, Any]] = {
     "AlbertBackbone": {
         **TEXT, "embedding_dim": 16, "intermediate_dim": 64, "max_sequence_length": 16,
     },
-    "MistralBackbone": {
-        "vocabulary_size": 100, "num_layers": 2, "num_query_heads": 4, "num_key_value_heads": 2,
-        "hidden_dim": 32, "intermediate_dim": 64, "sliding_window": 5,
-    },
+    "MistralBackbone": {**GROUPED, "sliding_window": 5},
     **{
         f"{name}Backbone": {**TEXT, "intermediate_dim": 64, "max_sequence_length": 16}
         for name in ("Bert", "DistilBert", "Roberta", "XLMRoberta", "GPT2", "OPT", "Bart")
+    },
+    **{f"{name}Backbone": GROUPED for name in ("Llama", "Llama3", "Qwen", "Phi3")},
+    "Qwen3Backbone": {**GROUPED, "head_dim": 8},
+    "GemmaBackbone": {**GROUPED, "head_dim": 8},
+    "GemmaBackbone as Gemma 2": {
+        **GROUPED, "head_dim": 8, "attention_logit_soft_cap": 50.0, "use_post_ffw_norm": True,
+        "use_post_attention_norm": True, "use_sliding_window_attention": True,
+        "sliding_window_size": 5,
+    },
+    "Gemma3Backbone": {
+        **GROUPED, "head_dim": 8, "image_size": 32, "use_sliding_window_attention": True,
+        "sliding_window_size": 5,
+    },
+    "FalconBackbone": {
+        "vocabulary_size": 100, "num_layers": 2, "num_attention_heads": 4, "hidden_dim": 32,
+        "intermediate_dim": 64,
+    },
+    "T5Backbone": {**TEXT, "intermediate_dim": 64},
+    "BloomBackbone": {**TEXT, "intermediate_dim": 64},
+    "GPTNeoXBackbone": {**TEXT, "intermediate_dim": 64, "max_sequence_length": 16},
+    "ElectraBackbone": {
+        "vocab_size": 100, "num_layers": 2, "num_heads": 4, "hidden_dim": 32, "embedding_dim": 16,
+        "intermediate_dim": 64, "max_sequence_length": 16,
+    },
+    "WhisperBackbone": {
+        **TEXT, "intermediate_dim": 64, "max_encoder_sequence_length": 32,
+        "max_decoder_sequence_length": 16,
+    },
+    "CLIPVisionEncoder": {**VISION, **IMAGE},
+    "CLIPTextEncoder": {
+        **TEXT, "embedding_dim": 32, "intermediate_dim": 64, "max_sequence_length": 16,
+    },
+    "SigLIPVisionEncoder": {**VISION, **IMAGE},
+    "SigLIPTextEncoder": {
+        **TEXT, "embedding_dim": 32, "intermediate_dim": 64, "max_sequence_length": 16,
+        "projection_dim": 32,
+    },
+    "DeiTBackbone": {**VISION, **IMAGE},
+    "MiTBackbone": {
+        "layerwise_depths": [1, 1], "num_layers": 2, "layerwise_num_heads": [1, 2],
+        "layerwise_sr_ratios": [2, 1], "max_drop_path_rate": 0.1, "layerwise_patch_sizes": [7, 3],
+        "layerwise_strides": [4, 2], "hidden_dims": [16, 32], **IMAGE,
     },
 }  # fmt: skip
 
@@ -94,7 +148,7 @@ def models() -> Iterator[tuple[str, Callable[[], Any]]]:
                 "weights": None, "input_shape": [96, 96, 3], "include_preprocessing": False,
                 "classes": 10, "classifier_activation": "linear",
             }  # fmt: skip
-            yield f"{package} {name}", partial(getattr(made, name), **more)
+            yield f"{package} {name}", partial(getattr(made, name.split()[0]), **more)
 
 
 def row(make: Callable[[], Any]) -> str:

@@ -129,18 +129,26 @@ def environment(folder, backend):
     return python
 
 
+# What a backend could do otherwise: layers are followed on its symbolic tensors.
+FOLLOWED = [
+    f"tests/components/model_graph/test_{name}.py"
+    for name in ("composite", "heads", "held", "language", "lengths", "own_weights")
+]
+
+
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_pruner_and_passes_are_right(backend, tmp_path):
     python = str(environment(tmp_path / backend, backend))
-    for proof in (["-c", PROOF], ["tests/passes_on_backend.py"]):
+
+    def run(*arguments, path=str(ROOT)):
         done = subprocess.run(
-            [python, *proof, backend],
+            [python, *arguments],
             cwd=ROOT,
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(tmp_path),
                 "KERAS_BACKEND": backend,
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": path,
                 **QUICK_COMPILING,
             },
             capture_output=True,
@@ -148,7 +156,13 @@ def test_pruner_and_passes_are_right(backend, tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert done.stdout.rstrip().endswith("all held")
+        return done.stdout.rstrip()
+
+    assert run("-c", PROOF, backend).endswith("all held")
+    assert run("tests/passes_on_backend.py", backend).endswith("all held")
+    # pytest, and what else our tests import, is the one of this environment.
+    path = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])
+    run("-m", "pytest", "-p", "no:cacheprovider", "-m", "not slow", *FOLLOWED, path=path)
 
 
 @pytest.mark.integration

@@ -24,16 +24,17 @@ def unmarked(marked: Functional, *, name: str) -> Functional:
     inputs = marked.inputs
     fresh = [keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in inputs]
     found = marked._run_through_graph(
-        fresh, operation_fn=lambda operation: _for_any_batch(operation, fresh[0])
+        fresh,
+        operation_fn=lambda operation: _for_any_batch(operation, fresh[0], inputs[0].shape[0]),
     )
     return Functional(fresh[0] if len(fresh) == 1 else fresh, found, name=name)
 
 
-def _for_any_batch(operation: Any, beside: Any) -> Any:
+def _for_any_batch(operation: Any, beside: Any, batch: int) -> Any:
     """Return what an operation does, without the size of the batch in its arguments."""
     if not is_operation(type(operation)):
         return left_open(operation)
-    changed = _changed(operation, beside)
+    changed = _changed(operation, beside, batch)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         found = changed(*args, **kwargs)
@@ -52,16 +53,22 @@ def _check_open(operation: Any, found: Any) -> None:
             raise ValueError(f"it makes a constant for each sample, for {operation.name}")
 
 
-def _changed(operation: Any, beside: Any) -> Any:
+def _changed(operation: Any, beside: Any, batch: int) -> Any:
     """Return what an operation does, with other arguments where the batch's size is in them."""
     kind = type(operation).__name__
     if kind == "Reshape" and has_mark(operation.newshape):
         return lambda x: ops.reshape(x, _sizes(operation))
-    if kind == "Tile" and has_mark(operation.repeats[:1]):
+    if kind == "Tile" and _first(operation.repeats) == batch:
         return lambda x: _tile(x, operation.repeats, beside)
-    if kind == "BroadcastTo" and has_mark(operation.shape[:1]):
+    if kind == "Repeat" and (operation.axis, operation.repeats) == (0, batch):
+        return lambda x: _over_batch(x, beside)
+    if kind == "BroadcastTo" and _first(operation.shape) == batch:
         return lambda x: _broadcast(x, operation.shape, beside)
     return operation
+
+
+def _first(sizes: Any) -> Any:
+    return sizes[0] if isinstance(sizes, tuple | list) and sizes else None
 
 
 def _sizes(operation: Any) -> list[int]:

@@ -11,6 +11,8 @@ from keras.src.models.functional import Functional
 from slimderm.components.common.errors import ParameterError
 
 Shape = tuple[int | None, ...]
+# What overrides a model's __call__ to refuse some inputs, and does no more.
+CHECKS = ("keras_hub.src.utils.pipeline_model.PipelineModel.__call__",)
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,11 @@ def is_plain_inside(operation: Any) -> bool:
     Such are the backbones of keras-hub: the class says how the graph is made, and no more.
     """
     kind = type(operation)
-    called = isinstance(operation, Functional) and kind.call is Functional.call
-    return called and kind.__call__ is Functional.__call__ and hasattr(operation, "_nodes_by_depth")
+    if not (isinstance(operation, Functional) and kind.call is Functional.call):
+        return False
+    called = kind.__call__
+    known = called is Functional.__call__ or f"{called.__module__}.{called.__qualname__}" in CHECKS
+    return known and hasattr(operation, "_nodes_by_depth")
 
 
 def is_operation(kind: Any) -> bool:

@@ -76,12 +76,15 @@ class Coupling:
     ``moving`` says whether channels may leave a layer's statistics, and ``moved`` holds, by the
     paths of layers whose statistics then are those of the channels that stay, axis and labels.
     ``parted`` holds, by the paths of what sets an axis apart, the new axes and the labels of the
-    old one; ``choices`` says which new axis has the channels, where it is not the last.
+    old one; ``laid``, by those of what lays several axes with channels together, these axes and the
+    labels of the last, which alone are carried. ``choices`` says which axis has the channels, where
+    it is not the last.
     """
 
     moving: bool = False
     choices: Mapping[str, int] = field(default_factory=dict)
     parted: dict[str, tuple[tuple[int, ...], Labels]] = field(default_factory=dict)
+    laid: dict[str, tuple[tuple[int, ...], Labels]] = field(default_factory=dict)
     moved: dict[str, tuple[int, Labels]] = field(default_factory=dict)
     num_labels: int = 0
     united: list[tuple[Labels, Labels]] = field(default_factory=list)

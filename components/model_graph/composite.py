@@ -15,9 +15,11 @@ import numpy as np
 from keras.src.models.functional import Functional
 
 from slimderm.components.model_graph.batch_sizes import MARK, PARTS, has_mark, unmarked
-from slimderm.components.model_graph.calls import Call
+from slimderm.components.model_graph.calls import Call, calls
 from slimderm.components.model_graph.channel_labels import Axes, Coupling, unknown
 from slimderm.components.model_graph.followed import Reads, obstacle
+from slimderm.components.model_graph.held import held, is_alone
+from slimderm.components.model_graph.lengths import lengths_as_objects
 from slimderm.components.model_graph.open_training import told, with_training_open
 from slimderm.components.model_graph.own_weights import cast, constant_as_tensor, weight_as_tensor
 
@@ -45,7 +47,7 @@ class Composite:
         return unknown(coupling, call, inputs, f"{type(call.operation).__name__} {reason}")
 
 
-def unfolded(uses: Sequence[Call], rule: Composite) -> Functional | str:
+def unfolded(uses: Sequence[Call], rule: Composite, name: str = "") -> Functional | str:
     """Follow a layer's call on symbolic tensors.
 
     Parameters
@@ -53,11 +55,13 @@ def unfolded(uses: Sequence[Call], rule: Composite) -> Functional | str:
     uses : sequence of Call
         All of the layer in its model.
     rule : Composite
+    name : str
+        Of the model, where that is not the layer's.
 
     Returns
     -------
     Functional or str
-        A model of the layer's name, which takes the tensors of a call as a list; it has the layer's
+        A model which takes the tensors of a call as a list; it has the layer's
         own layers, and embeddings that hold what weights the layer has beside theirs. Or why there
         is none.
     """
@@ -71,23 +75,36 @@ def unfolded(uses: Sequence[Call], rule: Composite) -> Functional | str:
         return f"has sizes that are multiples of {MARK}"
     if first.operation.activity_regularizer is not None:
         return "has an activity regularizer"
-    found = _attempt(first, rule, MARK)
+    found = _attempt(first, rule, MARK, name)
     if isinstance(found, str) and DIVIDED in found:
-        found = _attempt(first, rule, MARK * PARTS)
+        found = _attempt(first, rule, MARK * PARTS, name)
     return found
 
 
-def _attempt(call: Call, rule: Composite, batch: int) -> Functional | str:
+def _attempt(call: Call, rule: Composite, batch: int, name: str) -> Functional | str:
     """Follow a call with a batch of one size, and make a model of any batch of what comes out."""
     try:
         marked = Functional(*with_training_open(lambda: _followed(call, rule, batch)))
-        for name, training in told(marked):
-            return f"calls {name} with training={training}, which is not kept"
-        made = unmarked(marked, name=call.operation.name)
-        return obstacle(call, made) or made
+        for layer, training in told(marked):
+            return f"calls {layer} with training={training}, which is not kept"
+        made = unmarked(marked, name=name or call.operation.name)
+        return obstacle(call, made) or _alone(made) or made
     except Exception as error:  # whatever the code of somebody's layer raises without values
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         return f"has a call that cannot be followed: {' '.join(lines[:2])}"
+
+
+def _alone(made: Functional) -> str | None:
+    """Say which layer inside gives out what is no tensor, and cannot be followed either."""
+    from slimderm.components.model_graph.custom_rules import custom_rule  # where this rule stands
+
+    for call in calls(made):
+        if is_alone(call.operation):
+            rule = custom_rule(type(call.operation))
+            found = unfolded([call], rule) if isinstance(rule, Composite) else "is not composite"
+            if isinstance(found, str):
+                return f"holds {call.operation.name}, which gives out what is no tensor and {found}"
+    return None
 
 
 def _alike(call: Call) -> Any:
@@ -117,14 +134,21 @@ def _followed(call: Call, rule: Composite, batch: int) -> tuple[list[Any], list[
     args, kwargs = _with_tensors(call, [cast(layer, tensor) for tensor in inputs])
     stand_in = _stand_in(layer, rule, inputs[0])
     signature = inspect.signature(type(layer).call)
+    if "training" not in signature.parameters:
+        kwargs.pop("training", None)  # Keras does not hand it on either
     bound = signature.bind(stand_in, *args, **kwargs)
     if "training" in signature.parameters:
         bound.arguments["training"] = None  # left open, as in a functional model
-    with Reads(layer.weights) as reads:
+    with Reads(layer.weights) as reads, lengths_as_objects():
         outputs = type(layer).call(*bound.args, **bound.kwargs)
     if reads.found:
         raise ValueError(f"it reads {reads.found[0]} beside the call of the layer that holds it")
-    found = keras.tree.flatten(outputs)
+    found = [
+        constant_as_tensor(part, inputs[0]) if keras.ops.is_tensor(part) else part
+        for part in keras.tree.flatten(outputs)
+    ]
+    if is_alone(layer):
+        found = [part for part in found if isinstance(part, keras.KerasTensor)]
     if not all(isinstance(tensor, keras.KerasTensor) for tensor in found):
         raise ValueError("it returns what is no tensor")
     return inputs, found
@@ -145,13 +169,14 @@ def _stand_in(layer: Any, rule: Composite, beside: Any) -> Any:
     found = object.__new__(type(layer))
     found.__dict__.update(vars(layer))
     own = {id(variable) for variable in layer._trainable_variables + layer._non_trainable_variables}
-    for name, value in vars(layer).items():
+    modules = vars(layer).get("_modules", {})  # where PyTorch has layers that are held
+    for name, value in {**modules, **vars(layer)}.items():
         if id(value) in own:
             found.__dict__[name] = weight_as_tensor(layer, value, name, beside)
         elif _is_index(value):  # what a layer inside makes of it is no constant
             found.__dict__[name] = constant_as_tensor(value, beside)
-        elif isinstance(value, list | keras.Sequential | keras.layers.Identity):
-            found.__dict__[name] = _in_turn(value)
+        elif isinstance(value, list | keras.layers.Layer):
+            found.__dict__[name] = held(value)
     for name, part in rule.parts.items():
         found.__dict__[name] = part(getattr(layer, name))
     found.__dict__["add_loss"] = _no_loss
@@ -164,25 +189,3 @@ def _no_loss(loss: Any) -> None:
 
 def _is_index(value: Any) -> bool:
     return bool(keras.ops.is_tensor(value) and keras.backend.is_int_dtype(value.dtype))
-
-
-def _in_turn(part: Any) -> Any:
-    """Call the layers of a sequential model one by one, whatever size it was built for.
-
-    None of an `Identity`, which Keras cannot always make again from its config.
-    """
-    if isinstance(part, list):
-        return [_in_turn(each) for each in part]
-    if isinstance(part, keras.layers.Identity):
-        return lambda inputs, **_: inputs
-    if not isinstance(part, keras.Sequential):
-        return part
-
-    def call(inputs: Any, training: Any = None) -> Any:
-        if training is not None:
-            raise ValueError(f"it calls {part.name} with training={training}, which is not kept")
-        for layer in part.layers:
-            inputs = layer(inputs)
-        return inputs
-
-    return call

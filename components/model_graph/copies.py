@@ -105,6 +105,26 @@ def remade(model: Any, config: dict[str, Any] | None = None) -> Any:
         raise _not_remade(model, error) from error
 
 
+def check_settings(path: str, layer: Any, copy: Any) -> None:
+    """Refuse a layer of somebody's whose copy has another setting: its config does not say it.
+
+    Raises
+    ------
+    ParameterError
+        For a fraction, a text or a truth value that differs. Whole numbers may count something.
+    """
+    if type(layer).__module__.startswith("keras.src."):
+        return
+    own = set(vars(layer)) & set(vars(copy)) - set(vars(keras.layers.Layer()))
+    for name in sorted(own):
+        said, found = vars(layer)[name], vars(copy)[name]
+        if type(said) in (float, bool, str) and type(found) is type(said) and found != said:
+            raise ParameterError(
+                f"{path}: received a {type(layer).__name__} whose {name} of {said} is {found} when "
+                "Keras makes it of its config; let its get_config say all its arguments"
+            )
+
+
 def _goes_by_name(function: FunctionType) -> bool:
     """Tell whether Keras finds this very function by the name that a config gives it.
 

@@ -28,7 +28,7 @@ _registered: dict[type, Rule] = {}
 def lambda_layer(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Every value by itself, if its function has been registered as such a one."""
     layer = call.operation
-    if not is_elementwise(layer.function):
+    if layer.arguments or not is_elementwise(layer.function):
         return unknown(coupling, call, inputs)
     if isinstance(shape := layer.get_config().get("output_shape"), tuple | list):
         for index, (size, labels) in enumerate(zip(shape, inputs[0][1:], strict=True)):

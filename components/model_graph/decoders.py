@@ -1,57 +1,30 @@
-"""Parts of decoders that can be followed: masks for any length, attention without a cache."""
+"""Parts of decoders that can be followed: masks of windows, attention without a cache."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from keras import ops
 
 
-def causal_mask(
-    decoder_sequence: Any,
-    decoder_padding_mask: Any,
-    decoder_attention_mask: Any,
-    use_causal_mask: bool = True,
-    window: int | None = None,
-    **caches: Any,
-) -> Any:
-    """Let each place attend to itself and some before, of what other masks leave.
+def within_window(method: Any) -> Callable[..., Any]:
+    """Return what lets each place attend to so many around it, of what a mask leaves.
 
-    As the method of that name of keras-hub's decoders, which counts the places in Python.
-
-    Returns
-    -------
-    KerasTensor of shape (batch, places, places) or None
-
-    Raises
-    ------
-    NotImplementedError
-        For a call with a cache.
+    As the method of that name of keras-hub's attention layers, which asks TensorFlow for it. A
+    layer that says it otherwise, to both sides by operations, is left to its own method.
     """
-    if any(given is not None for given in caches.values()):
-        raise NotImplementedError("a cache of keys and values")
-    masks = []
-    if decoder_padding_mask is not None:
-        masks.append(ops.cast(ops.expand_dims(decoder_padding_mask, 1), "int32"))
-    if decoder_attention_mask is not None:
-        masks.append(ops.cast(decoder_attention_mask, "int32"))
-    if use_causal_mask:
-        # Counted on zeros: their sum over the channels is the same however many there are.
-        zeros = ops.sum(ops.zeros_like(decoder_sequence, dtype="int32"), axis=-1)
-        places = ops.cumsum(ops.add(zeros, 1), axis=1)  # (batch, places)
-        own, other = ops.expand_dims(places, 2), ops.expand_dims(places, 1)
-        masks.append(ops.cast(ops.greater_equal(own, other), "int32"))
-        if window is not None:  # so many places, its own among them
-            masks.append(ops.cast(ops.less(own, ops.add(other, window)), "int32"))
-    found = masks[0] if masks else None
-    for mask in masks[1:]:
-        found = ops.minimum(found, mask)
-    return found
+    layer = method.__self__
+    if getattr(layer, "use_bidirectional_attention", False):
+        return method  # type: ignore[no-any-return]
 
+    def mask_sliding_window(attention_mask: Any, cache_update_index: int = 0) -> Any:
+        if cache_update_index:
+            raise NotImplementedError("a cache of keys and values")
+        places = ops.arange(ops.shape(attention_mask)[1])
+        apart = ops.abs(ops.expand_dims(places, 1) - ops.expand_dims(places, 0))
+        near = ops.expand_dims(ops.less(apart, layer.sliding_window_size), 0)
+        return ops.logical_and(attention_mask, near)
 
-def any_length(method: Any) -> Callable[..., Any]:
-    """Return `causal_mask` with the window of the layer whose method it stands for."""
-    return partial(causal_mask, window=getattr(method.__self__, "sliding_window", None))
+    return mask_sliding_window
 
 
 def without_cache(attention: Any) -> Any:

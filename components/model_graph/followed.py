@@ -10,6 +10,7 @@ import numpy as np
 
 from slimderm.components.model_graph.batch_sizes import has_mark
 from slimderm.components.model_graph.calls import Call, Shape, calls, is_operation
+from slimderm.components.model_graph.lengths import Length
 
 
 class Reads(keras.StatelessScope):  # type: ignore[misc]
@@ -55,15 +56,18 @@ def obstacle(call: Call, model: Any) -> str | None:
     ):
         return "has weights that its call does not show"
     reasons = [reason for each in calls(model) if (reason := _obstacle(each))]
-    if not reasons and any(shape[:1] != (None,) for shape in found):
+    pairs = zip(found, expected, strict=True)
+    if not reasons and any(one[:1] not in ((None,), other[:1]) for one, other in pairs):
         return "has a call with an output that is not one for each sample"
     return reasons[0] if reasons else None
 
 
 def _obstacle(call: Call) -> str | None:
-    parts = list(_told(call))
+    parts = list(told(call))
     if any(isinstance(part, keras.Variable) for part in parts):
         return f"takes a weight of a layer inside as an argument of {call.operation.name}"
+    if any(isinstance(part, Length) for part in parts):
+        return f"takes a length that is not known as an argument of {call.operation.name}"
     if any(isinstance(part, FunctionType) for part in parts):
         return f"calls a function of its own inside {call.operation.name}"
     if any(has_mark(getattr(part, "shape", ())) for part in parts):
@@ -73,7 +77,7 @@ def _obstacle(call: Call) -> str | None:
     return None
 
 
-def _told(call: Call) -> Iterator[Any]:
+def told(call: Call) -> Iterator[Any]:
     """Yield all that a call is told beside tensors; the arguments of an operation are its own."""
     own = vars(call.operation) if is_operation(type(call.operation)) else {}
     known = {key: value for key, value in own.items() if not key.startswith("_")}
@@ -96,6 +100,8 @@ def _is_whole(part: Any) -> bool:
 
 
 def _fits(first: Shape, second: Shape) -> bool:
-    """Tell whether two shapes can be one, where sizes are not known yet."""
-    pairs = zip(first, second, strict=False)
-    return len(first) == len(second) and all(a == b or None in (a, b) for a, b in pairs)
+    """Tell whether two shapes are of one rank and can be of one batch.
+
+    Other sizes may differ: what a layer says of its outputs without calling itself may be wrong.
+    """
+    return len(first) == len(second) and (first[:1] == second[:1] or None in first[:1] + second[:1])

@@ -12,11 +12,11 @@ import keras
 from slimderm.components.model_graph.calls import calls, is_operation
 
 
-class _Open:
-    """What training is where nobody says; Keras would note a layer's default in its place."""
+class _Open(int):
+    """What training is where nobody says; Keras would note a layer's default in its place.
 
-    def __bool__(self) -> bool:
-        return False
+    A number, and false: on JAX Keras hands others to layers inside as arrays.
+    """
 
 
 OPEN = _Open()

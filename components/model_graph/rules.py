@@ -14,6 +14,7 @@ from keras import layers
 
 from slimderm.components.model_graph.calls import Call, is_operation
 from slimderm.components.model_graph.channel_labels import Axes, Coupling, Effort, Rule, unknown
+from slimderm.components.model_graph.composite import Composite
 from slimderm.components.model_graph.custom_rules import custom_rule, lambda_layer
 from slimderm.components.model_graph.rules_attention import attention, grouped_query_attention
 from slimderm.components.model_graph.rules_einsum import einsum_dense
@@ -137,7 +138,9 @@ def axes_of_outputs(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> l
     kind = type(call.operation)
     if is_operation(kind) and kind.__name__ in SPLITTING_RULES:
         return SPLITTING_RULES[kind.__name__](coupling, call, inputs)
-    rule = rule_for(call.operation) if len(call.outputs) == 1 else unknown
+    rule = rule_for(call.operation)
+    if len(call.outputs) > 1 and not isinstance(rule, Composite):
+        rule = unknown
     rest = [(None,) * len(tensor.shape) for tensor in call.outputs[1:]]
     if is_operation(kind):
         return [rule(coupling, call, inputs), *rest]

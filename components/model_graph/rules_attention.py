@@ -17,6 +17,7 @@ from slimderm.components.model_graph.channel_labels import (
     only,
     unknown,
 )
+from slimderm.components.model_graph.rules_shape import joined
 
 HEADS, VALUES = "heads", "values"  # behind the layer's path, in reports and limits
 
@@ -69,6 +70,28 @@ def rotary(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     turned = [layer.sequence_axis % rank, layer.feature_axis % rank]
     coupling.barrier(call.path, "turns pairs of channels", *(inputs[0][axis] for axis in turned))
     return tuple(None if axis in turned else labels for axis, labels in enumerate(inputs[0]))
+
+
+def dot_product(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
+    """Heads go with those that they are compared with, one of a key with all that share it.
+
+    Places of heads stay.
+
+    Tensors of (batch, places, heads, places of a head).
+    """
+    axes_of = {id(tensor): axes for tensor, axes in zip(call.inputs, inputs, strict=True)}
+    arguments = call.arguments
+    bound = inspect.signature(call.operation.call).bind(*arguments.args, **arguments.kwargs)
+    heads: list[Labels | None] = []
+    for name in ("query", "key", "value"):
+        tensor = bound.arguments.pop(name)
+        batch, places, own, last = axes_of[id(tensor)]
+        coupling.barrier(call.path, "compares heads by the channels", batch, places, last)
+        sharing = call.inputs[0].shape[2] // tensor.shape[2]
+        heads.append(None if own is None else np.repeat(own, sharing))
+    for tensor in bound.arguments.values():
+        coupling.barrier(call.path, "a mask made of channels", *axes_of.get(id(tensor), ()))
+    return (None, None, joined(coupling, heads), None)
 
 
 def _parts(layer: Any, gate: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from slimderm.components.model_graph.by_value import BY_VALUE
 from slimderm.components.model_graph.calls import Call
 from slimderm.components.model_graph.channel_labels import (
     FIXED,
@@ -14,6 +15,7 @@ from slimderm.components.model_graph.channel_labels import (
     unknown,
 )
 from slimderm.components.model_graph.rules_along import along_others, reduce, unstack
+from slimderm.components.model_graph.rules_attention import dot_product
 from slimderm.components.model_graph.rules_einsum import einsum, matmul
 from slimderm.components.model_graph.rules_reshape import (
     depth_to_space,
@@ -134,15 +136,6 @@ def reshape(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     return result
 
 
-# Classes of operations that treat every value by itself.
-BY_VALUE = (
-    "Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum", "Minimum", "Negative",
-    "Absolute", "Square", "Sqrt", "Rsqrt", "Reciprocal", "Exp", "Expm1", "Log", "Log1p", "Power",
-    "Sign", "Sin", "Cos", "Tanh", "Erf", "Floor", "Ceil", "Round", "Relu", "Relu6", "Sigmoid",
-    "LogSigmoid", "Silu", "Softplus", "Softsign", "HardSigmoid", "HardSilu", "HardTanh", "Elu",
-    "Selu", "Celu", "Gelu", "LeakyRelu", "Mish", "Where", "Greater", "GreaterEqual", "Less",
-    "LessEqual", "Equal", "NotEqual", "LogicalAnd", "LogicalOr", "LogicalNot",
-)  # fmt: skip
 REDUCTIONS = ("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Prod", "Var", "Std")
 WINDOWS = ("MaxPool", "AveragePool", "Resize")
 OPERATION_RULES: dict[str, Rule] = {
@@ -152,6 +145,7 @@ OPERATION_RULES: dict[str, Rule] = {
     **dict.fromkeys(("Transpose", "Moveaxis", "Swapaxes"), move),
     "Einsum": einsum,
     "Matmul": matmul,
+    "DotProductAttention": dot_product,
     **dict.fromkeys(("Softmax", "LogSoftmax"), softmax),
     **dict.fromkeys(("Roll", "Cumsum", "Cumprod"), along_others),
     "ZerosLike": same,

@@ -32,7 +32,7 @@ def cells(layer: Any) -> Iterator[Any]:
 
 def recurrent(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Reads the last axis at each step, and what it made itself; makes units."""
-    reason = _refused(call, [call.operation])
+    reason = _refused(call, [call.operation], inputs)
     if reason:
         return unknown(coupling, call, inputs, reason)
     incoming = only(coupling, call, inputs[0], len(inputs[0]) - 1)
@@ -46,7 +46,9 @@ def bidirectional(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axe
     if any(type(layer) not in GATES for layer in both):
         reason: str | None = f"no rule for {type(both[0]).__name__} in two directions"
     else:
-        reason = "no pair of outputs" if wrapper.merge_mode is None else _refused(call, both)
+        reason = (
+            "no pair of outputs" if wrapper.merge_mode is None else _refused(call, both, inputs)
+        )
     if reason:
         return unknown(coupling, call, inputs, reason)
     incoming = only(coupling, call, inputs[0], len(inputs[0]) - 1)
@@ -60,7 +62,7 @@ def bidirectional(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axe
 def convolutional(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """As `recurrent`, by convolutions: makes filters, each with its four gates."""
     layer = call.operation
-    reason = _refused(call, [layer])
+    reason = _refused(call, [layer], inputs)
     if reason:
         return unknown(coupling, call, inputs, reason)
     cell, first = layer.cell, layer.data_format == "channels_first"
@@ -78,9 +80,12 @@ def convolutional(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axe
     return tuple(filters if index == axis else None for index in range(rank))
 
 
-def _refused(call: Call, parts: Sequence[Any]) -> str | None:
-    if len(call.inputs) > 1:
+def _refused(call: Call, parts: Sequence[Any], inputs: Sequence[Axes]) -> str | None:
+    mask = call.arguments.kwargs.get("mask")  # of steps, in which every unit stays as it was
+    if any(tensor is not mask for tensor in call.inputs[1:]):
         return "states that are given to it"
+    if any(labels is not None for axes in inputs[1:] for labels in axes):
+        return "a mask made of channels"
     for layer in parts:
         if layer.stateful:
             return "states that it keeps"

@@ -1,5 +1,6 @@
 """Rules of what lays axes together and sets them apart."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,12 +32,18 @@ def _laid(coupling: Coupling, call: Call, axes: Axes, shape: Sizes) -> Labels | 
     labelled = [index for index, labels in enumerate(axes) if labels is not None]
     if not labelled:
         return None
-    if len(labelled) > 1 or None in shape:
+    if None in shape:
         coupling.barrier(call.path, "lays axes together that it cannot follow", *axes)
         return None
-    (index,) = labelled
+    index = coupling.choices.get(call.path, labelled[0])
+    index = index if index in labelled else labelled[0]
     labels = axes[index]
     assert labels is not None
+    others = [other for other in labelled if other != index]
+    if others:  # what is left of two axes at once is no matter of one label for each place
+        coupling.laid[call.path] = ((*others, index), labels)
+        reason = "lays axes together, of which one can lose channels"
+        coupling.barrier(call.path, reason, *(axes[other] for other in others))
     view = labels.reshape([-1 if axis == index else 1 for axis in range(len(shape))])
     return np.broadcast_to(view, [size or 0 for size in shape]).ravel()
 
@@ -76,8 +83,7 @@ def reshaped(coupling: Coupling, call: Call, axes: Axes, before: Sizes, after: S
     if all(labels is None for labels in axes):
         return tuple(result)
     if None in before[1:] or None in after[1:]:
-        coupling.barrier(call.path, "reshapes sizes that are not known", *axes)
-        return tuple(result)
+        return _behind_unknown(coupling, call, axes, before, after)
     for old, new in _segments(before, after):
         kept = [index for index in old if before[index] != 1]
         wide = [index for index in new if after[index] != 1]
@@ -95,6 +101,24 @@ def reshaped(coupling: Coupling, call: Call, axes: Axes, before: Sizes, after: S
             place, labels = _set_apart(coupling, call, flat, {i: after[i] or 0 for i in wide})
             result[place] = labels
     return tuple(result)
+
+
+def _behind_unknown(
+    coupling: Coupling, call: Call, axes: Axes, before: Sizes, after: Sizes
+) -> Axes:
+    """Carry labels behind sizes that are not known, where what is there is as many values."""
+    old, new = _behind_last_unknown(before), _behind_last_unknown(after)
+    rest, found = before[old:], after[new:]
+    as_many = math.prod(size or 0 for size in rest) == math.prod(size or 0 for size in found)
+    if any(labels is not None for labels in axes[:old]) or not as_many:
+        coupling.barrier(call.path, "reshapes sizes that are not known", *axes)
+        return (None,) * len(after)
+    short = reshaped(coupling, call, (None, *axes[old:]), (None, *rest), (None, *found))
+    return (*[None] * new, *short[1:])
+
+
+def _behind_last_unknown(sizes: Sizes) -> int:
+    return max(axis for axis, size in enumerate(sizes) if axis == 0 or size is None) + 1
 
 
 def _set_apart(

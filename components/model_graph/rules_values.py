@@ -1,11 +1,13 @@
 """Rules of layers that treat values or channels one by one: activations, dropout, normalisation."""
 
 from collections.abc import Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 from keras import activations, layers, ops
 
+from slimderm.components.model_graph.by_value import is_by_value
 from slimderm.components.model_graph.calls import Call
 from slimderm.components.model_graph.channel_labels import (
     Axes,
@@ -45,7 +47,8 @@ KNOWN_ELEMENTWISE = ("keras_hub.src.utils.keras_utils.gelu_approximate",)
 def is_elementwise(function: Any) -> bool:
     """Tell whether a function treats every value by itself."""
     named = f"{getattr(function, '__module__', '')}.{getattr(function, '__name__', '')}"
-    return function in ELEMENTWISE or named in KNOWN_ELEMENTWISE
+    known = function in ELEMENTWISE or named in KNOWN_ELEMENTWISE
+    return known or (isinstance(function, FunctionType) and is_by_value(function))
 
 
 def activated(coupling: Coupling, call: Call, labels: Labels | None) -> Labels | None:
@@ -108,11 +111,6 @@ def softmax(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
 def layer_normalization(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
     """Statistics over its axes: a barrier for channels there, unless they may move."""
     return _normalized(coupling, call, inputs[0], _summed_axes(call, len(inputs[0])))
-
-
-def last_normalized(coupling: Coupling, call: Call, inputs: Sequence[Axes]) -> Axes:
-    """As `layer_normalization` over the last axis, for layers that do not say which."""
-    return _normalized(coupling, call, inputs[0], [len(inputs[0]) - 1])
 
 
 def _normalized(coupling: Coupling, call: Call, axes: Axes, summed: list[int]) -> Axes:

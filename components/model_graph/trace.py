@@ -1,6 +1,7 @@
 """Read the dependency graph of a model: follow its calls from inputs to outputs."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -14,9 +15,10 @@ from slimderm.components.model_graph.calls import (
     flat_inputs,
     is_functional,
 )
-from slimderm.components.model_graph.channel_labels import FIXED, Axes, Coupling
+from slimderm.components.model_graph.channel_labels import Axes, Coupling
+from slimderm.components.model_graph.choices import best
 from slimderm.components.model_graph.graph import Graph
-from slimderm.components.model_graph.groups import freedom, grouped
+from slimderm.components.model_graph.groups import grouped
 from slimderm.components.model_graph.plain import plain
 from slimderm.components.model_graph.rules import axes_of_outputs
 
@@ -45,23 +47,7 @@ def trace(model: Any, *, moving: bool = False) -> Graph:
     model = plain(model)
     _check_places(model, "", {})
     _check_arguments(model)
-    return grouped(_best(model, moving), model)
-
-
-def _best(model: Any, moving: bool) -> Coupling:
-    """Follow a model; try other axes for channels that are set apart and that then must stay."""
-    choices: dict[str, int] = {}
-    best = _followed(model, moving, choices)
-    for path in list(best.parted):
-        axes, labels = best.parted[path]
-        _, coupled_of, free = freedom(best)
-        if free[coupled_of[labels[labels != FIXED]]].any():
-            continue
-        for axis in axes[-2::-1]:
-            other = _followed(model, moving, {**choices, path: axis})
-            if _num_free(other) > _num_free(best):
-                best, choices = other, {**choices, path: axis}
-    return best
+    return grouped(best(partial(_followed, model, moving)), model)
 
 
 def _followed(model: Any, moving: bool, choices: dict[str, int]) -> Coupling:
@@ -72,15 +58,11 @@ def _followed(model: Any, moving: bool, choices: dict[str, int]) -> Coupling:
     return coupling
 
 
-def _num_free(coupling: Coupling) -> int:
-    """Count the channels of all layers that may go."""
-    _, coupled_of, free = freedom(coupling)
-    return sum(int(free[coupled_of[made.labels]].sum()) for made in coupling.producers.values())
-
-
 def _check_places(model: Any, prefix: str, places: dict[int, str]) -> None:
     """Refuse a layer that is used by models at different places: Keras makes one of each place."""
     for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer):  # one of each place is no harm
+            continue
         path = prefix + layer.name
         first = places.setdefault(id(layer), path)
         if first != path:

@@ -40,6 +40,8 @@ def randomise(model: keras.Model, *, seed: int) -> None:
     random = np.random.default_rng(seed)
     for layer in layers_by_path(model).values():
         for variable in layer.weights:
+            if not keras.backend.is_float_dtype(variable.dtype):  # such as places to look up
+                continue
             shape = tuple(variable.shape)
             name = variable.path.rsplit("/", 1)[-1]
             if name in ("gamma", "moving_variance", "variance"):
@@ -127,8 +129,8 @@ def verify(model: keras.Model, pruned: Any, inputs: Any = None, *, seed: int = 0
     -------
     float
         As `deviation`. Where statistics were allowed to move, layers that normalise do so over the
-        channels that stay in both models. Where layers are followed by what is inside them, how
-        far that is from the model, if it is more.
+        channels that stay in both models. Or how far the model is from a copy of what was followed,
+        if that is more: layers may be followed by what is inside them, a config may not say all.
 
     Raises
     ------
@@ -140,10 +142,11 @@ def verify(model: keras.Model, pruned: Any, inputs: Any = None, *, seed: int = 0
     if inputs is None:
         draw = np.random.default_rng(seed)
         inputs = packed(model, [_drawn(draw, tensor) for tensor in ends(model)[0]])
-    found = _apart(silence(graph, keep), pruned.model, inputs)
-    if graph.model is model:
-        return found
-    return max(found, _apart(model, graph.model, inputs))  # what was followed in place of layers
+    copy_of = copied(graph.model)  # as its config says
+    return max(
+        _apart(silence(graph, keep), pruned.model, inputs),
+        _apart(model, copy_of, inputs),  # and, in place of layers, what was followed
+    )
 
 
 def _drawn(draw: np.random.Generator, tensor: Any) -> npt.NDArray[Any]:

@@ -15,6 +15,7 @@ from slimderm.components.model_graph.calls import layers_by_path
 from slimderm.components.model_graph.channel_labels import Place
 from slimderm.components.model_graph.copies import (
     calls_by_path,
+    check_settings,
     config_of,
     configs_by_path,
     remade,
@@ -129,6 +130,7 @@ def _slice_constants(graph: Graph, keep: Keep, layer: Any, config: dict[str, Any
 
 def _fill(graph: Graph, keep: Keep, smaller: keras.Model) -> None:
     old, new = layers_by_path(graph.model), layers_by_path(smaller)
+    sized = {size.path for size in graph.sizes}
     for path, layer in old.items():
         if path not in new:
             raise ParameterError(
@@ -141,6 +143,8 @@ def _fill(graph: Graph, keep: Keep, smaller: keras.Model) -> None:
                 f"has {len(new[path].weights)} when Keras makes it of its config, expected as "
                 "many; let its get_config say all its arguments"
             )
+        if path not in sized:
+            check_settings(path, layer, new[path])
         for variable, target in zip(layer.weights, new[path].weights, strict=True):
             target._initializer = _Left(graph, keep, variable)
 

@@ -4,8 +4,36 @@ Keras is imported by the fixture: pytest does not capture what TensorFlow prints
 read.
 """
 
+import os
+
 import numpy as np
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def tensors_are_arrays(monkeypatch):
+    """NumPy reads a tensor of PyTorch that has a gradient, as it reads those of other backends."""
+    if os.environ.get("KERAS_BACKEND") == "torch":
+        import torch
+
+        known = torch.Tensor.__array__
+
+        def array(tensor, dtype=None, copy=None):
+            return known(tensor.detach(), *([] if dtype is None else [dtype]))
+
+        monkeypatch.setattr(torch.Tensor, "__array__", array)
+
+
+@pytest.fixture
+def on_jax():
+    """On JAX attention keeps its values: Keras computes none there that are narrower than keys."""
+    return os.environ.get("KERAS_BACKEND") == "jax"
+
+
+@pytest.fixture
+def barriers_of():
+    """Return the barriers of a graph or a report, without those at values of attention on JAX."""
+    return lambda found: [each for each in found.barriers if not each.reason.startswith("on JAX")]
 
 
 @pytest.fixture

@@ -69,15 +69,19 @@ def test_grouped_convolutions_shrink_by_the_same_places_of_every_group():
     assert len({*found["a"], *found["b"]}) == 5
 
 
-def test_channels_that_were_moved_are_followed_until_two_axes_meet():
+def test_of_two_axes_that_meet_the_first_loses_channels(halved):
     inputs = keras.Input((4, 6))
     moved = layers.Permute((2, 1))(layers.Conv1D(5, 1, name="a")(inputs))  # (5 channels, 4 places)
     flat = keras.Model(inputs, layers.Dense(2, name="out")(layers.Flatten()(moved)))
     assert groups(flat) == {("a",): (5, 5), ("out",): (2, 0)}
     both = layers.Flatten(name="flat")(layers.Dense(7, name="b")(moved))
     model = keras.Model(inputs, layers.Dense(2, name="out")(both))
-    assert groups(model) == {("a",): (5, 0), ("b",): (7, 0), ("out",): (2, 0)}
-    assert [barrier.path for barrier in trace(model).barriers] == ["flat"]
+    assert groups(model) == {("a",): (5, 5), ("b",): (7, 0), ("out",): (2, 0)}
+    graph = trace(model)
+    assert [barrier.path for barrier in graph.barriers] == ["flat"]
+    randomise(model, seed=0)
+    values = np.random.default_rng(0).random((2, 4, 6)).astype("float32")
+    assert deviation(graph, halved(graph), values) < 1e-5
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -236,12 +240,12 @@ def test_a_model_nested_in_two_others_is_refused():
         trace(model)
 
 
-def test_a_layer_inside_and_outside_a_nested_model_is_refused():
+def test_a_layer_inside_and_outside_a_nested_model_is_refused_where_names_meet():
     shared = layers.Dense(4, name="shared")
     inputs = keras.Input((4,))
-    inner = keras.Model(inputs, shared(inputs), name="inner")
+    inner = keras.Model(inputs, layers.ReLU(name="last")(shared(inputs)), name="inner")
     inputs = keras.Input((4,))
-    model = keras.Model(inputs, layers.Dense(2)(shared(inner(inputs))))
+    model = keras.Model(inputs, layers.Dense(2, name="last")(shared(inner(inputs))))
     with pytest.raises(ParameterError, match="'shared' at both "):
         trace(model)
 

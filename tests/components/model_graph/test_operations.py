@@ -13,7 +13,7 @@ from slimderm.components.pruning.pruner import prune
 WIDTH = 8
 FOLLOWED = {
     "clip": lambda x: ops.clip(x, -1, 1),
-    "cast": lambda x: ops.cast(ops.cast(x, "float64"), "float32"),
+    "cast": lambda x: ops.cast(ops.cast(x, "bfloat16"), "float32"),
     "where": lambda x: ops.where(x > 0.1, x, 0.3 * x),
     "power": lambda x: ops.power(ops.abs(x) + 0.1, 0.5),
     "mean over places": lambda x: ops.mean(x, axis=[1, 2], keepdims=True) * x,
@@ -62,6 +62,8 @@ FOLLOWED = {
     "zeros in its form": lambda x: x + ops.sum(ops.zeros_like(x), axis=-1, keepdims=True),
     "einsum, moved": lambda x: ops.einsum("bchw->bhwc", ops.einsum("b...c->bc...", x)),
 }
+if keras.backend.backend() == "torch":  # which takes no negative steps
+    del FOLLOWED["channels turned round"]
 BARRIERS = {
     "mean over channels": lambda x: x - ops.mean(x, axis=-1, keepdims=True),
     "every other channel": lambda x: x[..., ::2],

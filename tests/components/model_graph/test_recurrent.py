@@ -129,3 +129,31 @@ def test_recurrent_convolutions_that_are_not_followed(kind):
     x = x[0] if isinstance(x, list | tuple) else x
     graph = trace(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x))))
     assert {barrier.path for barrier in graph.barriers} == {"film"}
+
+
+def masked(*, by_hand=False):
+    """Steps whose token is 0 are passed over."""
+    tokens = keras.Input((7,), dtype="int32")
+    x = layers.Embedding(9, 8, mask_zero=True, name="first")(tokens)
+    x = layers.Bidirectional(layers.LSTM(6, return_sequences=True), name="both")(x)
+    x = layers.GRU(4, name="last")(x, mask=layers.Dense(7)(x[:, 0]) > 0 if by_hand else None)
+    model = keras.Model(tokens, layers.Dense(2)(x))
+    randomise(model, seed=0)
+    return model
+
+
+def test_a_mask_of_steps_is_no_obstacle():
+    model = masked()
+    tokens = np.array([[3, 4, 5, 6, 0, 0, 0], [1, 2, 0, 7, 8, 2, 1]])
+    other = np.where(tokens == 0, 5, tokens)
+    assert np.abs(np.asarray(model(tokens)) - np.asarray(model(other))).max() > 1e-2
+    pruned = prune(model, ratio=0.5)
+    assert pruned.report.barriers == ()
+    assert pruned.report.widths["first"] == (8, 4)
+    assert pruned.model.get_layer("last").units == 2
+    assert verify(model, pruned, tokens) < 1e-5
+
+
+def test_a_mask_made_of_channels_keeps_them():
+    reasons = {barrier.reason for barrier in trace(masked(by_hand=True)).barriers}
+    assert "a mask made of channels" in reasons
