@@ -64,26 +64,25 @@ from slimderm.components.export.run_onnx import load as load_onnx
 from slimderm.components.model_graph.cost import multiply_accumulates
 
 ROOT = Path(__file__).resolve().parents[1]
+THREADS = 1  # of ONNX Runtime
 
 
 def latencies(study: Study, whats: Sequence[str]) -> dict[str, list[float]]:
     """Run all files in turn, in this process; return milliseconds of each seed's network."""
-    file = study.folder / "latencies.json"
-    known: dict[str, list[float]] = json.loads(file.read_text()) if file.exists() else {}
-    if known.keys() == set(whats):
-        return known
     image = {"image": study.checked[:1]}
     calls = {}
     for what in whats:
         for seed in study.seeds:
-            run = load_onnx(str(study.exported(seed, what)), 1)
+            run = load_onnx(str(study.exported(seed, what)), THREADS)
             answers = np.concatenate([run({"image": each[None]}) for each in study.checked])
             study.check(what, answers, softmax(study.load(seed, what)["logits_test"]))
-            calls[f"{what} {seed}"] = lambda run=run: run(image)
-    found = alternate(calls, study.options.seconds)
-    known = {what: [1000 * found[f"{what} {seed}"] for seed in study.seeds] for what in whats}
-    file.write_text(json.dumps(known))
-    return known
+            calls[f"{seed} {what}"] = lambda run=run: run(image)
+    file = study.folder / "latencies.json"
+    known: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
+    if known.keys() != calls.keys():  # what takes turns is measured together
+        known = alternate(calls, study.options.seconds)
+        file.write_text(json.dumps(known))
+    return {what: [1000 * known[f"{seed} {what}"] for seed in study.seeds] for what in whats}
 
 
 def entries(study: Study, ways: Sequence[Way]) -> list[Entry]:
@@ -126,7 +125,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--more", type=int, default=5, help="epochs after pruning")
     parser.add_argument("--number", type=int, default=4032, help="images of an epoch")
-    parser.add_argument("--size", type=int, nargs=2, default=(48, 64), help="height, width")
+    parser.add_argument("--size", type=int, nargs=2, default=(60, 80), help="height, width")
     parser.add_argument("--ways", type=int, default=2, help="of each side")
     parser.add_argument("--images", type=int, help="of each class, for a quick look")
     parser.add_argument("--seconds", type=float, default=5.0, help="of timing for each network")

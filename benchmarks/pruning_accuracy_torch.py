@@ -1,31 +1,23 @@
 """The PyTorch side of ``benchmarks/pruning_accuracy.py``: trains for both, calls torch-pruning.
 
 It runs where PyTorch is, without Keras, and reads a list of jobs in JSON from its standard input.
-torch-pruning is called as its README has it (VainF/Torch-Pruning, "High-level Pruners" and "Global
-Pruning and Isomorphic Pruning"): `BasePruner` with a group importance, the classifier ignored,
-widths rounded to eights, global ranking, isomorphic or not. Gradients come before `step`, as the
-docstrings of the two importances that read them show.
 """
 
-import copy
 import json
 import sys
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pruning_accuracy_network as network  # of this folder; the other side has no more of ours
 import torch
-import torch_pruning
+from pruning_accuracy_torch_pruning import meeting
 from torch import nn
 from torch.nn import functional
 
 BATCH, MOMENTUM, DECAY = 64, 0.9, 5e-4
-ROUND_TO = 8
-RATIOS = np.arange(0.02, 0.96, 0.02)  # tried in turn; the network nearest below a budget is taken
 
 
 class Network(nn.Module):
@@ -128,93 +120,14 @@ def keep(path: Path, arrays: dict[str, Any]) -> None:
     draft.replace(path)
 
 
-def multiply_accumulates(model: nn.Module, shape: tuple[int, ...]) -> int:
-    """Count those of one image through convolutions and the dense layer."""
-    total = 0
-
-    def count(layer: Any, _: Any, answer: torch.Tensor) -> None:
-        nonlocal total
-        total += layer.weight[0].numel() * answer[0].numel()
-
-    hooks = [
-        layer.register_forward_hook(count)
-        for layer in model.modules()
-        if isinstance(layer, nn.Conv2d | nn.Linear)
-    ]
-    with torch.no_grad():
-        model.eval()(torch.zeros(1, *shape))
-    for hook in hooks:
-        hook.remove()
-    return total
-
-
-def nothing(model: nn.Module, importance: Any, evidence: Any) -> None:
-    """Look at weights alone."""
-
-
-def gradients(model: nn.Module, importance: Any, evidence: Any) -> None:
-    """Accumulate the gradients of the loss over batches."""
-    for images, labels in evidence:
-        functional.cross_entropy(model(tensor(images)), torch.from_numpy(labels)).backward()
-
-
-def gradients_by_image(model: nn.Module, importance: Any, evidence: Any) -> None:
-    """Accumulate the squared gradients of the loss of each image."""
-    importance.zero_grad()
-    for images, labels in evidence:
-        answers = model(tensor(images))
-        losses = functional.cross_entropy(answers, torch.from_numpy(labels), reduction="none")
-        for loss in losses:
-            model.zero_grad()
-            loss.backward(retain_graph=True)
-            importance.accumulate_grad(model)
-
-
-Look = Callable[[nn.Module, Any, Any], None]
-IMPORTANCES: dict[str, tuple[Callable[[], Any], Look]] = {
-    "magnitude": (lambda: torch_pruning.importance.GroupMagnitudeImportance(p=2), nothing),
-    "taylor": (torch_pruning.importance.GroupTaylorImportance, gradients),
-    "hessian": (torch_pruning.importance.GroupHessianImportance, gradients_by_image),
-}
-
-
-def smaller(model: nn.Module, importance: Any, example: torch.Tensor, **told: Any) -> nn.Module:
-    """Prune a copy; gradients come along."""
-    copied, scores = copy.deepcopy((model, importance))
-    for own, other in zip(copied.parameters(), model.parameters(), strict=True):
-        own.grad = None if other.grad is None else other.grad.clone()
-    pruner = torch_pruning.pruner.BasePruner(
-        copied,
-        example,
-        importance=scores,
-        ignored_layers=[getattr(copied, network.LAST)],
-        round_to=ROUND_TO,
-        global_pruning=True,
-        **told,
-    )
-    pruner.step()
-    return copied
-
-
 def prune(data: Any, job: dict[str, Any]) -> None:
-    """Keep, for each budget, the network with the most multiply-accumulates that meets it."""
-    model = loaded(dict(np.load(job["start"]))).eval()
-    make, look = IMPORTANCES[job["importance"]]
-    importance = make()
-    evidence = list(zip(data["images_evidence"], data["labels_evidence"], strict=True))
-    look(model, importance, evidence)
-    example = tensor(data["images_evidence"][0][:1])
-    shape = tuple(example.shape[1:])
-    tried = []
-    for ratio in RATIOS:
-        told = {"pruning_ratio": float(ratio), "isomorphic": job["isomorphic"]}
-        small = smaller(model, importance, example, **told)
-        tried.append((multiply_accumulates(small, shape), small))
-    for budget, out in zip(job["budgets"], job["outs"], strict=True):
-        fitting = [each for each in tried if each[0] <= budget]
-        if not fitting:
-            raise SystemExit(f"{out}: no ratio gives {budget} multiply-accumulates or fewer")
-        keep(Path(out), weights_of(max(fitting, key=lambda each: each[0])[1]))
+    """Prune a network to each budget, and keep the weights."""
+    pairs = zip(data["images_evidence"], data["labels_evidence"], strict=True)
+    evidence = [(tensor(images), torch.from_numpy(labels)) for images, labels in pairs]
+    how = {"importance": job["importance"], "isomorphic": job["isomorphic"]}
+    models = meeting(loaded(dict(np.load(job["start"]))), evidence, job["budgets"], **how)
+    for model, out in zip(models, job["outs"], strict=True):
+        keep(Path(out), weights_of(model))
 
 
 JOBS = {"fit": fit, "prune": prune}
