@@ -138,7 +138,7 @@ def main() -> None:
     pilot = study.choose()
     best = chosen(pilot, options.ways)
     ways = [*best, RANDOM]
-    study.prune(ways, study.seeds)
+    study.prune(ways, study.seeds, BUDGETS)
     study.train_on(ways)
     judge = Judge(study.data["labels_test"], study.data["lesions_test"])
     found = entries(study, ways)

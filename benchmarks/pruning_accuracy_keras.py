@@ -16,7 +16,6 @@ from benchmarks import pruning_accuracy_network as network
 from slimderm import Budget, Limits, prune
 from slimderm.components.export.onnx import to_onnx
 
-MULTIPLE = 8
 NORM = ("weight", "bias", "running_mean", "running_var")  # in Keras's order, too
 ALIKE = 1e-4  # of the answers' spread
 
@@ -92,12 +91,14 @@ def check_alike(what: str, answers: Any, expected: Any) -> float:
     return largest
 
 
-def pruned(model: keras.Model, budget: int, *, evidence: Evidence, **how: Any) -> keras.Model:
+def pruned(
+    model: keras.Model, budget: int, *, evidence: Evidence, multiple: int, **how: Any
+) -> keras.Model:
     """Prune until no more than so many multiply-accumulates are left; `how` goes to `prune`."""
     return prune(
         model,
         budget=Budget("multiply_accumulates", budget),
-        limits=Limits(multiple=MULTIPLE),
+        limits=Limits(multiple=multiple),
         data=evidence,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         **how,

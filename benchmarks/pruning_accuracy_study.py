@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -24,8 +23,10 @@ from slimderm.components.common.cache import content_key
 from slimderm.components.evaluation.metrics import classification_metrics
 from slimderm.components.model_graph.cost import multiply_accumulates
 
-BUDGETS = (0.5, 0.25, 0.125)
-MIDDLE = BUDGETS[len(BUDGETS) // 2]
+# Share of the multiply-accumulates, and what widths are multiples of. Eights, as torch-pruning
+# recommends, but for the smallest: its rounding leaves a layer whole that would be left no eight.
+BUDGETS = {1 / 2: 8, 1 / 4: 8, 1 / 8: 8, 1 / 32: 1}
+MIDDLE = 1 / 4  # where candidates are compared
 RATE, RATE_ON = 0.05, 0.02
 BASE, ON, PILOT = range(3)  # phases of training: each has its own batches
 CHECKED = 32  # test images on which frameworks are compared
@@ -83,9 +84,7 @@ class Study:
 
     def in_torch(self, jobs: Sequence[dict[str, Any]]) -> None:
         """Have PyTorch's side do jobs."""
-        waiting = [
-            job for job in jobs if not all(map(os.path.exists, job.get("outs") or [job["out"]]))
-        ]
+        waiting = [job for job in jobs if not Path(job["out"]).exists()]
         if waiting:
             given = {"data": str(self.file), "threads": self.options.threads, "jobs": waiting}
             program = Path(__file__).with_name("pruning_accuracy_torch.py")
@@ -113,27 +112,39 @@ class Study:
                 [self.fit(seed, None, UNPRUNED, BASE), self.fit(seed, UNPRUNED, CONTROL, ON)]
             )
 
-    def prune(self, ways: Iterable[Way], seeds: Iterable[int]) -> None:
-        """Prune each seed's network in all ways, to all budgets."""
+    def prune(self, ways: Iterable[Way], seeds: Iterable[int], shares: Iterable[float]) -> None:
+        """Prune each seed's network in all ways, to all shares of its multiply-accumulates."""
+        wanted = [(way, share) for way in ways for share in shares]
         for seed in seeds:
             base = self.carried(seed, UNPRUNED)
-            budgets = [int(share * multiply_accumulates(base)) for share in BUDGETS]
-            for way in ways:
-                outs = [self.path(seed, f"{start(way, share)}") for share in BUDGETS]
-                if way.side == THEIRS:
-                    job = {"do": "prune", "start": str(self.path(seed, UNPRUNED))}
-                    job |= {"importance": way.criterion, "isomorphic": way.scope == "isomorphic"}
-                    self.in_torch([job | {"budgets": budgets, "outs": [str(out) for out in outs]}])
-                    continue
-                for budget, out in zip(budgets, outs, strict=True):
-                    if not out.exists():
-                        self.prune_ours(base, budget, way, seed, out)
+            missing = [each for each in wanted if not self.path(seed, start(*each)).exists()]
+            for way, share in missing:
+                if way.side == OURS:
+                    self.prune_ours(base, seed, way, share)
+            whole = multiply_accumulates(base)
+            theirs = [each for each in missing if each[0].side == THEIRS]
+            self.in_torch([self.job(seed, way, share, int(share * whole)) for way, share in theirs])
 
-    def prune_ours(self, base: keras.Model, budget: int, way: Way, seed: int, out: Path) -> None:
+    def job(self, seed: int, way: Way, share: float, budget: int) -> dict[str, Any]:
+        """Say what PyTorch's side is to prune."""
+        return {
+            "do": "prune",
+            "start": str(self.path(seed, UNPRUNED)),
+            "out": str(self.path(seed, start(way, share))),
+            "budget": budget,
+            "importance": way.criterion,
+            "isomorphic": way.scope == "isomorphic",
+            "round_to": BUDGETS[share],
+        }
+
+    def prune_ours(self, base: keras.Model, seed: int, way: Way, share: float) -> None:
         """Prune in Keras, and keep the weights with what that network answers."""
+        budget = int(share * multiply_accumulates(base))
         how = {"criterion": way.criterion, "scope": way.scope, "seed": seed}
-        small = ours.pruned(base, budget, evidence=self.evidence, **how)
+        how |= {"multiple": BUDGETS[share], "evidence": self.evidence}
+        small = ours.pruned(base, budget, **how)
         answers = small.predict(self.checked, verbose=0)
+        out = self.path(seed, start(way, share))
         np.savez(out, **ours.weights_of(small), logits_keras=answers)
         print(f"pruned {out.stem}", file=sys.stderr, flush=True)
 
@@ -155,7 +166,7 @@ class Study:
 
     def choose(self) -> dict[str, float]:
         """Judge all candidates on validation, after an epoch at the middle budget, best first."""
-        self.prune(CANDIDATES, [0])
+        self.prune(CANDIDATES, [0], [MIDDLE])
         self.in_torch(
             [self.fit(0, start(way, MIDDLE), f"pilot {way.name}", PILOT) for way in CANDIDATES]
         )

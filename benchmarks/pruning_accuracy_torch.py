@@ -121,32 +121,28 @@ def keep(path: Path, arrays: dict[str, Any]) -> None:
 
 
 def prune(data: Any, job: dict[str, Any]) -> None:
-    """Prune a network to each budget, and keep the weights."""
+    """Prune a network to a budget, and keep the weights."""
     pairs = zip(data["images_evidence"], data["labels_evidence"], strict=True)
     evidence = [(tensor(images), torch.from_numpy(labels)) for images, labels in pairs]
-    how = {"importance": job["importance"], "isomorphic": job["isomorphic"]}
-    models = meeting(loaded(dict(np.load(job["start"]))), evidence, job["budgets"], **how)
-    for model, out in zip(models, job["outs"], strict=True):
-        keep(Path(out), weights_of(model))
+    how = {name: job[name] for name in ("importance", "isomorphic", "round_to")}
+    model = meeting(loaded(dict(np.load(job["start"]))), evidence, job["budget"], **how)
+    keep(Path(job["out"]), weights_of(model))
 
 
 JOBS = {"fit": fit, "prune": prune}
 
 
 def main() -> None:
-    """Do the jobs in turn; those whose result is there are not done again."""
+    """Do the jobs in turn."""
     warnings.filterwarnings("ignore")
     given = json.load(sys.stdin)
     torch.set_num_threads(given["threads"])
     data = dict(np.load(given["data"]))
     for job in given["jobs"]:
-        outs = job.get("outs") or [job["out"]]
-        if all(Path(out).exists() for out in outs):
-            continue
         started = time.perf_counter()
         JOBS[job["do"]](data, job)
         seconds = time.perf_counter() - started
-        print(f"{job['do']} {Path(outs[0]).stem}: {seconds:.0f} s", file=sys.stderr, flush=True)
+        print(f"{job['do']} {Path(job['out']).stem}: {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """How ``benchmarks/pruning_accuracy.py`` calls torch-pruning; runs where PyTorch is, without Keras.
 
 It is called as its README has it (VainF/Torch-Pruning, "High-level Pruners" and "Global Pruning and
-Isomorphic Pruning"): `BasePruner` with a group importance, the classifier ignored, widths rounded
-to eights, global ranking, isomorphic or not. Gradients come before `step`, as the docstrings of the
+Isomorphic Pruning"): `BasePruner` with a group importance, the classifier ignored, widths
+rounded, global ranking, isomorphic or not. Gradients come before `step`, as the docstrings of the
 two importances that read them show. One fault of 1.6.1 is mended here, `Hessian`.
 """
 
@@ -17,8 +17,8 @@ import torch_pruning
 from torch import nn
 from torch.nn import functional
 
-ROUND_TO = 8
-RATIOS = np.arange(0.02, 0.96, 0.02)  # tried in turn; the network nearest below a budget is taken
+# Ratios are tried in turn by such a step, and the network nearest below a budget is taken.
+ROUNDED_STEP, STEP = 0.02, 0.005
 
 Evidence = Sequence[tuple[torch.Tensor, torch.Tensor]]  # batches of images and labels
 
@@ -96,7 +96,6 @@ def smaller(model: nn.Module, importance: Any, example: torch.Tensor, **told: An
         example,
         importance=scores,
         ignored_layers=[getattr(copied, network.LAST)],
-        round_to=ROUND_TO,
         global_pruning=True,
         **told,
     )
@@ -105,21 +104,26 @@ def smaller(model: nn.Module, importance: Any, example: torch.Tensor, **told: An
 
 
 def meeting(
-    model: nn.Module, evidence: Evidence, budgets: Sequence[int], *, importance: str, **told: Any
-) -> list[nn.Module]:
-    """Return, for each budget, the network with the most multiply-accumulates that meets it."""
+    model: nn.Module,
+    evidence: Evidence,
+    budget: int,
+    *,
+    importance: str,
+    isomorphic: bool,
+    round_to: int,
+) -> nn.Module:
+    """Return the network with the most multiply-accumulates that meets a budget."""
     make, look = IMPORTANCES[importance]
     scores = make()
     look(model.eval(), scores, evidence)
     example = evidence[0][0][:1]
-    tried = []
-    for ratio in RATIOS:
+    told = {"isomorphic": isomorphic, "round_to": round_to if round_to > 1 else None}
+    best, most = None, 0
+    for ratio in np.arange(0.02, 0.96, ROUNDED_STEP if round_to > 1 else STEP):
         small = smaller(model, scores, example, pruning_ratio=float(ratio), **told)
-        tried.append((multiply_accumulates(small, example), small))
-    found = []
-    for budget in budgets:
-        fitting = [each for each in tried if each[0] <= budget]
-        if not fitting:
-            raise SystemExit(f"{importance}: no ratio leaves {budget} multiply-accumulates or less")
-        found.append(max(fitting, key=lambda each: each[0])[1])
-    return found
+        left = multiply_accumulates(small, example)
+        if most < left <= budget:
+            best, most = small, left
+    if best is None:
+        raise SystemExit(f"{importance}: no ratio leaves {budget} multiply-accumulates or fewer")
+    return best

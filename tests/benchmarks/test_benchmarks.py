@@ -278,8 +278,8 @@ if PEER.exists():  # all of it trains in PyTorch; what needs none is in test_pru
         options = [tmp_path / "data", *tiny, "--picture", picture]
         found = run("pruning_accuracy", *options)
         assert len(found["pilot"]) == 12
-        assert len(found["rows"]) == 2 + 3 * 3
-        assert len(found["ours_minus_theirs"]) == 3
+        assert len(found["rows"]) == 2 + 3 * 4
+        assert len(found["ours_minus_theirs"]) == 4
         assert 0 < found["deviation"] < 1e-4
         for row in found["rows"][2:]:
             budget = row["share"] * found["rows"][0]["multiply_accumulates"]

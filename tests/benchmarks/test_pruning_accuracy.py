@@ -73,7 +73,8 @@ def test_weights_that_are_carried_answer_as_where_they_come_from(weights):
 def test_a_pruned_network_is_carried_back(weights):
     model = carried(weights, SIZE)
     budget = multiply_accumulates(model) // 4
-    small = pruned(model, budget, evidence=[], criterion="l2", scope="isomorphic")
+    how = {"criterion": "l2", "scope": "isomorphic", "multiple": 8}
+    small = pruned(model, budget, evidence=[], **how)
     assert 0.7 * budget < multiply_accumulates(small) <= budget
     less = weights_of(small)
     assert all(len(less[f"{each.name}.weight"]) % 8 == 0 for each in network.convolutions())
