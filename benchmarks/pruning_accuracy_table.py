@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,7 +86,7 @@ def show(rows: Sequence[Row], pairs: Sequence[Row]) -> None:
         cells = [
             row["side"],
             row["way"],
-            f"{row['share']:.1%}",
+            str(Fraction(row["share"])),
             f"{row['parameters']:,.0f}",
             f"{row['multiply_accumulates'] / 1e6:.2f}",
             f"{row['ms']:.3f}",
@@ -98,7 +99,7 @@ def show(rows: Sequence[Row], pairs: Sequence[Row]) -> None:
     print("| ---: | --- | --- | ---: | --- | --- |")
     for pair in pairs:
         cells = [pair["ours"], pair["theirs"], f"{pair['latency_ratio']:.2f}", points(pair)]
-        print(f"| {pair['share']:.1%} | " + " | ".join([*cells, pair["verdict"]]) + " |")
+        print("| " + " | ".join([str(Fraction(pair["share"])), *cells, pair["verdict"]]) + " |")
 
 
 def points(row: Row) -> str:
