@@ -45,7 +45,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import pruning_accuracy_keras as ours
 from benchmarks.pruning_accuracy_picture import picture
 from benchmarks.pruning_accuracy_study import (
     BUDGETS,
@@ -94,7 +93,7 @@ def entries(study: Study, ways: Sequence[Way]) -> list[Entry]:
     ms = latencies(study, list(what_of))
     found = []
     for what, (side, way, share) in what_of.items():
-        models = [ours.carried(study.load(seed, what), study.options.size) for seed in study.seeds]
+        models = [study.carried(seed, what) for seed in study.seeds]
         answers = [softmax(study.load(seed, what)["logits_test"]) for seed in study.seeds]
         counts = [
             float(np.mean(list(map(count, models)))) for count in (trainable, multiply_accumulates)
