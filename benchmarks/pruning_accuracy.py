@@ -4,7 +4,7 @@
 
     make setup && python benchmarks/pruning_accuracy.py DATA [--seeds 3] [--picture FILE]
 
-DATA is a dataset in HAM10000's layout. It is split by lesion, 60/10/20 to train, validation and
+DATA is a dataset in HAM10000's layout. It is split by lesion, 60/10/30 to train, validation and
 test (``pruning_accuracy_data.py``). A small residual network (``pruning_accuracy_network.py``) is
 trained for ``--epochs``. Its very weights are carried from PyTorch to Keras, pruned there by our
 pruner and carried back, or pruned in PyTorch by torch-pruning, until no more than each of BUDGETS
@@ -15,7 +15,7 @@ equally many images of each class, and flips.
 Each side has six ways to prune: criteria of magnitude, first and second order, ranked globally or
 like with like. Those with the best balanced accuracy on validation, of seed 0, at the middle budget
 and after one epoch, are shown: ``--ways`` of each side. Beside them stands a random choice. Widths
-are multiples of eight on both sides, as torch-pruning recommends.
+are multiples of eight on both sides, as torch-pruning recommends, but at the smallest budget.
 
 Latency is ONNX Runtime's, of one image on one thread: all networks are exported by the same
 exporter and take turns in one process; the median, then the mean over seeds. Balanced accuracy is
@@ -23,7 +23,7 @@ of the test part, its intervals (95 %) resample lesions and seeds. Verdicts are 
 difference at a margin of MARGIN, each comparison by itself.
 
 PyTorch and torch-pruning are installed once, as for ``benchmarks/pruning.py``. What is finished is
-kept in ``--keep`` and not done again.
+kept in ``--keep`` and not done again. Over an hour on one core.
 
 A table comes first. The last line is one JSON object: ``images`` and ``lesions`` of each part,
 ``seeds``, ``deviation`` (the largest difference of an answer between Keras, PyTorch and ONNX, by
