@@ -13,7 +13,7 @@ same PyTorch code on the same batches; so is the unpruned one, which is the cont
 equally many images of each class, and flips.
 
 Each side has six ways to prune: criteria of magnitude, first and second order, ranked globally or
-like with like. Those with the best balanced accuracy on validation, of seed 0, at the middle budget
+like with like. Those with the best balanced accuracy on validation, of seed 0, at a quarter left
 and after one epoch, are shown: ``--ways`` of each side. Beside them stands a random choice. Widths
 are multiples of eight on both sides, as torch-pruning recommends, but at the smallest budget.
 
