@@ -267,6 +267,28 @@ def test_pruning_light():
     assert row["params"] == [4_344_144, 1_205_092]  # torchvision's, and what torch-pruning leaves
 
 
+if PEER.exists():  # all of it trains in PyTorch; what needs none is in test_pruning_accuracy.py
+
+    def test_pruning_accuracy(tmp_path):
+        drawn = SyntheticSettings(num_lesions=150, num_negatives=0, height=48, width=64)
+        write_synthetic(tmp_path / "data", drawn)
+        tiny = ["--seeds", 1, "--epochs", 1, "--more", 1, "--number", 140, "--ways", 1]
+        tiny += ["--size", 32, 48, "--seconds", 0.1, "--keep", tmp_path / "kept"]
+        picture = tmp_path / "picture.png"
+        options = [tmp_path / "data", *tiny, "--picture", picture]
+        found = run("pruning_accuracy", *options)
+        assert len(found["pilot"]) == 12
+        assert len(found["rows"]) == 2 + 3 * 4
+        assert len(found["ours_minus_theirs"]) == 4
+        assert 0 < found["deviation"] < 1e-4
+        for row in found["rows"][2:]:
+            budget = row["share"] * found["rows"][0]["multiply_accumulates"]
+            assert 0.6 * budget < row["multiply_accumulates"] <= budget
+            assert row["verdict"] in {"non-inferior", "inferior", "inconclusive"}
+        assert picture.stat().st_size > 1000
+        assert run("pruning_accuracy", *options) == found  # what is kept is not done again
+
+
 def test_gallery(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- table -->\nold\n<!-- end of table -->\nafter\n")
