@@ -29,7 +29,8 @@ def free_port():
 def serve(shipped):
     """Starts the service in the folder of the store; returns its process and its address."""
     *_, address = shipped
-    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    for name in ("params.yaml", "dvc.yaml"):  # by which the command knows a clone
+        shutil.copy(ROOT / name, name)
     started = []
 
     def start(port=None):
@@ -48,10 +49,11 @@ def serve(shipped):
             process.communicate()
 
 
-def ready(place, said):
+def ready(process, place, said):
     """Wait until the service is ready and its fault is as asked; return what it says."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
+        assert process.poll() is None, process.communicate()[0]
         with contextlib.suppress(httpx.HTTPError):
             found = httpx.get(f"{place}/ready").json()
             if said(found["fault"]):
@@ -70,13 +72,13 @@ def stopped(process):
 def kept(serve):
     """Serve once, so that the version is kept."""
     process, place = serve()
-    ready(place, lambda fault: not fault)
+    ready(process, place, lambda fault: not fault)
     stopped(process)
 
 
 def test_the_next_start_has_the_kept_version_and_asks_the_registry(serve, kept):
     process, place = serve()
-    assert ready(place, lambda fault: not fault)["version"] == "1"
+    assert ready(process, place, lambda fault: not fault)["version"] == "1"
     other, _ = serve(int(place.rpartition(":")[2]))
     said = other.communicate(timeout=SECONDS)[0]
     assert other.returncode
@@ -108,7 +110,7 @@ def test_a_store_that_is_not_there_leaves_the_kept_version(serve, kept, shipped)
     aside = database.rename(database.with_suffix(".aside"))
     try:
         process, place = serve()
-        found = ready(place, lambda fault: fault and "not been asked" not in fault)
+        found = ready(process, place, lambda fault: fault and "not been asked" not in fault)
         assert "no version with the alias champion" in found["fault"]
         assert httpx.get(f"{place}/model").json()["version"] == "1"
         stopped(process)
