@@ -66,6 +66,14 @@ def make_database(address: str, artifacts: str) -> None:
     shutil.rmtree(path.with_name(f".{path.name}.new"), ignore_errors=True)
 
 
+def import_mlflow() -> None:
+    """Import MLflow, which takes seconds, and drop nothing that others say meanwhile.
+
+    `Tracker` drops what the process writes to the terminal while it imports it.
+    """
+    import mlflow  # noqa: F401
+
+
 def tracking_address(settings: RecordSettings) -> str:
     """Return the address of the store: the environment's goes before the parameters'."""
     return whole_address(os.environ.get("MLFLOW_TRACKING_URI", settings.tracking_uri))

@@ -18,7 +18,7 @@ from slimderm.components.monitoring.inputs import EMBEDDING
 from slimderm.flows.base.terminal import console
 from slimderm.flows.config.params import RecordSettings, read_params
 from slimderm.flows.config.registry_policy import read_registry
-from slimderm.flows.record.mlflow_store import Tracker, tracking_address
+from slimderm.flows.record.mlflow_store import Tracker, import_mlflow, tracking_address
 from slimderm.flows.record.model_folder import write_model
 from slimderm.flows.record.registry import Registry, temperature_of
 from slimderm.flows.serving.service.settings import ServiceSettings
@@ -71,10 +71,7 @@ def serve() -> None:
 
 
 def _registry(record: RecordSettings) -> Registry:
-    # Here, for `Tracker` drops what is written to the terminal while it imports MLflow, and that
-    # takes seconds in which the service may have something to say.
-    import mlflow  # noqa: F401
-
+    import_mlflow()
     return Registry(Tracker(record))
 
 
