@@ -44,6 +44,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from benchmarks.pruning_accuracy_picture import picture
 from benchmarks.pruning_accuracy_study import (
@@ -55,7 +56,6 @@ from benchmarks.pruning_accuracy_study import (
     Study,
     Way,
     network,
-    softmax,
 )
 from benchmarks.pruning_accuracy_table import CONTROL, UNPRUNED, Entry, Judge, show
 from benchmarks.pruning_timing import alternate
@@ -74,7 +74,7 @@ def latencies(study: Study, whats: Sequence[str]) -> dict[str, list[float]]:
         for seed in study.seeds:
             run = load_onnx(str(study.exported(seed, what)), THREADS)
             answers = np.concatenate([run({"image": each[None]}) for each in study.checked])
-            study.check(what, answers, softmax(study.load(seed, what)["logits_test"]))
+            study.check(what, answers, softmax(study.load(seed, what)["logits_test"], axis=1))
             calls[f"{seed} {what}"] = lambda run=run: run(image)
     file = study.folder / "latencies.json"
     known: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
@@ -94,7 +94,7 @@ def entries(study: Study, ways: Sequence[Way]) -> list[Entry]:
     found = []
     for what, (side, way, share) in what_of.items():
         models = [study.carried(seed, what) for seed in study.seeds]
-        answers = [softmax(study.load(seed, what)["logits_test"]) for seed in study.seeds]
+        answers = [softmax(study.load(seed, what)["logits_test"], axis=1) for seed in study.seeds]
         counts = [
             float(np.mean(list(map(count, models)))) for count in (trainable, multiply_accumulates)
         ]

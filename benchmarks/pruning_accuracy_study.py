@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import keras
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from benchmarks import pruning_accuracy_keras as ours
 from benchmarks.pruning import other_python
@@ -173,7 +174,7 @@ class Study:
         labels = self.data["labels_validation"]
         found = {}
         for way in CANDIDATES:
-            answers = softmax(self.load(0, f"pilot {way.name}")["logits_validation"])
+            answers = softmax(self.load(0, f"pilot {way.name}")["logits_validation"], axis=1)
             found[way.name] = classification_metrics(labels, answers)["balanced_accuracy"]
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
@@ -214,9 +215,3 @@ def start(way: Way, share: float) -> str:
 def network(way: Way, share: float) -> str:
     """Name a network that was pruned and trained on."""
     return f"{way.name} {share:g}"
-
-
-def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Turn logits into probabilities, (N, C)."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -1,7 +1,7 @@
 """The catalog's images as a version takes them: as the dataset stores them, or compressed anew.
 
-To compress an image takes a hundred times as long as to read it, and a version of today takes what
-the compressed dataset holds.
+To compress an image takes far longer than to read it, and a version of today takes what the
+compressed dataset holds.
 """
 
 import hashlib

@@ -26,22 +26,24 @@ def by_einsum(x, y):
     return layers.Reshape((-1, WIDTH))(ops.einsum("bnqk,bknd->bqnd", scores, value))
 
 
-def both_axes(x, y):
-    """Heads and their places are made apart by one kernel, and laid together again."""
-    query, key, value = (
+def by_one_kernel_each(x):
+    """Queries, keys and values, whose kernels make heads and their places apart."""
+    return (
         layers.EinsumDense("btc,cnd->btnd", (None, HEADS, SIZE), name=name)(x)
         for name in ("query", "key", "value")
     )
+
+
+def both_axes(x, y):
+    """Heads and their places are made apart by one kernel, and laid together again."""
+    query, key, value = by_one_kernel_each(x)
     scores = ops.softmax(ops.einsum("bqnd,bknd->bnqk", query, key))
     return layers.Reshape((-1, WIDTH))(ops.einsum("bnqk,bknd->bqnd", scores, value))
 
 
 def a_number_for_each_head(x, y):
     """As the one before; heads are told apart by constants."""
-    query, key, value = (
-        layers.EinsumDense("btc,cnd->btnd", (None, HEADS, SIZE), name=name)(x)
-        for name in ("query", "key", "value")
-    )
+    query, key, value = by_one_kernel_each(x)
     slopes = np.arange(HEADS, dtype="float32")[:, None, None]
     scores = ops.softmax(ops.einsum("bqnd,bknd->bnqk", query, key) * slopes)
     return layers.Reshape((-1, WIDTH))(ops.einsum("bnqk,bknd->bqnd", scores, value))

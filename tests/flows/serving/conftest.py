@@ -30,17 +30,24 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory, with_policy, empty_record, network):
-    """A champion with a shipped file: its registry, its Keras model, and the store's address."""
-    folder = tmp_path_factory.mktemp("shipped")
+def store(tmp_path_factory, with_policy, empty_record):
+    """An empty registry in a folder of its own, which is the current one; and its address."""
+    folder = tmp_path_factory.mktemp("store")
     with_policy(folder)
     empty_record(folder)
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
     address = f"sqlite:///{folder}/mlflow.db"
-    tracker = Tracker(RecordSettings(tracking_uri=address))
-    registry, model = Registry(tracker), network()
+    yield Registry(Tracker(RecordSettings(tracking_uri=address))), address
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def shipped(store, network):
+    """A champion with a shipped file: its registry, its Keras model, and the store's address."""
+    registry, address = store
+    tracker, model = registry.tracker, network()
     model.save("model.keras")
     with tracker.child(tracker.parent("p", "lenet5", {}), "1", "R1", {}) as run:
         run.model(Path("model.keras"), DESCRIPTION)
@@ -52,5 +59,4 @@ def shipped(tmp_path_factory, with_policy, empty_record, network):
     made = shipping.judge("litert-float32", shipping.convert("litert-float32"))
     keep(registry, version, made, "the only one")
     registry.promotions.promote(registry.version("1"), "a test")
-    yield registry, model, address
-    patch.undo()
+    return registry, model, address

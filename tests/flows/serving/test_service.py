@@ -16,9 +16,6 @@ from starlette.testclient import TestClient
 
 from slimderm.components.classification.classifier import Classifier
 from slimderm.components.common.errors import ParameterError, RecordError
-from slimderm.flows.config.params import RecordSettings
-from slimderm.flows.record.mlflow_store import Tracker
-from slimderm.flows.record.registry import Registry
 from slimderm.flows.serving.service.answers import Person, answer
 from slimderm.flows.serving.service.app import make_app
 from slimderm.flows.serving.service.champion import Champion, Served
@@ -33,16 +30,10 @@ PERSON = {"age": 45, "sex": "female", "localization": "back"}
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory, with_policy, empty_record, network):
+def registry(store, network):
     """Two versions, which differ in their weights and temperatures; the first is the champion."""
-    folder = tmp_path_factory.mktemp("service")
-    with_policy(folder)
-    empty_record(folder)
-    patch = pytest.MonkeyPatch()
-    patch.chdir(folder)
-    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    tracker = Tracker(RecordSettings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
-    registry = Registry(tracker)
+    registry, _ = store
+    tracker = registry.tracker
     for number, temperature in (("1", 1.5), ("2", 2.5)):
         model = network()
         model.set_weights([weight * int(number) for weight in model.get_weights()])
@@ -54,8 +45,7 @@ def registry(tmp_path_factory, with_policy, empty_record, network):
         registry.tag(version, {"gates": "passed"})
         registry.calibrate(version, temperature)
     registry.promotions.promote(registry.version("1"), "the first")
-    yield registry
-    patch.undo()
+    return registry
 
 
 @pytest.fixture(scope="module")
